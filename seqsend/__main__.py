@@ -1,0 +1,43 @@
+"""The program's first lines, and what becomes of what nothing else has caught."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    try:
+        code = _run(sys.argv[1:])
+    except KeyboardInterrupt:
+        code = 130
+    except Exception as error:  # noqa: BLE001 - the last place where it can be told decently
+        code = _report_defect(error)
+    sys.exit(code)
+
+
+def _run(arguments: list[str]) -> int:
+    # Before anything is imported: a script that asks for the version should not wait for typer.
+    if arguments == ["--version"]:
+        from seqsend import __version__
+
+        sys.stdout.write(f"seqsend {__version__}\n")
+        return 0
+    from seqsend.cli.app import main
+
+    return main(arguments)
+
+
+def _report_defect(error: BaseException) -> int:
+    """Say where seqsend itself failed, without the message, which may hold a URL with its key."""
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)
+    way = " < ".join(f"{f.name} ({f.filename.rpartition('/')[2]}:{f.lineno})" for f in frames[::-1])
+    sys.stderr.write(
+        f"error: a defect of seqsend, please report it: {type(error).__name__} in {way}\n"
+        "hint: a transaction that was being sent may have been delivered\n"
+    )
+    return 1
+
+
+if __name__ == "__main__":
+    main()

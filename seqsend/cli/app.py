@@ -1,0 +1,76 @@
+"""The program: its commands, and what it does with what typer cannot read."""
+
+import sys
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from seqsend import __version__
+from seqsend.cli.help import Command, Group
+from seqsend.cli.options import Given, takes_shared_options
+from seqsend.cli.rpc import rpc
+from seqsend.cli.send import send
+from seqsend.render.streams import tell
+from seqsend.shown import redact_words
+
+app = typer.Typer(
+    name="seqsend",
+    cls=Group,
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"seqsend {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback(
+    epilog="Example: seqsend send 0x02f8… --rollup.sequencer-http http://seq1:8545,http://seq2:8545"
+)
+@takes_shared_options
+def seqsend(
+    given: Given,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Submit transactions to rollup sequencers, with failover.
+
+    stdout gets the answer and nothing else; stderr gets what was tried and who answered.
+    """
+
+
+_send_example = "Example: seqsend send 0x02f8… --rollup.sequencer-http http://seq1:8545"
+_rpc_example = "Example: seqsend rpc eth_getBlockByNumber latest false"
+app.command("send", cls=Command, no_args_is_help=True, epilog=_send_example)(send)
+app.command("rpc", cls=Command, no_args_is_help=True, epilog=_rpc_example)(rpc)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the program with ``arguments`` and return its exit code."""
+    try:
+        code = app(arguments, prog_name="seqsend", standalone_mode=False)
+    except TyperException as error:
+        return _refuse(error)
+    return code if isinstance(code, int) else 0
+
+
+def _refuse(error: TyperException) -> int:
+    """Say what is wrong with a command line that could not be read."""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "seqsend"
+    if type(error).__name__ == "NoArgsIsHelpError":
+        tell(error.format_message(), "note")
+    else:
+        tell(f"error: {redact_words(error.format_message())}", "error")
+        tell(f"hint: {path} --help says what it takes", "note")
+    return error.exit_code

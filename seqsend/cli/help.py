@@ -1,0 +1,58 @@
+"""Help that can be read at 80 columns: options in groups, one name each, nothing cut.
+
+typer's own, through rich, cuts long option names to make a table of them; its plain one puts every
+alias of an option on one line that is longer than the terminal.
+"""
+
+from typing import Any
+
+from typer.core import TyperCommand, TyperGroup
+
+_OTHER = "Other options"
+
+
+def _write_options(command: Any, context: Any, formatter: Any) -> None:
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for parameter in command.get_params(context):
+        record = parameter.get_help_record(context)
+        if record is None:
+            continue
+        is_option = parameter.param_type_name == "option"
+        group = getattr(parameter, "rich_help_panel", None)
+        group = group or (_OTHER if is_option else "Arguments")
+        name = _name(parameter, context) if is_option else parameter.metavar
+        groups.setdefault(group, []).append((name, record[1]))
+    last = groups.pop(_OTHER, [])
+    for title, rows in [*groups.items(), (_OTHER, last)]:
+        with formatter.section(title):
+            formatter.write_dl(rows, col_max=26)
+
+
+def _name(option: Any, context: Any) -> str:
+    short = [name for name in option.opts if not name.startswith("--")]
+    first_long = next(name for name in option.opts if name.startswith("--"))
+    takes_value = not option.is_flag and not option.count
+    value = f" {option.make_metavar(ctx=context)}" if takes_value else ""
+    return ", ".join([*short, first_long]) + value
+
+
+class Command(TyperCommand):
+    """A command with such help."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write arguments and options."""
+        _write_options(self, ctx, formatter)
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the words of the usage line, arguments as they are in the list below it."""
+        arguments = [p for p in self.get_params(ctx) if p.param_type_name == "argument"]
+        return ["[OPTIONS]", *(str(argument.metavar) for argument in arguments)]
+
+
+class Group(TyperGroup):
+    """The program itself, with such help."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands, then the options."""
+        self.format_commands(ctx, formatter)
+        _write_options(self, ctx, formatter)

@@ -1,0 +1,120 @@
+"""`seqsend rpc`."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from seqsend.cli.options import Given, takes_shared_options
+from seqsend.cli.run import Task, run
+from seqsend.errors import UsageError
+from seqsend.jsonrpc import parse_json
+from seqsend.render.outcome import outcome_of_answer
+
+
+@takes_shared_options
+def rpc(
+    given: Given,
+    method: Annotated[
+        str,
+        typer.Argument(metavar="METHOD", help="Such as eth_chainId.", show_default=False),
+    ],
+    params: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[PARAM]...",
+            help="Each is JSON if it parses, else a string: 1 is a number, 0x1 and latest are "
+            "strings. Put -- before parameters that start with a minus sign.",
+            show_default=False,
+        ),
+    ] = None,
+    raw: Annotated[
+        str | None,
+        typer.Option(
+            "--raw",
+            metavar="JSON",
+            help="All parameters as one JSON array or object; - reads it from stdin.",
+            rich_help_panel="Call",
+            show_default=False,
+        ),
+    ] = None,
+    retry_unsafe: Annotated[
+        bool,
+        typer.Option(
+            "--retry-unsafe",
+            help="Go on to the next endpoint also where a method could be carried out twice "
+            "(eth_sendTransaction after an attempt that may have been delivered).",
+            rich_help_panel="Call",
+            show_default=False,
+        ),
+    ] = False,
+) -> None:
+    """Make one JSON-RPC call and print its result.
+
+    The result is printed as JSON on one line, a string without quotes. Exit codes: 0 answered;
+    2 wrong input, nothing sent; 3 the sequencer answered with an error; 4 unreachable; 5 unknown,
+    an endpoint may have received it.
+    """
+
+    def prepare() -> Task:
+        sent = _read_params(params or [], raw)
+        return Task(
+            lambda client: outcome_of_answer(
+                client.request(_checked_method(method), sent, retry_unsafe=retry_unsafe)
+            )
+        )
+
+    run("rpc", given, prepare)
+
+
+def _checked_method(method: str) -> str:
+    if not method.strip():
+        raise UsageError("METHOD is empty; good: eth_chainId")
+    return _encodable(method, "METHOD")
+
+
+def _read_params(params: list[str], raw: str | None) -> list[Any] | dict[str, Any]:
+    if raw is None:
+        return [_read_param(text, position) for position, text in enumerate(params, start=1)]
+    if params:
+        raise UsageError("--raw gives all parameters: leave out PARAM; good: --raw '[\"latest\"]'")
+    text = _read_stdin() if raw == "-" else _encodable(raw, "--raw")
+    try:
+        value = parse_json(text)
+    except (ValueError, RecursionError):
+        raise UsageError("--raw is not JSON; good: --raw '[\"latest\",false]'") from None
+    if not isinstance(value, list | dict):
+        raise UsageError("--raw must be an array or an object; good: --raw '[\"latest\",false]'")
+    return value
+
+
+def _read_param(text: str, position: int) -> Any:
+    """Return what `cast rpc` would: the JSON value if it is one, else the text itself."""
+    text = _encodable(text, f"parameter {position}")
+    try:
+        return parse_json(text)
+    except (ValueError, RecursionError) as error:
+        looks_like_json = text.lstrip()[:1] in ("{", "[")
+        if not looks_like_json and not isinstance(error, RecursionError):
+            return text
+        raise UsageError(
+            f"parameter {position} starts like JSON and is none; "
+            'good: \'{"to":"0x…"}\', or \'"["\' for a string that starts with a bracket'
+        ) from None
+
+
+def _read_stdin() -> str:
+    try:
+        return _encodable(sys.stdin.read(), "stdin")
+    except (OSError, ValueError, AttributeError):
+        raise UsageError("--raw -: stdin cannot be read as UTF-8 text") from None
+
+
+def _encodable(text: str, name: str) -> str:
+    # Bytes of a command line that are not UTF-8 come in as lone surrogates, and would go out as
+    # something that nobody typed.
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{name} is not valid UTF-8") from None
+    return text

@@ -1,0 +1,116 @@
+"""The endpoint list and the headers, as the user typed them. Pure."""
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from urllib.parse import SplitResult, urlsplit
+
+from seqsend.errors import UsageError
+from seqsend.events import Endpoint
+from seqsend.shown import escape, redact_url
+
+_GOOD = "good: http://seq1:8545,http://seq2:8545"
+_DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_SPOKEN = ("http", "https")
+
+# RFC 9110 section 5.6.2 (token) and 5.5 (field-value, visible ASCII and blanks only).
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\x20-\x7e\t]*")
+# Set by the transport from the message itself; another value would garble the framing.
+_OWN_HEADERS = frozenset({"content-length", "transfer-encoding", "connection", "content-type"})
+
+
+def parse_endpoints(given: str | Iterable[str]) -> tuple[Endpoint, ...]:
+    """Return the endpoints of a comma-separated list, or of several URLs, in their order.
+
+    Raises:
+        UsageError: the list is empty, or a part of it is no endpoint or stands in it twice; the
+            message names that part by its position, redacted.
+
+    """
+    text = given if isinstance(given, str) else ",".join(given)
+    urls = [part for part in (part.strip(" \t\r\n") for part in text.split(",")) if part]
+    if not urls:
+        raise UsageError(f"no sequencer endpoint given; {_GOOD}")
+    seen: dict[tuple[object, ...], int] = {}
+    for index, url in enumerate(urls, start=1):
+        try:
+            key = _identity(_checked(url))
+        except UsageError as error:
+            raise UsageError(f"endpoint {index} {redact_url(url)!r}: {error}") from None
+        first = seen.setdefault(key, index)
+        if first != index:
+            raise UsageError(f"endpoint {index} {redact_url(url)!r} is endpoint {first} again")
+    return tuple(
+        Endpoint(index=index, total=len(urls), url=url, shown=redact_url(url))
+        for index, url in enumerate(urls, start=1)
+    )
+
+
+def _checked(url: str) -> SplitResult:
+    # Before urlsplit, which drops tabs and newlines without a word. A backslash is a host's end to
+    # some URL parsers and a part of it to others.
+    if re.search(r"[\s\x00-\x20\x7f-\x9f\\]", url):
+        raise UsageError("has a space, a control character or a backslash in it")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+        host = parts.hostname
+    except ValueError:
+        raise UsageError(f"has no valid host and port; {_GOOD}") from None
+    scheme = parts.scheme.lower()
+    if "://" not in url:
+        raise UsageError(f"is no URL; {_GOOD}")
+    if scheme in ("ws", "wss"):
+        raise UsageError(f"WebSocket is not spoken by this version, http and https are; {_GOOD}")
+    if scheme not in _SPOKEN:
+        raise UsageError(f"scheme must be http or https; {_GOOD}")
+    if not host or not _is_host(host) or port == 0:
+        raise UsageError(f"has no valid host and port; {_GOOD}")
+    return parts
+
+
+def _is_host(host: str) -> bool:
+    if ":" in host:
+        try:
+            ipaddress.IPv6Address(host)
+        except ValueError:
+            return False
+        return True
+    if host.isascii():
+        return re.fullmatch(r"[A-Za-z0-9_~-]([A-Za-z0-9._~-]*[A-Za-z0-9_~.-])?", host) is not None
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return True
+
+
+def _identity(parts: SplitResult) -> tuple[object, ...]:
+    """Return what two spellings of the same endpoint have in common."""
+    scheme = parts.scheme.lower()
+    port = parts.port or _DEFAULT_PORTS[scheme]
+    user = (parts.username, parts.password)
+    return scheme, user, (parts.hostname or "").lower(), port, parts.path or "/", parts.query
+
+
+def parse_header(text: str) -> tuple[str, str]:
+    """Return name and value of a header given as ``NAME=VALUE``.
+
+    Raises:
+        UsageError: no ``=``, a name or value that HTTP does not allow, or a header that the
+            transport sets itself. The message never holds the value.
+
+    """
+    name, equals, value = text.partition("=")
+    name, value = name.strip(" \t"), value.strip(" \t")
+    if not equals:
+        raise UsageError("a header is given as NAME=VALUE; good: 'Authorization=Bearer abc'")
+    if not _HEADER_NAME.fullmatch(name):
+        # A mistyped header may have its secret left of the equals sign.
+        raise UsageError("the name of a header has a character that HTTP does not allow in it")
+    if not _HEADER_VALUE.fullmatch(value):
+        raise UsageError(f"the value of header {name} has a character that HTTP does not allow")
+    if name.lower() in _OWN_HEADERS:
+        raise UsageError(f"header {escape(name)} is set by seqsend itself")
+    return name, value

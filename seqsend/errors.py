@@ -1,0 +1,137 @@
+"""Every error of the library.
+
+::
+
+    SeqsendError
+    ├── UsageError            wrong input: nothing was sent
+    ├── EndpointFailure       one attempt failed; the failover loop turns it into an Attempt
+    └── CallError             a call ended without a result that can be trusted
+        ├── Rejected          an endpoint answered with a JSON-RPC error
+        ├── Unreachable       every endpoint failed and none can have received the request
+        └── DeliveryUnknown   no answer that can be trusted, and at least one may have received it
+"""
+
+from typing import Any
+
+from seqsend.events import Attempt, Delivered, Endpoint, JsonRpcError
+from seqsend.shown import escape
+
+
+class SeqsendError(Exception):
+    """The base of every error that this library raises on purpose."""
+
+
+class UsageError(SeqsendError, ValueError):
+    """An option, URL, duration, parameter or raw transaction is wrong. Nothing was sent."""
+
+
+class EndpointFailure(SeqsendError):
+    """A transport could not bring back an answer.
+
+    Raised by transports only, and never seen outside the failover loop.
+    """
+
+    def __init__(self, reason: str, *, http_status: int | None = None) -> None:
+        """``reason`` is one line in our own words: no library's text, which may quote the URL."""
+        super().__init__(reason)
+        self.reason = reason
+        self.http_status = http_status
+
+
+class CallError(SeqsendError):
+    """A call ended without a result. ``str()`` of it lists every attempt, in order."""
+
+    status: str
+    """The word for this end (contract, section 3)."""
+    delivered: Delivered
+    """Whether any endpoint can have received the request."""
+
+    def __init__(
+        self,
+        method: str,
+        attempts: tuple[Attempt, ...],
+        elapsed: float,
+        *,
+        note: str | None = None,
+        error: JsonRpcError | None = None,
+        endpoint: Endpoint | None = None,
+        hash: str | None = None,  # noqa: A002 - the field's term, as in Sent.hash
+    ) -> None:
+        super().__init__(method)
+        self.method = method
+        self.attempts = attempts
+        """Everything that was tried, in order."""
+        self.elapsed = elapsed
+        """Seconds from the start of the call to its end."""
+        self.note = note
+        """Why the call ended here, where the attempts do not say it; None otherwise."""
+        self.error = error
+        """The JSON-RPC error behind this end, if an endpoint gave one."""
+        self.endpoint = endpoint
+        """The endpoint that answered, if one did."""
+        self.hash = hash
+        """The hash of the transaction, computed here, if the call was to send one."""
+
+    @property
+    def code(self) -> int | None:
+        """The JSON-RPC error's code."""
+        return self.error.code if self.error else None
+
+    @property
+    def message(self) -> str | None:
+        """The JSON-RPC error's message, unchanged."""
+        return self.error.message if self.error else None
+
+    @property
+    def data(self) -> Any:
+        """The JSON-RPC error's data, unchanged."""
+        return self.error.data if self.error else None
+
+    @property
+    def headline(self) -> str:
+        """What happened, in one line without the attempts."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        failed = (a for a in self.attempts if a.reason and a.outcome != "verdict")
+        return "\n  ".join([self.headline, *(f"{a.endpoint}: {a.reason}" for a in failed)])
+
+
+class Rejected(CallError):
+    """An endpoint answered with a JSON-RPC error: its verdict is final."""
+
+    status = "rejected"
+    delivered = "yes"
+
+    @property
+    def headline(self) -> str:
+        """The endpoint, the error's text and its code."""
+        return f"rejected by {self.endpoint}: {escape(self.message or '')} (code {self.code})"
+
+
+class Unreachable(CallError):
+    """Every endpoint failed, and none of them can have received the request."""
+
+    status = "unreachable"
+    delivered = "no"
+
+    @property
+    def headline(self) -> str:
+        """That nothing was delivered, and why the call ended early if it did."""
+        said = f"{self.method} was not delivered: no endpoint took it"
+        return f"{said} ({self.note})" if self.note else said
+
+
+class DeliveryUnknown(CallError):
+    """No endpoint gave an answer that can be trusted, and at least one may have the request."""
+
+    status = "unknown"
+    delivered = "unknown"
+
+    @property
+    def headline(self) -> str:
+        """What is not known, and the verdict that is not to be trusted, if there is one."""
+        said = f"{self.method} may have been delivered, and no endpoint could confirm it"
+        if self.error is not None:
+            said += f"; {self.endpoint} said: {escape(self.error.message)} (code {self.error.code})"
+        return f"{said} ({self.note})" if self.note else said

@@ -1,0 +1,178 @@
+"""The failure table: what came back → was that the answer, and was the request delivered? Pure.
+
+Each row of the contract's table (section 4) is a :class:`Row` here with a name; `tests/` hold each
+name against a test that provokes it.
+"""
+
+import re
+from collections.abc import Container
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from seqsend.errors import EndpointFailure
+from seqsend.events import Attempt, Delivered, JsonRpcError, Reply
+from seqsend.jsonrpc import Call, NotAnAnswer, Result, decode_answer, decode_error
+from seqsend.shown import redact_url
+
+Class = Literal["result", "verdict", "outage"]
+"""``result`` and ``verdict`` end the call; after an ``outage`` the next endpoint is tried."""
+
+SEND_METHODS = frozenset({"eth_sendRawTransaction", "eth_sendRawTransactionConditional"})
+
+NEVER_NULL = SEND_METHODS | {
+    "eth_chainId",
+    "eth_blockNumber",
+    "eth_gasPrice",
+    "net_version",
+    "web3_clientVersion",
+}
+"""Methods whose ``result: null`` comes from a proxy or a broken node, never from a healthy one."""
+
+NOT_IDEMPOTENT = frozenset({"eth_sendTransaction", "personal_sendTransaction", "wallet_sendCalls"})
+"""Methods that do a second time what they did the first: the node signs with the next nonce.
+
+``eth_sendUserOperation`` is not among them: the operation carries its own nonce, and so a hash.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the failure table."""
+
+    name: str
+    kind: Class
+    delivered: Delivered
+
+
+NOT_DELIVERED = Row("failed before the request was written", "outage", "no")
+MAYBE_DELIVERED = Row("failed after the request was written", "outage", "unknown")
+HTTP_REFUSED = Row("HTTP 401, 403, 404, 405, 429", "outage", "no")
+HTTP_TIMED_OUT = Row("HTTP 408", "outage", "unknown")
+HTTP_REDIRECT = Row("HTTP 3xx", "outage", "no")
+HTTP_BROKEN = Row("HTTP 5xx or any other non-2xx", "outage", "unknown")
+HTTP_VERDICT = Row("HTTP 400, 409, 413, 422 with a JSON-RPC error", "verdict", "yes")
+NO_ANSWER = Row("2xx that is no JSON-RPC answer", "outage", "unknown")
+NULL_RESULT = Row("null from a method that never returns null", "outage", "unknown")
+OTHER_RESULT = Row("a result that is not the transaction's hash", "outage", "unknown")
+VERDICT = Row("JSON-RPC error", "verdict", "yes")
+RESULT = Row("JSON-RPC result", "result", "yes")
+
+ROWS = (
+    NOT_DELIVERED,
+    MAYBE_DELIVERED,
+    HTTP_REFUSED,
+    HTTP_TIMED_OUT,
+    HTTP_REDIRECT,
+    HTTP_BROKEN,
+    HTTP_VERDICT,
+    NO_ANSWER,
+    NULL_RESULT,
+    OTHER_RESULT,
+    VERDICT,
+    RESULT,
+)
+
+# Asked from the top; the first whose statuses hold the reply's is taken. A 2xx is none of them.
+_BY_STATUS: tuple[tuple[Container[int], Row], ...] = (
+    ({401, 403, 404, 405, 429}, HTTP_REFUSED),
+    ({408}, HTTP_TIMED_OUT),
+    (range(300, 400), HTTP_REDIRECT),
+    (range(1000), HTTP_BROKEN),
+)
+_READ_FOR_A_VERDICT = frozenset({400, 409, 413, 422})
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a reply means."""
+
+    row: Row
+    reason: str | None = None
+    """Why it is an outage, in one line with no secret of ours in it; a server's words unescaped."""
+    result: Any = None
+    error: JsonRpcError | None = None
+
+
+def judge_failure(failure: EndpointFailure, *, written: bool) -> Judgement:
+    """Judge an attempt without a reply; ``written`` tells whether the request went out whole."""
+    return Judgement(MAYBE_DELIVERED if written else NOT_DELIVERED, failure.reason)
+
+
+def judge_reply(reply: Reply, call: Call, request_id: int) -> Judgement:
+    """Judge what an endpoint answered to ``call``."""
+    if 200 <= reply.status < 300:
+        return _judge_body(reply.body, call, request_id)
+    error = decode_error(reply.body)
+    if error is not None and reply.status in _READ_FOR_A_VERDICT:
+        return Judgement(HTTP_VERDICT, _describe_error(error), error=error)
+    row = next(row for statuses, row in _BY_STATUS if reply.status in statuses)
+    return Judgement(row, _describe_status(reply, error), error=error)
+
+
+def _judge_body(body: bytes, call: Call, request_id: int) -> Judgement:
+    try:
+        answer = decode_answer(body, request_id)
+    except NotAnAnswer as error:
+        return Judgement(NO_ANSWER, str(error))
+    if isinstance(answer, JsonRpcError):
+        return Judgement(VERDICT, _describe_error(answer), error=answer)
+    return _judge_result(answer, call)
+
+
+def _judge_result(answer: Result, call: Call) -> Judgement:
+    value = answer.value
+    if value is None and call.method in NEVER_NULL:
+        return Judgement(NULL_RESULT, f"null, which {call.method} never returns")
+    if call.expected is not None and not _same_hash(value, call.expected):
+        return Judgement(OTHER_RESULT, "a result that is not this transaction's hash")
+    return Judgement(RESULT, result=value)
+
+
+def _same_hash(value: Any, expected: str) -> bool:
+    return isinstance(value, str) and value.lower() == expected
+
+
+def _describe_status(reply: Reply, error: JsonRpcError | None) -> str:
+    said = f"HTTP {reply.status}"
+    if 300 <= reply.status < 400:
+        target = reply.headers.get("location")
+        return f"{said} redirect to {redact_url(target)}, not followed" if target else said
+    if error is not None:
+        return f"{said}: {_describe_error(error)}"
+    return said
+
+
+def _describe_error(error: JsonRpcError) -> str:
+    return f"{error.message} (code {error.code})"
+
+
+def may_move_on(row: Row, call: Call, *, retry_unsafe: bool) -> bool:
+    """Tell whether ``call`` may be sent to another endpoint after an outage of kind ``row``."""
+    return retry_unsafe or row.delivered == "no" or call.method not in NOT_IDEMPOTENT
+
+
+def trusts_verdict(call: Call, before: tuple[Attempt, ...]) -> bool:
+    """Tell whether a verdict on ``call`` is final after the attempts ``before`` it.
+
+    A transaction that an earlier endpoint may have taken is refused by the next one for that very
+    reason ("nonce too low"): such a refusal says nothing about whether it landed.
+    """
+    return call.method not in SEND_METHODS or all(a.delivered == "no" for a in before)
+
+
+# What nodes say to a transaction they already have, or whose nonce is spent, perhaps by itself.
+_LANDED = re.compile(
+    r"""
+      already.?known            # geth, op-geth, reth, erigon; nethermind: AlreadyKnown
+    | already.imported          # anvil, openethereum
+    | known.transaction         # besu, hardhat, older geth, zksync
+    | nonce.(is.)?too.low       # geth, op-geth, reth, erigon, besu, anvil, hardhat, zksync, nitro
+    | old.?nonce                # nethermind: OldNonce
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def may_have_landed(error: JsonRpcError) -> bool:
+    """Tell whether ``error`` is what a node says to a transaction that it, or the chain, has."""
+    return _LANDED.search(error.message) is not None

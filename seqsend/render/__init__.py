@@ -1,0 +1,1 @@
+"""Outcomes → plain text and JSON."""

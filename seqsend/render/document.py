@@ -1,0 +1,48 @@
+"""Outcomes as JSON (contract, section 3)."""
+
+import json
+from typing import Any
+
+from seqsend.events import Attempt, Endpoint
+from seqsend.render.outcome import Outcome
+from seqsend.shown import escape
+
+
+def to_json(value: Any) -> str:
+    """Return ``value`` as one line of JSON; characters that could harm a terminal are escaped."""
+    return escape(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+
+def document(outcome: Outcome) -> dict[str, Any]:
+    """Return the object that `--json` prints."""
+    head: dict[str, Any] = {"status": outcome.status, "exit_code": outcome.exit_code}
+    if outcome.command == "send":
+        head["hash"] = outcome.hash
+    return head | {
+        "result": outcome.result,
+        "error": outcome.error,
+        "endpoint": _endpoint(outcome.endpoint) if outcome.endpoint else None,
+        "attempts": [_attempt(attempt) for attempt in outcome.attempts],
+        "failovers": outcome.failovers,
+        "elapsed_ms": _milliseconds(outcome.elapsed),
+    }
+
+
+def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
+    return {"index": endpoint.index, "url": endpoint.shown}
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "endpoint": _endpoint(attempt.endpoint),
+        "outcome": attempt.outcome,
+        "phase": attempt.phase,
+        "reason": attempt.reason,
+        "http_status": attempt.http_status,
+        "delivered": attempt.delivered,
+        "elapsed_ms": _milliseconds(attempt.elapsed),
+    }
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 1)

@@ -1,0 +1,118 @@
+"""How a command ended, in one record that text, JSON and the exit code are all made from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal
+
+from seqsend.errors import CallError
+from seqsend.events import Answer, Attempt, Endpoint, Sent, count_failovers
+
+Command = Literal["send", "rpc"]
+
+EXIT_CODES: Mapping[str, int] = MappingProxyType(
+    {
+        "ok": 0,
+        "accepted": 0,
+        "known": 0,
+        "usage": 2,
+        "rejected": 3,
+        "unreachable": 4,
+        "unknown": 5,
+        "interrupted": 130,
+    }
+)
+"""Status → exit code (contract, section 3). 1 is left to defects of seqsend itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a command ended."""
+
+    command: Command
+    status: str
+    hash: str | None = None
+    """The transaction's, for `send`."""
+    result: Any = None
+    error: Mapping[str, Any] | None = None
+    """code, message and data; code is None where the words are ours and not a sequencer's."""
+    endpoint: Endpoint | None = None
+    attempts: tuple[Attempt, ...] = ()
+    elapsed: float = 0.0
+    """Seconds."""
+
+    @property
+    def exit_code(self) -> int:
+        """What the process ends with."""
+        return EXIT_CODES[self.status]
+
+    @property
+    def failovers(self) -> int:
+        """How many times the call moved on to another endpoint."""
+        return count_failovers(self.attempts)
+
+
+def outcome_of_answer(answer: Answer) -> Outcome:
+    """Return the outcome of an `rpc` call that was answered."""
+    return Outcome(
+        "rpc",
+        "ok",
+        result=answer.result,
+        endpoint=answer.endpoint,
+        attempts=answer.attempts,
+        elapsed=answer.elapsed,
+    )
+
+
+def outcome_of_sent(sent: Sent) -> Outcome:
+    """Return the outcome of a `send` whose transaction the sequencer has."""
+    return Outcome(
+        "send",
+        sent.status,
+        hash=sent.hash,
+        result=sent.hash if sent.status == "accepted" else None,
+        endpoint=sent.endpoint,
+        attempts=sent.attempts,
+        elapsed=sent.elapsed,
+    )
+
+
+def outcome_of_error(command: Command, error: CallError) -> Outcome:
+    """Return the outcome of a call that ended without a result."""
+    said = {"code": error.code, "message": error.message, "data": error.data}
+    return Outcome(
+        command,
+        error.status,
+        hash=error.hash,
+        error=said if error.error is not None else _in_our_words(error.headline),
+        endpoint=error.endpoint,
+        attempts=error.attempts,
+        elapsed=error.elapsed,
+    )
+
+
+def outcome_of_usage(command: Command, message: str) -> Outcome:
+    """Return the outcome of a command that was given something wrong: nothing was sent."""
+    return Outcome(command, "usage", error=_in_our_words(message))
+
+
+def outcome_of_interrupt(
+    command: Command, attempts: tuple[Attempt, ...], transaction_hash: str | None
+) -> Outcome:
+    """Return the outcome of a command that Ctrl-C ended after ``attempts``."""
+    if any(a.delivered != "no" for a in attempts):
+        said = "interrupted: it may have been delivered"
+    else:
+        said = "interrupted: nothing was delivered"
+    return Outcome(
+        command,
+        "interrupted",
+        hash=transaction_hash,
+        error=_in_our_words(said),
+        attempts=attempts,
+        elapsed=sum(a.elapsed for a in attempts),
+    )
+
+
+def _in_our_words(message: str) -> dict[str, Any]:
+    return {"code": None, "message": message, "data": None}

@@ -1,0 +1,67 @@
+"""What a command tells while it runs and when it ends."""
+
+from dataclasses import dataclass, field
+
+from seqsend.errors import CallError
+from seqsend.events import Attempt
+from seqsend.render.outcome import Outcome
+from seqsend.render.streams import tell, write_answer
+from seqsend.render.text import (
+    answer_text,
+    attempt_line,
+    detail_line,
+    hint_line,
+    success_line,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How much is told, and in what form."""
+
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+
+
+@dataclass(slots=True)
+class Report:
+    """Tells of attempts as they end, then of the outcome; an observer of the client."""
+
+    style: Style
+    attempts: list[Attempt] = field(default_factory=list)
+    """Everything that was tried so far: what is known when Ctrl-C ends it."""
+
+    def __call__(self, attempt: Attempt) -> None:
+        """Tell of ``attempt``."""
+        self.attempts.append(attempt)
+        line = attempt_line(attempt)
+        if line is not None and not self.style.quiet:
+            tell(line, "note" if attempt.outcome == "found" else "trouble")
+        if self.style.verbose:
+            tell(detail_line(attempt), "detail")
+
+    def finish(self, outcome: Outcome, error: CallError | None = None) -> int:
+        """Write the answer, say how it ended, and return the exit code.
+
+        ``error`` adds the attempts that `--quiet` kept silent about until now.
+        """
+        text = answer_text(outcome, as_json=self.style.json)
+        written = text is None or write_answer(text)
+        if outcome.error is None:
+            if not self.style.quiet:
+                tell(success_line(outcome), "success")
+        else:
+            whole = str(error) if error is not None and self.style.quiet else None
+            tell(f"error: {whole or _headline(outcome, error)}", "error")
+            hint = hint_line(outcome)
+            if hint is not None:
+                tell(hint, "note")
+        if not written:
+            tell(f"error: the answer could not be written to stdout; it was: {text}", "error")
+            return outcome.exit_code or 1
+        return outcome.exit_code
+
+
+def _headline(outcome: Outcome, error: CallError | None) -> str:
+    return error.headline if error is not None else str((outcome.error or {}).get("message"))

@@ -1,0 +1,68 @@
+"""stdout and stderr: who gets colour, and what becomes of an answer that cannot be written."""
+
+import os
+import sys
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TextIO
+
+from seqsend.shown import escape
+
+STYLES: Mapping[str, str] = MappingProxyType(
+    {"note": "", "detail": "dim", "trouble": "yellow", "success": "green", "error": "bold red"}
+)
+
+
+def has_colour(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """Tell whether ``stream`` is a terminal that wants escapes (https://no-color.org)."""
+    wanted = not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+    return wanted and stream.isatty()
+
+
+def tell(line: str, style: str) -> None:
+    """Write one line to stderr, in the colour of :data:`STYLES` where that shows colour.
+
+    A stderr that is closed or full is no reason to stop: the line is dropped.
+    """
+    if sys.stderr is None:
+        return
+    line = "\n".join(escape(part) for part in line.split("\n"))
+    try:
+        if STYLES[style] and has_colour(sys.stderr, os.environ):
+            _tell_in_colour(line, STYLES[style])
+        else:
+            sys.stderr.write(f"{line}\n")
+            sys.stderr.flush()
+    except (OSError, ValueError):
+        pass
+
+
+def _tell_in_colour(line: str, style: str) -> None:
+    from rich.console import Console  # on a terminal only: it costs 60 ms
+    from rich.text import Text
+
+    # A Text is not read as markup, and soft_wrap leaves long hex whole for the terminal to wrap.
+    Console(file=sys.stderr).print(Text(line, style=style), soft_wrap=True)
+
+
+def write_answer(text: str) -> bool:
+    """Write the answer and a newline to stdout, as UTF-8; tell whether all of it was written.
+
+    A reader that closed the pipe has read what it wanted: that counts as written.
+    """
+    if sys.stdout is None:
+        return False
+    try:
+        sys.stdout.buffer.write(f"{text}\n".encode())
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        _drop_stdout()
+    except (OSError, ValueError):
+        _drop_stdout()
+        return False
+    return True
+
+
+def _drop_stdout() -> None:
+    # Python flushes stdout once more at its end, and would complain of it there.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,93 @@
+"""Outcomes and attempts as lines that a person reads on stderr, and the answer on stdout."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from seqsend.events import Attempt
+from seqsend.render.document import document, to_json
+from seqsend.render.outcome import Outcome
+from seqsend.shown import escape
+
+# What follows an attempt's reason; an outcome that is not here gets no line of its own, because
+# the last line of the command says it.
+_ATTEMPT_LINES: Mapping[str, str] = MappingProxyType(
+    {
+        "failover": "{endpoint}: {reason} ({phase}, {elapsed}); trying the next",
+        "outage": "{endpoint}: {reason} ({phase}, {elapsed})",
+        "found": "{endpoint}: has the transaction (look-up by hash, {elapsed})",
+        "not_found": "{endpoint}: does not have the transaction (look-up by hash, {elapsed})",
+        "lookup_failed": "{endpoint}: look-up by hash failed: {reason} ({phase}, {elapsed})",
+    }
+)
+
+_HINTS: Mapping[tuple[str, str], str] = MappingProxyType(
+    {
+        ("send", "unreachable"): "nothing was sent: check the addresses, then send it again",
+        ("rpc", "unreachable"): "nothing was delivered: check the addresses, then call again",
+        ("send", "unknown"): (
+            "sending the same bytes again is safe, a transaction is executed once; "
+            "to look: seqsend rpc eth_getTransactionByHash {hash}"
+        ),
+        ("rpc", "unknown"): "find out what became of it before you call again",
+    }
+)
+
+
+def answer_text(outcome: Outcome, *, as_json: bool) -> str | None:
+    """Return what stdout gets, without the newline; None for nothing."""
+    if as_json:
+        return to_json(document(outcome))
+    if outcome.command == "send":
+        return outcome.hash if outcome.status in ("accepted", "known", "unknown") else None
+    if outcome.status != "ok":
+        return None
+    return escape(outcome.result) if isinstance(outcome.result, str) else to_json(outcome.result)
+
+
+def attempt_line(attempt: Attempt) -> str | None:
+    """Return the line that tells of an attempt as it ends; None where the last line will."""
+    form = _ATTEMPT_LINES.get(attempt.outcome)
+    if form is None:
+        return None
+    return form.format(
+        endpoint=attempt.endpoint,
+        reason=attempt.reason,
+        phase=attempt.phase,
+        elapsed=format_elapsed(attempt.elapsed),
+    )
+
+
+def detail_line(attempt: Attempt) -> str:
+    """Return the line that `-v` adds to each attempt: method, HTTP status, time of each phase."""
+    times = [f"{phase} {format_elapsed(seconds)}" for phase, seconds in attempt.timings.items()]
+    status = f"HTTP {attempt.http_status}" if attempt.http_status else "no HTTP status"
+    said = f"{attempt.endpoint}: {attempt.method}, {status}, delivered: {attempt.delivered}"
+    return f"  {said}; {', '.join(times)}" if times else f"  {said}"
+
+
+def success_line(outcome: Outcome) -> str:
+    """Return the line that says which endpoint answered."""
+    said = f"answered by {outcome.endpoint} in {format_elapsed(outcome.elapsed)}"
+    if outcome.status == "known":
+        said = (
+            f"already known: confirmed by {outcome.endpoint} in {format_elapsed(outcome.elapsed)}"
+        )
+    if outcome.failovers:
+        plural = "s" if outcome.failovers > 1 else ""
+        said += f" after {outcome.failovers} failover{plural}"
+    return said
+
+
+def hint_line(outcome: Outcome) -> str | None:
+    """Return what to do after an outcome that is none to be glad of."""
+    hint = _HINTS.get((outcome.command, outcome.status))
+    return f"hint: {hint.format(hash=outcome.hash)}" if hint else None
+
+
+def format_elapsed(seconds: float) -> str:
+    """Return a time as a person reads it: ``0.4 ms``, ``84 ms``, ``12.3 s``."""
+    if seconds < 0.001:
+        return f"{seconds * 1000:.1f} ms"
+    if seconds < 10:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.1f} s"

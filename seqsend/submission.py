@@ -1,0 +1,89 @@
+"""One transaction, and what became of it."""
+
+import time
+from dataclasses import replace
+
+from seqsend.errors import DeliveryUnknown, Rejected, Unreachable
+from seqsend.events import Attempt, AttemptOutcome, Endpoint, Sent
+from seqsend.failover import Failover
+from seqsend.jsonrpc import Call
+from seqsend.policy import may_have_landed
+from seqsend.rawtx import RawTransaction
+from seqsend.transports.base import Deadline
+
+
+def submit(failover: Failover, transaction: RawTransaction) -> Sent:
+    """Send ``transaction`` and return what is known of it to be true.
+
+    An end that leaves open whether the sequencer has the transaction is followed by a look-up of
+    its hash: at the endpoint that refused it in words that may mean "I have it", or, where no
+    endpoint gave an answer, at each of them once.
+
+    Raises:
+        Rejected: an endpoint refused it, and it is not there.
+        Unreachable: every endpoint failed and none can have received it.
+        DeliveryUnknown: it may have been delivered, and no look-up found it.
+
+    """
+    started = time.monotonic()
+    by = failover.start_deadline()
+    call = Call("eth_sendRawTransaction", [transaction.hex], expected=transaction.hash)
+    end: Rejected | Unreachable | DeliveryUnknown
+    try:
+        answer = failover.call(call, by=by)
+    except (Rejected, Unreachable, DeliveryUnknown) as error:
+        end = error
+    else:
+        return Sent(transaction.hash, "accepted", answer.endpoint, answer.attempts, answer.elapsed)
+    end.hash = transaction.hash
+    look_ups: list[Attempt] = []
+    for endpoint in _where_to_look(end, failover):
+        look_ups.append(_look_up(failover, endpoint, transaction.hash, by))
+        if look_ups[-1].outcome == "found":
+            tried = (*end.attempts, *look_ups)
+            return Sent(transaction.hash, "known", endpoint, tried, time.monotonic() - started)
+    raise _settled(end, look_ups, time.monotonic() - started)
+
+
+def _where_to_look(
+    end: Rejected | Unreachable | DeliveryUnknown, failover: Failover
+) -> tuple[Endpoint, ...]:
+    if end.error is None:
+        return failover.in_order() if isinstance(end, DeliveryUnknown) else ()
+    asked = isinstance(end, DeliveryUnknown) or may_have_landed(end.error)
+    return (end.endpoint,) if asked and end.endpoint is not None else ()
+
+
+def _look_up(
+    failover: Failover, endpoint: Endpoint, transaction_hash: str, by: Deadline | None
+) -> Attempt:
+    """Ask ``endpoint`` for the transaction; the outcome tells what it said."""
+    call = Call("eth_getTransactionByHash", [transaction_hash])
+    judgement, attempt = failover.ask(endpoint, call, by)
+    # A look-up delivers nothing, whatever became of it.
+    if judgement.row.kind != "result":
+        return failover.tell(replace(attempt, outcome="lookup_failed", delivered="no"))
+    transaction = judgement.result
+    found = isinstance(transaction, dict) and transaction.get("hash") == transaction_hash
+    outcome: AttemptOutcome = "found" if found else "not_found"
+    return failover.tell(replace(attempt, outcome=outcome, delivered="no"))
+
+
+def _settled(
+    end: Rejected | Unreachable | DeliveryUnknown, look_ups: list[Attempt], elapsed: float
+) -> Rejected | Unreachable | DeliveryUnknown:
+    """Return how a call ended whose transaction no look-up has found."""
+    end.attempts = (*end.attempts, *look_ups)
+    end.elapsed = elapsed
+    if not isinstance(end, Rejected) or all(a.outcome == "not_found" for a in look_ups):
+        return end
+    # It was refused in words that may mean "I have it", and the look-up that tells brought nothing.
+    return DeliveryUnknown(
+        end.method,
+        end.attempts,
+        elapsed,
+        note="the look-up by hash failed",
+        error=end.error,
+        endpoint=end.endpoint,
+        hash=end.hash,
+    )

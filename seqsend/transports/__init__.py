@@ -1,0 +1,1 @@
+"""Bytes to an endpoint and back within a deadline. Foreign exceptions end here."""

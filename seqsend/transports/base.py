@@ -1,0 +1,88 @@
+"""What a transport is, and the record that one request leaves while it happens."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from seqsend.events import Endpoint, Phase, Reply
+from seqsend.quantities import format_duration
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A moment that work must not pass, and what to call it when it does."""
+
+    at: float
+    """On the clock of `time.monotonic`, in seconds."""
+    name: str
+    """Which promise it is, with its length: ``dial timeout 5s``."""
+
+    @classmethod
+    def after(cls, seconds: float, name: str) -> "Deadline":
+        """Return the deadline that is ``seconds`` away."""
+        return cls(time.monotonic() + seconds, f"{name} {format_duration(seconds)}")
+
+    @property
+    def remaining(self) -> float:
+        """Seconds left, never below 0."""
+        return max(0.0, self.at - time.monotonic())
+
+    def or_sooner(self, other: "Deadline | None") -> "Deadline":
+        """Return the earlier of the two."""
+        return other if other is not None and other.at < self.at else self
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request to one endpoint while it happens.
+
+    The transport writes into it as it goes, so that whoever called it knows how far it came even
+    when an exception (Ctrl-C, too) ended it.
+    """
+
+    dial_by: Deadline
+    """DNS, TCP and TLS are done by then."""
+    answer_by: Deadline
+    """The last byte of the answer is there by then."""
+    phase: Phase = "dial"
+    written: bool = False
+    """The request was handed to the network whole: from here on it may have been delivered."""
+    timings: dict[Phase, float] = field(default_factory=dict)
+    """Seconds each finished phase took."""
+    _entered: float | None = None
+
+    def enter(self, phase: Phase) -> None:
+        """End the phase that is running and begin ``phase``."""
+        self.leave()
+        self.phase = phase
+        self._entered = time.monotonic()
+
+    def leave(self) -> None:
+        """End the phase that is running, if one was entered."""
+        if self._entered is not None:
+            self.timings[self.phase] = time.monotonic() - self._entered
+            self._entered = None
+
+    @property
+    def deadline(self) -> Deadline:
+        """The deadline of the phase that is running."""
+        return self.answer_by if self.phase in ("send", "answer") else self.dial_by
+
+
+class Transport(Protocol):
+    """Carries one request to one endpoint."""
+
+    def exchange(self, endpoint: Endpoint, body: bytes, exchange: Exchange) -> Reply:
+        """Send ``body`` to ``endpoint`` once and return what came back.
+
+        Keeps ``exchange`` true while it works, and holds its deadlines to within 250 ms.
+
+        Raises:
+            EndpointFailure: no reply could be had.
+
+        """
+        ...
+
+    def close(self) -> None:
+        """Close every connection that was kept alive."""
+        ...

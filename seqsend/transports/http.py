@@ -1,0 +1,316 @@
+"""HTTP and HTTPS endpoints, over requests' adapter and its pool of kept-alive connections.
+
+The adapter is used without a `requests.Session`: a session would read ~/.netrc, keep cookies and
+follow redirects, and none of that is wanted here. No message of requests or urllib3 leaves this
+file, because they quote the URL.
+"""
+
+import base64
+import http.client
+import ipaddress
+import logging
+import os
+import re
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies, select_proxy
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from seqsend.errors import EndpointFailure, UsageError
+from seqsend.events import Endpoint, Reply
+from seqsend.quantities import format_size
+from seqsend.shown import redact_url
+from seqsend.transports.base import Exchange
+from seqsend.transports.sockets import BoundedSocket, describe_os_error, dial, running, too_late
+from seqsend.transports.tls import trust
+from seqsend.version import __version__
+
+_POOL_SIZE = 32  # connections kept alive per endpoint; more threads than that dial anew
+_CHUNK = 64 * 1024
+_LONGEST_ERROR_BODY = 64 * 1024  # bytes read of an error status: enough for any JSON-RPC error
+_KEPT_HEADERS = ("location", "content-type", "retry-after")
+
+# The most specific first.
+_REASONS: tuple[tuple[type[BaseException], str], ...] = (
+    (http.client.RemoteDisconnected, "connection closed without an answer"),
+    (http.client.IncompleteRead, "answer cut off"),
+    (urllib3.exceptions.DecodeError, "answer could not be decompressed"),
+    (http.client.HTTPException, "not an HTTP answer"),
+)
+
+
+class HttpTransport:
+    """Posts to ``http://`` and ``https://`` endpoints; safe to share between threads."""
+
+    def __init__(
+        self,
+        endpoints: Sequence[Endpoint],
+        headers: Mapping[str, str],
+        *,
+        max_response_size: int,
+        cacert: str | None = None,
+    ) -> None:
+        """Prepare everything that is the same for every call; nothing is dialled yet.
+
+        Proxies and CA files are read from the environment here, once.
+
+        Raises:
+            UsageError: a URL, a proxy's URL or a CA file cannot be used.
+
+        """
+        self._limit = max_response_size
+        self._proxies = {e.index: _proxy_for(e) for e in endpoints}
+        self._requests = {e.index: _prepare(e, headers) for e in endpoints}
+        secure = any(
+            url.lower().startswith("https:")
+            for url in (*(e.url for e in endpoints), *filter(None, self._proxies.values()))
+        )
+        context = trust(cacert, os.environ) if secure else None
+        self._adapter = _Adapter(context, pools=len(endpoints))
+        _hide_urls_in_logs()
+
+    def exchange(self, endpoint: Endpoint, body: bytes, exchange: Exchange) -> Reply:
+        """Post ``body`` once. See `seqsend.transports.base.Transport.exchange`."""
+        token = running.set(exchange)
+        try:
+            return self._post(endpoint, body)
+        except EndpointFailure as failure:
+            found = failure
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as e:
+            found = EndpointFailure(_describe(e))
+        finally:
+            exchange.leave()
+            running.reset(token)
+        # Raised out here, so that no traceback shows the library's exception, with the URL in it,
+        # as what this one happened "during the handling of".
+        found.__context__ = found.__cause__ = None
+        raise found
+
+    def close(self) -> None:
+        """Close every connection that was kept alive."""
+        self._adapter.close()
+
+    def _post(self, endpoint: Endpoint, body: bytes) -> Reply:
+        request = self._requests[endpoint.index].copy()
+        request.body = body
+        request.headers["Content-Length"] = str(len(body))
+        proxy = self._proxies[endpoint.index]
+        response = self._adapter.send(
+            request,
+            stream=True,
+            proxies={urlsplit(endpoint.url).scheme.lower(): proxy} if proxy else {},
+        )
+        headers = {
+            name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers
+        }
+        raw, status = response.raw, response.status_code
+        try:
+            return Reply(status, self._read(raw, status), headers)
+        finally:
+            # A connection read to its end went back into the pool by itself, out of reach of
+            # close(); one that was not is of no use any more.
+            raw.close()
+            raw.release_conn()
+
+    def _read(self, raw: urllib3.HTTPResponse, status: int) -> bytes:
+        if 200 <= status < 300:
+            return _read_at_most(raw, self._limit)
+        if 300 <= status < 400:
+            return b""
+        try:
+            return next(_chunks(raw, _LONGEST_ERROR_BODY), b"")
+        except (EndpointFailure, urllib3.exceptions.HTTPError, OSError, ValueError):
+            return b""  # The status alone says that this is an outage.
+
+
+def _read_at_most(raw: urllib3.HTTPResponse, limit: int) -> bytes:
+    parts, size = [], 0
+    for part in _chunks(raw, _CHUNK):
+        size += len(part)
+        if size > limit:
+            raise EndpointFailure(
+                f"answer larger than {format_size(limit)}", http_status=raw.status
+            )
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _chunks(raw: urllib3.HTTPResponse, size: int) -> Iterator[bytes]:
+    while part := raw.read(size, decode_content=True):
+        yield part
+
+
+def _prepare(endpoint: Endpoint, headers: Mapping[str, str]) -> requests.PreparedRequest:
+    parts = urlsplit(endpoint.url)
+    bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
+    sent = {
+        "User-Agent": f"seqsend/{__version__}",
+        "Accept": "application/json",
+        "Accept-Encoding": "gzip, deflate",
+        "Content-Type": "application/json",
+    }
+    if parts.username is not None or parts.password is not None:
+        pair = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
+        sent["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode("ascii")
+    request = requests.Request("POST", bare, headers=sent)
+    try:
+        prepared = request.prepare()
+    except (requests.RequestException, ValueError):
+        prepared = None
+    if prepared is None:
+        raise UsageError(f"endpoint {endpoint.index} {endpoint.shown!r} has no valid host and port")
+    prepared.headers.update(headers)  # case-insensitive: a header of the user's replaces ours
+    return prepared
+
+
+def _proxy_for(endpoint: Endpoint) -> str | None:
+    """Return the proxy that the environment names for ``endpoint``; never one for loopback."""
+    host = urlsplit(endpoint.url).hostname or ""
+    if _is_loopback(host):
+        return None
+    proxy = select_proxy(endpoint.url, get_environ_proxies(endpoint.url))
+    if proxy is None:
+        return None
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    if urlsplit(proxy).scheme.lower() not in ("http", "https"):
+        raise UsageError(f"proxy {redact_url(proxy)!r} for endpoint {endpoint.index}: not HTTP")
+    return proxy
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _describe(error: BaseException) -> str:
+    """Return a reason in our own words: the messages of both libraries hold the URL."""
+    causes = list(_causes(error))
+    for kind, reason in _REASONS:
+        if any(isinstance(cause, kind) for cause in causes):
+            return reason
+    for cause in reversed(causes):
+        if isinstance(cause, OSError) and not isinstance(cause, requests.RequestException):
+            return describe_os_error(cause)
+    return "not an HTTP answer"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield ``error`` and what is wrapped in it, outermost first."""
+    seen: list[BaseException] = []
+    waiting: list[object] = [error]
+    while waiting:
+        current = waiting.pop(0)
+        if not isinstance(current, BaseException) or any(current is s for s in seen):
+            continue
+        seen.append(current)
+        yield current
+        waiting += [*current.args, getattr(current, "reason", None), current.__cause__]
+
+
+class _HTTPConnection(HTTPConnection):
+    def _new_conn(self) -> socket.socket:
+        return _dialled(self)
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        if self.sock is None:  # else http.client would dial in the middle of the phase "send"
+            self.connect()
+        _write(super().request, *args, **kwargs)
+
+
+class _HTTPSConnection(HTTPSConnection):
+    def _new_conn(self) -> socket.socket:
+        return _dialled(self)
+
+    def _tunnel(self) -> None:
+        running.get().enter("proxy")
+        try:
+            super()._tunnel()
+        except OSError as error:
+            status = re.search(r"failed: (\d{3})", str(error))
+            said = f"HTTP {status.group(1)}" if status else describe_os_error(error)
+            raise EndpointFailure(f"the proxy did not connect: {said}") from None
+        running.get().enter("tls")
+
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except TimeoutError:
+            raise too_late() from None
+        self.sock = BoundedSocket(self.sock)
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        _write(super().request, *args, **kwargs)
+
+
+def _dialled(connection: HTTPConnection) -> socket.socket:
+    host = connection._dns_host  # noqa: SLF001 - the name as it is looked up, final dot included
+    found = dial(host, connection.port, list(connection.socket_options or ()))
+    if isinstance(connection, HTTPSConnection):
+        running.get().enter("tls")
+    return found  # type: ignore[return-value]
+
+
+def _write(request: Any, *args: Any, **kwargs: Any) -> None:
+    exchange = running.get()
+    exchange.enter("send")
+    try:
+        request(*args, **kwargs)
+        exchange.written = True
+    finally:
+        # Also where it broke: urllib3 goes on to read what the server may have said before.
+        exchange.enter("answer")
+
+
+class _HTTPPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _HTTPConnection
+
+
+class _HTTPSPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _HTTPSConnection
+
+
+_POOLS = {"http": _HTTPPool, "https": _HTTPSPool}
+
+
+class _Adapter(HTTPAdapter):
+    """requests' adapter with our connections in its pools and our trust in its TLS."""
+
+    def __init__(self, context: Any, pools: int) -> None:
+        self._context = context
+        super().__init__(pool_connections=pools, pool_maxsize=_POOL_SIZE, max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        tls = {"ssl_context": self._context, "proxy_ssl_context": self._context}
+        manager = super().proxy_manager_for(proxy, **tls, **kwargs)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Do nothing: the context verifies; requests would add certifi's roots to its trust."""
+
+
+def _hide_urls_in_logs() -> None:
+    # urllib3 logs each request's path, which can hold an API key. A filter on its loggers keeps
+    # those lines to requests that are not ours, and leaves handlers and levels to the program.
+    for name in ("urllib3.connectionpool", "urllib3.connection"):
+        logger = logging.getLogger(name)
+        if _is_not_ours not in logger.filters:
+            logger.addFilter(_is_not_ours)
+
+
+def _is_not_ours(_record: logging.LogRecord) -> bool:
+    return running.get(None) is None

@@ -1,0 +1,224 @@
+"""Sockets that hold a deadline: the dial over all addresses of a name, and every read and write.
+
+A socket's own timeout is one operation's. An answer that drips in a byte at a time never runs into
+it, and each address of a name gets the whole of it anew. Here the timeout is set to what is left of
+the deadline before every operation, so that it bounds the whole, without threads or signals. Only
+the name look-up, which no timeout reaches, is given to a thread.
+"""
+
+import errno
+import io
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from seqsend.errors import EndpointFailure
+from seqsend.transports.base import Exchange
+
+running: ContextVar[Exchange] = ContextVar("running")
+"""The exchange this thread is in. Connections are kept between exchanges and come out of another
+library's pool: this is how the one that is used now learns whose deadline holds."""
+
+# What a person understands; anything else is said in the system's own words.
+_REASONS = {
+    errno.ECONNREFUSED: "connection refused",
+    errno.ECONNRESET: "connection reset",
+    errno.ECONNABORTED: "connection aborted",
+    errno.EPIPE: "connection closed while the request was being written",
+    errno.EHOSTUNREACH: "host unreachable",
+    errno.ENETUNREACH: "network unreachable",
+    errno.EMFILE: "too many open files on this machine",
+}
+
+_Address = tuple[int, int, int, str, Any]  # as socket.getaddrinfo returns them
+
+
+def describe_os_error(error: OSError) -> str:
+    """Return what ``error`` means, in one line that holds no address and no path."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate not trusted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return _describe_tls_error(error)
+    if isinstance(error, socket.gaierror):
+        return "name does not resolve"
+    known = _REASONS.get(error.errno or 0)
+    return known or (error.strerror or type(error).__name__).lower()
+
+
+def _describe_tls_error(error: ssl.SSLError) -> str:
+    reason = error.reason or ""
+    if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG"):
+        return "TLS failed: the port does not speak TLS (plain HTTP?)"
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return "TLS failed: connection closed"
+    return f"TLS failed: {reason.replace('_', ' ').lower() or 'protocol error'}"
+
+
+def dial(host: str, port: int, options: list[tuple[int, int, Any]]) -> "BoundedSocket":
+    """Return a socket connected to ``host``, within the dial deadline of the running exchange.
+
+    Every address of the name is tried, in the resolver's order; each may use an equal share of the
+    time left, so that a dead first address leaves some for the others (as Go's net.Dialer does).
+
+    Raises:
+        EndpointFailure: the name does not resolve, or no address takes the connection.
+
+    """
+    exchange = running.get()
+    addresses = _resolve(host, port, exchange)
+    exchange.enter("dial")
+    failures: list[str] = []
+    for position, address in enumerate(addresses):
+        share = exchange.dial_by.remaining / (len(addresses) - position)
+        if share <= 0:
+            break
+        try:
+            return BoundedSocket(_connect(address, share, options))
+        except TimeoutError:
+            continue
+        except OSError as error:
+            failures.append(describe_os_error(error))
+    if not failures:
+        raise EndpointFailure(f"no answer to the dial ({exchange.dial_by.name})")
+    raise EndpointFailure("; ".join(dict.fromkeys(failures)))
+
+
+def _connect(
+    address: _Address, seconds: float, options: list[tuple[int, int, Any]]
+) -> socket.socket:
+    family, kind, protocol, _, target = address
+    connection = socket.socket(family, kind, protocol)
+    try:
+        for option in options:
+            connection.setsockopt(*option)
+        connection.settimeout(seconds)
+        connection.connect(target)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _resolve(host: str, port: int, exchange: Exchange) -> Sequence[_Address]:
+    if _is_literal(host):
+        return socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
+    exchange.enter("dns")
+    answer: SimpleQueue[Sequence[_Address] | OSError | UnicodeError] = SimpleQueue()
+
+    def look_up() -> None:
+        try:
+            answer.put(socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            answer.put(error)
+
+    # A daemon: the process may end while a resolver that does not answer is still waited for.
+    threading.Thread(target=look_up, name="seqsend-dns", daemon=True).start()
+    try:
+        found = answer.get(timeout=exchange.dial_by.remaining)
+    except Empty:
+        raise EndpointFailure(f"no answer from DNS ({exchange.dial_by.name})") from None
+    if isinstance(found, UnicodeError):
+        raise EndpointFailure("name does not resolve: no valid host name")
+    if isinstance(found, OSError):
+        raise EndpointFailure(describe_os_error(found))
+    return found
+
+
+def _is_literal(host: str) -> bool:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, host)
+        except (OSError, ValueError):
+            continue
+        return True
+    return False
+
+
+class BoundedSocket:
+    """A connected socket whose reads and writes end by the running exchange's deadline.
+
+    Has what `http.client`, `ssl` and urllib3 ask of a socket. Its failures are `EndpointFailure`,
+    which is no OSError: it goes through those libraries untouched.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def settimeout(self, seconds: float | None) -> None:
+        """Do nothing: the deadline decides."""
+
+    def gettimeout(self) -> float:
+        """Arm the socket and return the seconds left (`ssl` hands them on to the handshake)."""
+        return self._arm()
+
+    def sendall(self, data: bytes) -> None:
+        """Write ``data`` whole.
+
+        A connection that breaks here is left as the OSError it is: urllib3 then still reads the
+        answer that a server can have given before it closed (413, say).
+        """
+        rest = memoryview(data)
+        while rest:
+            self._arm()
+            try:
+                sent = self._connection.send(rest)
+            except TimeoutError:
+                raise too_late() from None
+            rest = rest[sent:]
+
+    def makefile(self, *_mode: Any, **_options: Any) -> io.BufferedReader:
+        """Return a buffered reader, the one thing `http.client` makes of a socket."""
+        return io.BufferedReader(_BoundedReader(self))
+
+    def open_raw(self) -> io.RawIOBase:
+        """Return the connection as an unbuffered file that keeps it open until it is closed."""
+        return self._connection.makefile("rb", buffering=0)
+
+    def bounded_read(self, read: Callable[[], int]) -> int:
+        """Run ``read`` on this socket within the deadline."""
+        self._arm()
+        try:
+            return read()
+        except TimeoutError:
+            raise too_late() from None
+        except OSError as error:
+            raise EndpointFailure(describe_os_error(error)) from None
+
+    def _arm(self) -> float:
+        left = running.get().deadline.remaining
+        if left <= 0:
+            raise too_late()
+        self._connection.settimeout(left)
+        return left
+
+
+class _BoundedReader(io.RawIOBase):
+    def __init__(self, bounded: BoundedSocket) -> None:
+        self._socket = bounded
+        self._file = bounded.open_raw()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return self._socket.bounded_read(lambda: self._file.readinto(buffer) or 0)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()
+
+
+def too_late() -> EndpointFailure:
+    """Return the failure of the running exchange to meet its deadline."""
+    exchange = running.get()
+    waited = {"send": "request not taken", "proxy": "no answer from the proxy", "tls": "no TLS"}
+    what = waited.get(exchange.phase, "no answer")
+    return EndpointFailure(f"{what} in time ({exchange.deadline.name})")
