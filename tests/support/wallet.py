@@ -1,0 +1,62 @@
+"""Signed transactions of every type, from anvil's own funded accounts."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+
+# The keys that anvil derives from its well-known mnemonic ("test test … junk"): no secret.
+_KEYS = (
+    "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
+    "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
+    "0x5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a",
+)
+CHAIN_ID = 31337
+_GWEI = 10**9
+_FEES = {"maxFeePerGas": 100 * _GWEI, "maxPriorityFeePerGas": _GWEI}
+
+
+@dataclass(frozen=True)
+class Signed:
+    """A signed transaction as a wallet hands it out."""
+
+    raw: str
+    hash: str
+
+
+class Wallet:
+    """Signs with one of anvil's accounts."""
+
+    def __init__(self, index: int) -> None:
+        """Take anvil's account number ``index``."""
+        self._account: LocalAccount = Account.from_key(_KEYS[index])
+
+    @classmethod
+    def of_key(cls, key: str) -> Self:
+        """Return the wallet of another private key, which owns nothing on anvil."""
+        wallet = cls(0)
+        wallet._account = Account.from_key(key)
+        return wallet
+
+    @property
+    def address(self) -> str:
+        """The account's address, with its checksum."""
+        return str(self._account.address)
+
+    def sign(self, kind: int = 2, *, nonce: int, value: int = 1) -> Signed:
+        """Return a transfer of ``value`` wei to itself, of transaction type ``kind``."""
+        common = {"nonce": nonce, "to": self.address, "value": value, "chainId": CHAIN_ID}
+        signed = self._account.sign_transaction(common | self._fields(kind, nonce))
+        return Signed(signed.raw_transaction.to_0x_hex(), signed.hash.to_0x_hex())
+
+    def _fields(self, kind: int, nonce: int) -> dict[str, Any]:
+        if kind == 0:
+            return {"gas": 21_000, "gasPrice": 100 * _GWEI}
+        if kind == 1:
+            return {"type": 1, "gas": 21_000, "gasPrice": 100 * _GWEI, "accessList": []}
+        if kind == 2:
+            return {"type": 2, "gas": 21_000} | _FEES
+        delegation = {"chainId": CHAIN_ID, "address": "0x" + "00" * 20, "nonce": nonce + 1}
+        authorized = self._account.sign_authorization(delegation)
+        return {"type": 4, "gas": 100_000, "authorizationList": [authorized]} | _FEES

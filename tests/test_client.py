@@ -1,0 +1,56 @@
+"""The library's face."""
+
+import subprocess
+import sys
+
+import pytest
+
+import seqsend
+from seqsend import SequencerClient, UsageError
+from seqsend.rawtx import parse_raw_transaction
+from tests.support.node import Anvil
+from tests.support.servers import dead
+
+
+def test_sends_and_asks_as_the_contract_shows(node: Anvil, fresh_tx) -> None:
+    signed = fresh_tx()
+    with dead() as nobody, SequencerClient(f"{nobody.url},{node.url}", dial_timeout=3) as client:
+        sent = client.send_raw_transaction(signed.raw)
+        assert (sent.hash, sent.status, sent.endpoint.index) == (signed.hash, "accepted", 2)
+        assert client.preferred is sent.endpoint
+        again = client.send_raw_transaction(parse_raw_transaction(signed.raw))
+        assert (again.status, again.failovers) == ("known", 0)
+        answer = client.request("eth_chainId")
+        assert (answer.result, len(answer.attempts)) == ("0x7a69", 1)
+        assert [e.index for e in client.endpoints] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"dial_timeout": 0}, {"request_timeout": -1}, {"deadline": float("nan")}, {"failback_after": 0}]
+    + [{"headers": {"X": "a\nb"}}, {"headers": {"Content-Length": "1"}}],
+)
+def test_a_wrong_argument_is_a_usage_error(wrong: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        SequencerClient("http://seq1", **wrong)  # type: ignore[arg-type]
+
+
+def test_everything_that_is_promised_is_there_and_sorted() -> None:
+    for name in seqsend.__all__:
+        assert getattr(seqsend, name) is not None
+    assert dir(seqsend) == sorted(seqsend.__all__)
+    with pytest.raises(AttributeError):
+        seqsend.nothing  # noqa: B018
+    for name in seqsend.__all__:
+        if isinstance(getattr(seqsend, name), type) and issubclass(getattr(seqsend, name), Exception):
+            assert issubclass(getattr(seqsend, name), seqsend.SeqsendError)
+
+
+def test_importing_it_loads_no_library_that_is_not_needed_yet() -> None:
+    heavy = ("requests", "urllib3", "rich", "typer", "eth_utils", "pydantic", "truststore", "Crypto")
+    program = (
+        "import sys, seqsend; seqsend.SequencerClient; seqsend.UsageError\n"
+        f"print([m for m in {heavy!r} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

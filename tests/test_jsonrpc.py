@@ -1,0 +1,173 @@
+"""JSON-RPC messages."""
+
+import json
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqsend.errors import UsageError
+from seqsend.events import JsonRpcError
+from seqsend.jsonrpc import (
+    MAX_DEPTH,
+    Call,
+    NotAnAnswer,
+    Result,
+    decode_answer,
+    decode_error,
+    encode_request,
+    parse_json,
+)
+
+
+def test_encodes_a_request() -> None:
+    body = encode_request(Call("eth_call", [{"to": "0x1"}, "latest", 10**30, None]), 7)
+    assert json.loads(body) == {
+        "jsonrpc": "2.0",
+        "id": 7,
+        "method": "eth_call",
+        "params": [{"to": "0x1"}, "latest", 10**30, None],
+    }
+
+
+def test_carries_any_string_through() -> None:
+    body = encode_request(Call("m", ["ü \ud800 \x00"]), 1)
+    assert body.isascii()
+    assert json.loads(body)["params"] == ["ü \ud800 \x00"]
+
+
+def _nested(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("param", [object(), float("nan"), float("inf"), {1: {(): 1}}])
+def test_refuses_what_is_not_json(param: object) -> None:
+    with pytest.raises(UsageError, match="cannot be sent"):
+        encode_request(Call("m", [param]), 1)
+
+
+def test_refuses_parameters_nested_too_deeply() -> None:
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(1000)  # Python's default, which eth_account's dependencies raise
+    try:
+        with pytest.raises(UsageError, match="nested too deeply"):
+            encode_request(Call("m", _nested(5000)), 1)
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        ("[" * MAX_DEPTH + "]" * MAX_DEPTH, False),
+        ("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1), True),
+        ('{"a":' * (MAX_DEPTH + 1) + "1" + "}" * (MAX_DEPTH + 1), True),
+        ("[" + ",".join(["[]"] * 5000) + "]", False),
+        (json.dumps(["[" * 5000, '\\"' + "{" * 5000]), False),
+        (json.dumps(["]" * 5000]) + "[" * 5000, True),
+    ],
+)
+def test_depth_is_judged_before_python_parses(text: str, refused: bool) -> None:  # noqa: FBT001
+    if refused:
+        with pytest.raises(RecursionError):
+            parse_json(text)
+    else:
+        assert parse_json(text) == json.loads(text)
+
+
+ERROR = {"code": -32000, "message": "nonce too low"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "means"),
+    [
+        ({"jsonrpc": "2.0", "id": 1, "result": "0x1"}, Result("0x1")),
+        ({"jsonrpc": "2.0", "id": 1, "result": None}, Result(None)),
+        ({"jsonrpc": "2.0", "id": 1, "result": 2**4000}, Result(2**4000)),
+        ({"jsonrpc": "2.0", "id": 1, "result": "0x1", "error": None}, Result("0x1")),
+        ({"jsonrpc": "2.0", "id": 1, "error": ERROR}, JsonRpcError(-32000, "nonce too low")),
+        ({"jsonrpc": "2.0", "id": None, "error": ERROR}, JsonRpcError(-32000, "nonce too low")),
+        (
+            {"jsonrpc": "2.0", "id": 1, "result": None, "error": {**ERROR, "data": [1]}},
+            JsonRpcError(-32000, "nonce too low", [1]),
+        ),
+    ],
+)
+def test_decodes_an_answer(answer: object, means: object) -> None:
+    assert decode_answer(json.dumps(answer).encode(), 1) == means
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "an empty answer"),
+        (b" \n", "an empty answer"),
+        (b"<html>", "not JSON but an HTML page"),
+        (b"upstream down", "not JSON but something else"),
+        (b'{"jsonrpc":"2.0","id":1,"result":"0x', "not JSON but something else"),
+        (b"\xff\xfe", "not JSON: invalid UTF-8"),
+        (b"[" * 200_000, "JSON nested too deeply"),
+        (b"9" * 5000, "JSON with a number that is too long or out of range"),
+        (b"1e999", "JSON with a number that is too long or out of range"),
+        (b"NaN", "not JSON but something else"),
+        (b"[]", "not a JSON-RPC answer"),
+        (b'"ok"', "not a JSON-RPC answer"),
+        (b'{"id":1,"result":"0x1"}', "not a JSON-RPC answer"),
+        (b'{"jsonrpc":"1.0","id":1,"result":"0x1"}', "not a JSON-RPC answer"),
+        (b'{"jsonrpc":"2.0","id":1}', "neither result nor error"),
+        (b'{"jsonrpc":"2.0","id":1,"error":null}', "neither result nor error"),
+        (b'{"jsonrpc":"2.0","id":1,"result":1,"error":{}}', "both result and error"),
+        (b'{"jsonrpc":"2.0","id":2,"result":"0x1"}', "wrong id"),
+        (b'{"jsonrpc":"2.0","id":"1","result":"0x1"}', "wrong id"),
+        (b'{"jsonrpc":"2.0","id":true,"result":"0x1"}', "wrong id"),
+        (b'{"jsonrpc":"2.0","id":null,"result":"0x1"}', "wrong id"),
+        (b'{"jsonrpc":"2.0","result":"0x1"}', "wrong id"),
+        (b'{"jsonrpc":"2.0","id":2,"error":{"code":1,"message":"m"}}', "wrong id"),
+        (b'{"jsonrpc":"2.0","id":1,"error":"nope"}', "a JSON-RPC error that is no object"),
+        (b'{"jsonrpc":"2.0","id":1,"error":{}}', "without a code and a message"),
+        (b'{"jsonrpc":"2.0","id":1,"error":{"code":"1","message":"m"}}', "without a code"),
+        (b'{"jsonrpc":"2.0","id":1,"error":{"code":true,"message":"m"}}', "without a code"),
+        (b'{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":null}}', "without a code"),
+    ],
+)
+def test_says_why_something_is_no_answer(body: bytes, said: str) -> None:
+    with pytest.raises(NotAnAnswer, match=said):
+        decode_answer(body, 1)
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+_KEYS = st.sampled_from(["jsonrpc", "id", "result", "error", "code", "message"])
+_BODIES = st.binary() | st.one_of(
+    _JSON, st.dictionaries(_KEYS, _JSON | st.sampled_from(["2.0", 1, ERROR]))
+).map(lambda value: json.dumps(value).encode())
+
+
+@given(_BODIES)
+def test_any_bytes_are_an_answer_or_none(body: bytes) -> None:
+    try:
+        decoded = decode_answer(body, 1)
+    except NotAnAnswer:
+        return
+    said = json.loads(body)
+    assert said["jsonrpc"] == "2.0"
+    if isinstance(decoded, Result):
+        assert said["id"] == 1
+        assert said["result"] == decoded.value
+    else:
+        assert said["error"]["code"] == decoded.code
+
+
+def test_finds_an_error_whatever_its_id_and_nothing_else() -> None:
+    body = json.dumps({"jsonrpc": "2.0", "id": 99, "error": ERROR}).encode()
+    assert decode_error(body) == JsonRpcError(-32000, "nonce too low")
+    for other in (b"<html>", b"{}", b'{"error":{"code":400,"message":"Bad Request"}}'):
+        assert decode_error(other) is None

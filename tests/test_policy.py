@@ -1,0 +1,145 @@
+"""The failure table (contract, section 4), row by row."""
+
+import json
+from typing import Any
+
+import pytest
+
+from seqsend import policy
+from seqsend.errors import EndpointFailure
+from seqsend.events import Attempt, Delivered, Endpoint, JsonRpcError, Reply
+from seqsend.jsonrpc import Call
+from seqsend.policy import (
+    judge_failure,
+    judge_reply,
+    may_have_landed,
+    may_move_on,
+    trusts_verdict,
+)
+
+HASH = "0x" + "ab" * 32
+CHAIN_ID = Call("eth_chainId", [])
+SEND = Call("eth_sendRawTransaction", ["0x02"], expected=HASH)
+RECEIPT = Call("eth_getTransactionReceipt", [HASH])
+
+
+def result(value: Any) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", "id": 1, "result": value}).encode()
+
+
+def error(code: int = -32000, message: str = "nonce too low", request_id: int | None = 1) -> bytes:
+    said = {"code": code, "message": message}
+    return json.dumps({"jsonrpc": "2.0", "id": request_id, "error": said}).encode()
+
+
+REPLIES: list[tuple[int, bytes, Call, policy.Row]] = [
+    (200, result("0x1"), CHAIN_ID, policy.RESULT),
+    (201, result("0x1"), CHAIN_ID, policy.RESULT),
+    (200, result(None), RECEIPT, policy.RESULT),
+    (200, result(HASH), SEND, policy.RESULT),
+    (200, result(HASH.upper().replace("X", "x")), SEND, policy.RESULT),
+    (200, error(), SEND, policy.VERDICT),
+    (200, error(request_id=None), SEND, policy.VERDICT),
+    *((status, error(request_id=None), SEND, policy.HTTP_VERDICT) for status in (400, 409, 413, 422)),
+    *((status, b"<html>", SEND, policy.HTTP_BROKEN) for status in (400, 409, 413, 422)),
+    *((status, error(), SEND, policy.HTTP_REFUSED) for status in (401, 403, 404, 405, 429)),
+    (408, error(), SEND, policy.HTTP_TIMED_OUT),
+    *((status, b"", SEND, policy.HTTP_REDIRECT) for status in (300, 301, 302, 303, 307, 308, 304)),
+    *((status, error(), SEND, policy.HTTP_BROKEN) for status in (500, 502, 503, 504, 520, 599)),
+    *((status, result(HASH), SEND, policy.HTTP_BROKEN) for status in (402, 410, 418, 451, 999, 100)),
+    *((status, result(HASH), SEND, policy.RESULT) for status in (200, 202, 299)),
+    *(
+        (200, body, SEND, policy.NO_ANSWER)
+        for body in (b"", b"<html>", b"[]", b"{}", b"[" * 200_000, b"\xff", b"9" * 5000)
+    ),
+    (200, result(HASH).replace(b'"id": 1', b'"id": 2'), SEND, policy.NO_ANSWER),
+    *((200, result(None), Call(method, []), policy.NULL_RESULT) for method in policy.NEVER_NULL),
+    *(
+        (200, result(value), SEND, policy.OTHER_RESULT)
+        for value in ("0x" + "cd" * 32, "0x1", True, 1, {}, [HASH], "")
+    ),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "call", "row"), REPLIES)
+def test_each_reply_falls_into_its_row(
+    status: int, body: bytes, call: Call, row: policy.Row
+) -> None:
+    judgement = judge_reply(Reply(status, body), call, 1)
+    assert judgement.row == row
+    assert (judgement.reason is None) == (row is policy.RESULT)
+
+
+def test_every_row_of_a_reply_is_reached() -> None:
+    reached = {row.name for *_, row in REPLIES}
+    assert {row.name for row in policy.ROWS} - reached == {
+        policy.NOT_DELIVERED.name,
+        policy.MAYBE_DELIVERED.name,
+    }
+
+
+@pytest.mark.parametrize(("written", "delivered"), [(False, "no"), (True, "unknown")])
+def test_a_failure_is_ambiguous_once_the_request_was_written(
+    written: bool,  # noqa: FBT001
+    delivered: Delivered,
+) -> None:
+    judgement = judge_failure(EndpointFailure("connection reset"), written=written)
+    assert (judgement.row.kind, judgement.row.delivered) == ("outage", delivered)
+    assert judgement.reason == "connection reset"
+
+
+@pytest.mark.parametrize(
+    ("row", "delivered"),
+    [
+        (policy.HTTP_REFUSED, "no"),
+        (policy.HTTP_REDIRECT, "no"),
+        (policy.HTTP_TIMED_OUT, "unknown"),
+        (policy.HTTP_BROKEN, "unknown"),
+        (policy.NO_ANSWER, "unknown"),
+        (policy.NULL_RESULT, "unknown"),
+        (policy.OTHER_RESULT, "unknown"),
+    ],
+)
+def test_an_outage_says_what_may_have_been_delivered(
+    row: policy.Row, delivered: Delivered
+) -> None:
+    assert (row.kind, row.delivered) == ("outage", delivered)
+
+
+def test_a_verdict_is_unchanged_and_an_error_inside_an_outage_is_kept() -> None:
+    inside = judge_reply(Reply(503, error(-32011, "no backends available")), SEND, 1)
+    assert inside.error == JsonRpcError(-32011, "no backends available")
+    assert inside.reason == "HTTP 503: no backends available (code -32011)"
+    body = b'{"jsonrpc":"2.0","id":1,"error":{"code":3,"message":"m\\u001b","data":{"a":[1]}}}'
+    assert judge_reply(Reply(200, body), SEND, 1).error == JsonRpcError(3, "m\x1b", {"a": [1]})
+
+
+def test_a_redirect_says_where_it_points_without_its_secrets() -> None:
+    headers = {"location": "https://user:pw@other/login?token=abc"}
+    judgement = judge_reply(Reply(307, b"", headers), SEND, 1)
+    assert judgement.reason == "HTTP 307 redirect to https://***@other/login?***, not followed"
+
+
+@pytest.mark.parametrize("method", sorted(policy.NOT_IDEMPOTENT))
+def test_what_can_be_done_twice_moves_on_only_after_no_delivery(method: str) -> None:
+    call = Call(method, [])
+    assert may_move_on(policy.NOT_DELIVERED, call, retry_unsafe=False)
+    assert not may_move_on(policy.MAYBE_DELIVERED, call, retry_unsafe=False)
+    assert may_move_on(policy.MAYBE_DELIVERED, call, retry_unsafe=True)
+
+
+@pytest.mark.parametrize("method", ["eth_sendRawTransaction", "eth_sendUserOperation", "eth_call"])
+def test_what_cannot_be_done_twice_always_moves_on(method: str) -> None:
+    assert may_move_on(policy.MAYBE_DELIVERED, Call(method, []), retry_unsafe=False)
+
+
+def _attempt(delivered: Delivered) -> Attempt:
+    endpoint = Endpoint(1, 1, "http://a", "http://a")
+    return Attempt(endpoint, "m", "failover", "answer", delivered, 0.1)
+
+
+def test_a_verdict_on_a_transaction_is_not_trusted_after_a_possible_delivery() -> None:
+    assert trusts_verdict(SEND, ())
+    assert trusts_verdict(SEND, (_attempt("no"),))
+    assert not trusts_verdict(SEND, (_attempt("unknown"), _attempt("no")))
+    assert trusts_verdict(CHAIN_ID, (_attempt("unknown"),))
