@@ -8,11 +8,12 @@ import pytest
 import seqsend
 from seqsend import SequencerClient, UsageError
 from seqsend.rawtx import parse_raw_transaction
+from tests.conftest import FreshTx
 from tests.support.node import Anvil
 from tests.support.servers import dead
 
 
-def test_sends_and_asks_as_the_contract_shows(node: Anvil, fresh_tx) -> None:
+def test_sends_and_asks_as_the_contract_shows(node: Anvil, fresh_tx: FreshTx) -> None:
     signed = fresh_tx()
     with dead() as nobody, SequencerClient(f"{nobody.url},{node.url}", dial_timeout=3) as client:
         sent = client.send_raw_transaction(signed.raw)
@@ -27,7 +28,12 @@ def test_sends_and_asks_as_the_contract_shows(node: Anvil, fresh_tx) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"dial_timeout": 0}, {"request_timeout": -1}, {"deadline": float("nan")}, {"failback_after": 0}]
+    [
+        {"dial_timeout": 0},
+        {"request_timeout": -1},
+        {"deadline": float("nan")},
+        {"failback_after": 0},
+    ]
     + [{"headers": {"X": "a\nb"}}, {"headers": {"Content-Length": "1"}}],
 )
 def test_a_wrong_argument_is_a_usage_error(wrong: dict[str, object]) -> None:
@@ -42,15 +48,28 @@ def test_everything_that_is_promised_is_there_and_sorted() -> None:
     with pytest.raises(AttributeError):
         seqsend.nothing  # noqa: B018
     for name in seqsend.__all__:
-        if isinstance(getattr(seqsend, name), type) and issubclass(getattr(seqsend, name), Exception):
+        if isinstance(getattr(seqsend, name), type) and issubclass(
+            getattr(seqsend, name), Exception
+        ):
             assert issubclass(getattr(seqsend, name), seqsend.SeqsendError)
 
 
 def test_importing_it_loads_no_library_that_is_not_needed_yet() -> None:
-    heavy = ("requests", "urllib3", "rich", "typer", "eth_utils", "pydantic", "truststore", "Crypto")
+    heavy = (
+        "requests",
+        "urllib3",
+        "rich",
+        "typer",
+        "eth_utils",
+        "pydantic",
+        "truststore",
+        "Crypto",
+    )
     program = (
         "import sys, seqsend; seqsend.SequencerClient; seqsend.UsageError\n"
         f"print([m for m in {heavy!r} if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     assert done.stdout == "[]\n"

@@ -76,7 +76,9 @@ def test_max_response_size_is_kept() -> None:
         assert seqsend("rpc", "m", at).code == 0
         for run in (
             seqsend("rpc", "m", at, "--max-response-size=4KiB", "--json"),
-            seqsend("rpc", "m", at, "--json", environment=ENV | {"SEQSEND_MAX_RESPONSE_SIZE": "4KiB"}),
+            seqsend(
+                "rpc", "m", at, "--json", environment=ENV | {"SEQSEND_MAX_RESPONSE_SIZE": "4KiB"}
+            ),
         ):
             assert run.document["status"] == "unknown"
             assert run.document["attempts"][0]["reason"] == "answer larger than 4KiB"
@@ -96,17 +98,33 @@ def test_max_response_size_is_kept() -> None:
         (["--max-response-size=1TB"], {}, "--max-response-size: '1TB' is no size"),
         (["--rollup.sequencer-headers=secret"], {}, "--rollup.sequencer-headers, number 1: "),
         ([], {"SEQSEND_SEQUENCER_HEADERS": "A=1\nsecret"}, "SEQSEND_SEQUENCER_HEADERS, number 2"),
-        (["--rollup.sequencer-http=https://x", "--cacert=/nope"], {}, "--cacert: /nope: no such file"),
-        (["--rollup.sequencer-http=https://x"], {"SSL_CERT_FILE": "/dev/null"}, "SSL_CERT_FILE: /dev/null holds no"),
+        (
+            ["--rollup.sequencer-http=https://x", "--cacert=/nope"],
+            {},
+            "--cacert: /nope: no such file",
+        ),
+        (
+            ["--rollup.sequencer-http=https://x"],
+            {"SSL_CERT_FILE": "/dev/null"},
+            "SSL_CERT_FILE: /dev/null holds no",
+        ),
     ],
 )
 def test_a_wrong_option_is_named_and_nothing_is_sent(
     words: list[str], environment: dict[str, str], said: str
 ) -> None:
-    given = words if "http=" in str(words) or "HTTP" in str(environment) else [
-        *words,
-        *(["--rollup.sequencer-http=http://127.0.0.1:1"] if said != "no sequencer given" else []),
-    ]
+    given = (
+        words
+        if "http=" in str(words) or "HTTP" in str(environment)
+        else [
+            *words,
+            *(
+                ["--rollup.sequencer-http=http://127.0.0.1:1"]
+                if said != "no sequencer given"
+                else []
+            ),
+        ]
+    )
     run = seqsend("rpc", "eth_chainId", "--json", *given, environment=ENV | environment)
     assert run.document["status"] == "usage"
     assert said in run.document["error"]["message"]
@@ -170,7 +188,10 @@ def _on_a_terminal(words: list[str], environment: dict[str, str]) -> str:
     main, side = pty.openpty()
     with subprocess.Popen(
         [sys.executable, "-m", "seqsend", *words],
-        stdin=subprocess.DEVNULL, stdout=side, stderr=side, env=ENV | environment,
+        stdin=subprocess.DEVNULL,
+        stdout=side,
+        stderr=side,
+        env=ENV | environment,
     ) as running:
         os.close(side)
         shown = b""
@@ -199,7 +220,14 @@ def test_colour_is_for_terminals_that_want_it(node: Anvil) -> None:
 
 
 def test_long_hex_is_never_wrapped_on_a_narrow_terminal() -> None:
-    with Replying(http(200, json.dumps({"jsonrpc": "2.0", "id": 1, "error": {"code": 1, "message": "0x" + "ab" * 100}}).encode())) as server:
+    with Replying(
+        http(
+            200,
+            json.dumps(
+                {"jsonrpc": "2.0", "id": 1, "error": {"code": 1, "message": "0x" + "ab" * 100}}
+            ).encode(),
+        )
+    ) as server:
         shown = _on_a_terminal(
             ["rpc", "m", f"--rollup.sequencer-http={server.url}"],
             {"TERM": "xterm-256color", "COLUMNS": "40"},

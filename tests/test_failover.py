@@ -58,9 +58,7 @@ def _failover(
     transport = Scripted(outcomes)
     endpoints = parse_endpoints([f"http://seq{i}" for i in sorted(outcomes)])
     limits = Limits(total=total)
-    made = Failover(
-        endpoints, transport, limits, failback_after=failback_after, observer=observer
-    )
+    made = Failover(endpoints, transport, limits, failback_after=failback_after, observer=observer)
     return made, transport
 
 
@@ -127,9 +125,7 @@ def test_asks_and_ends_as_the_contract_says(
 
 def test_every_endpoint_gets_the_same_bytes_and_every_attempt_is_told() -> None:
     told: list[Attempt] = []
-    failover, transport = _failover(
-        {1: "refused", 2: "silent", 3: "result"}, observer=told.append
-    )
+    failover, transport = _failover({1: "refused", 2: "silent", 3: "result"}, observer=told.append)
     answer = failover.call(Call("eth_chainId", []))
     assert len(set(transport.bodies)) == 1
     assert answer.attempts == tuple(told)
@@ -199,7 +195,10 @@ def test_an_interrupted_attempt_is_told_before_the_interrupt_goes_on() -> None:
     failover, _ = _failover({1: "refused", 2: "interrupt"}, observer=told.append)
     with pytest.raises(KeyboardInterrupt):
         failover.call(Call("eth_sendRawTransaction", []))
-    assert [(a.outcome, a.delivered) for a in told] == [("failover", "no"), ("interrupted", "unknown")]
+    assert [(a.outcome, a.delivered) for a in told] == [
+        ("failover", "no"),
+        ("interrupted", "unknown"),
+    ]
 
 
 def test_threads_share_the_preferred_endpoint() -> None:

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import trustme
@@ -90,7 +90,12 @@ def test_threads_share_the_pool() -> None:
 SLOW: list[tuple[str, Callable[[], AbstractContextManager[Any]], str, str]] = [
     ("no SYN is answered", blackhole, "dial", "no"),
     ("nothing is answered", Silent, "answer", "unknown"),
-    ("the headers drip", lambda: Dripping(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 99, 0.05), "answer", "unknown"),
+    (
+        "the headers drip",
+        lambda: Dripping(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 99, 0.05),
+        "answer",
+        "unknown",
+    ),
     (
         "the body drips",
         lambda: Dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n" + b" " * 999, 0.05),
@@ -99,14 +104,18 @@ SLOW: list[tuple[str, Callable[[], AbstractContextManager[Any]], str, str]] = [
     ),
     (
         "the chunks never end",
-        lambda: Dripping(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * 99, 0.01),
+        lambda: Dripping(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * 99, 0.01
+        ),
         "answer",
         "unknown",
     ),
 ]
 
 
-@pytest.mark.parametrize(("server", "phase", "delivered"), [s[1:] for s in SLOW], ids=[s[0] for s in SLOW])
+@pytest.mark.parametrize(
+    ("server", "phase", "delivered"), [s[1:] for s in SLOW], ids=[s[0] for s in SLOW]
+)
 def test_an_attempt_ends_by_its_deadline(
     server: Callable[[], AbstractContextManager[Any]], phase: str, delivered: str
 ) -> None:
@@ -166,23 +175,49 @@ def test_a_name_whose_first_addresses_are_dead_is_reached_at_the_next(
 
 FAILURES: list[tuple[Callable[[], AbstractContextManager[Any]], str, str, str]] = [
     (dead, "dial", "no", "connection refused"),
-    (lambda: Closing(after="request", how="fin"), "answer", "unknown", "connection closed without an answer"),
+    (
+        lambda: Closing(after="request", how="fin"),
+        "answer",
+        "unknown",
+        "connection closed without an answer",
+    ),
     (lambda: Closing(after="request", how="rst"), "answer", "unknown", "connection reset"),
     (
-        lambda: Closing(after="request", how="fin", partial=b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"),
+        lambda: Closing(
+            after="request", how="fin", partial=b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"
+        ),
         "answer",
         "unknown",
         "answer cut off",
     ),
     (
-        lambda: Closing(after="request", how="fin", partial=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
+        lambda: Closing(
+            after="request",
+            how="fin",
+            partial=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        ),
         "answer",
         "unknown",
         "answer cut off",
     ),
-    (lambda: Closing(after="request", how="fin", partial=b"HTTP/1.1 200 OK\r\nConte"), "answer", "unknown", "an empty answer"),
-    (lambda: Closing(after="request", how="fin", partial=b"SSH-2.0-OpenSSH_9.2\r\n"), "answer", "unknown", "not an HTTP answer"),
-    (lambda: Replying(b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 70_000 + b"\r\n\r\n"), "answer", "unknown", "not an HTTP answer"),
+    (
+        lambda: Closing(after="request", how="fin", partial=b"HTTP/1.1 200 OK\r\nConte"),
+        "answer",
+        "unknown",
+        "an empty answer",
+    ),
+    (
+        lambda: Closing(after="request", how="fin", partial=b"SSH-2.0-OpenSSH_9.2\r\n"),
+        "answer",
+        "unknown",
+        "not an HTTP answer",
+    ),
+    (
+        lambda: Replying(b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 70_000 + b"\r\n\r\n"),
+        "answer",
+        "unknown",
+        "not an HTTP answer",
+    ),
     (
         lambda: Replying(http(200, b"no gzip", {"Content-Encoding": "gzip"})),
         "answer",
@@ -202,7 +237,7 @@ def test_a_failure_says_how_far_it_came(
 
 
 @pytest.mark.parametrize("how", ["fin", "rst"])
-def test_closed_at_once_is_never_more_than_a_possible_delivery(how: str) -> None:
+def test_closed_at_once_is_never_more_than_a_possible_delivery(how: Literal["fin", "rst"]) -> None:
     """Whether the request got out before the close is a race that nobody can win."""
     with Closing(after="accept", how=how) as closing:
         attempt = one_attempt(closing.url)
@@ -212,16 +247,23 @@ def test_closed_at_once_is_never_more_than_a_possible_delivery(how: str) -> None
 
 def test_a_request_that_was_not_written_whole_was_not_delivered() -> None:
     """The server resets while a body is on its way that no socket buffer holds."""
-    with Closing(after="accept", how="rst") as closing, SequencerClient(closing.url) as client:
-        with pytest.raises(CallError) as caught:
-            client.request("m", ["x" * 50_000_000])
+    with (
+        Closing(after="accept", how="rst") as closing,
+        SequencerClient(closing.url) as client,
+        pytest.raises(CallError) as caught,
+    ):
+        client.request("m", ["x" * 50_000_000])
     assert caught.value.attempts[0].delivered == "no"
     assert caught.value.status == "unreachable"
 
 
 def test_a_name_that_does_not_resolve() -> None:
     attempt = one_attempt("http://no-such-host.invalid:8545")
-    assert (attempt.phase, attempt.delivered, attempt.reason) == ("dns", "no", "name does not resolve")
+    assert (attempt.phase, attempt.delivered, attempt.reason) == (
+        "dns",
+        "no",
+        "name does not resolve",
+    )
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
@@ -299,7 +341,9 @@ def test_a_proxy_that_does_not_connect_is_named(monkeypatch: pytest.MonkeyPatch)
     assert attempt.reason == "the proxy did not connect: HTTP 407"
 
 
-def test_a_proxy_that_stalls_is_bounded_by_the_dial_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_stalls_is_bounded_by_the_dial_timeout(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with Dripping(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 99, 0.05) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         attempt = one_attempt("https://seq.example", dial_timeout=0.3)
@@ -360,7 +404,7 @@ def test_tls_is_verified_with_the_trust_that_was_named(
 
 
 def test_a_named_trust_that_cannot_be_read_is_a_usage_error(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--cacert: .*: no such file"):
+    with pytest.raises(UsageError, match=r"--cacert: .*: no such file"):
         SequencerClient("https://seq.example", cacert=str(tmp_path / "none.pem"))
     (tmp_path / "empty.pem").write_text("")
     with pytest.raises(UsageError, match="holds no certificate"):
@@ -378,7 +422,7 @@ def test_the_wrong_protocol_on_a_port_is_named(secure: Callable[[str], Any]) -> 
 
 
 def test_no_log_line_and_no_traceback_holds_a_secret(caplog: pytest.LogCaptureFixture) -> None:
-    import traceback  # noqa: PLC0415
+    import traceback
 
     caplog.set_level(logging.DEBUG)
     url = "http://user:s3cret@127.0.0.1:{port}/k3y" + "a" * 20 + "?q=s3cret#s3cret"

@@ -12,7 +12,6 @@ from seqsend.jsonrpc import Call
 from seqsend.policy import (
     judge_failure,
     judge_reply,
-    may_have_landed,
     may_move_on,
     trusts_verdict,
 )
@@ -32,6 +31,8 @@ def error(code: int = -32000, message: str = "nonce too low", request_id: int | 
     return json.dumps({"jsonrpc": "2.0", "id": request_id, "error": said}).encode()
 
 
+OTHER_RESULTS: tuple[Any, ...] = ("0x" + "cd" * 32, "0x1", True, 1, {}, [HASH], "")
+
 REPLIES: list[tuple[int, bytes, Call, policy.Row]] = [
     (200, result("0x1"), CHAIN_ID, policy.RESULT),
     (201, result("0x1"), CHAIN_ID, policy.RESULT),
@@ -40,24 +41,30 @@ REPLIES: list[tuple[int, bytes, Call, policy.Row]] = [
     (200, result(HASH.upper().replace("X", "x")), SEND, policy.RESULT),
     (200, error(), SEND, policy.VERDICT),
     (200, error(request_id=None), SEND, policy.VERDICT),
-    *((status, error(request_id=None), SEND, policy.HTTP_VERDICT) for status in (400, 409, 413, 422)),
+    *(
+        (status, error(request_id=None), SEND, policy.HTTP_VERDICT)
+        for status in (400, 409, 413, 422)
+    ),
     *((status, b"<html>", SEND, policy.HTTP_BROKEN) for status in (400, 409, 413, 422)),
     *((status, error(), SEND, policy.HTTP_REFUSED) for status in (401, 403, 404, 405, 429)),
     (408, error(), SEND, policy.HTTP_TIMED_OUT),
     *((status, b"", SEND, policy.HTTP_REDIRECT) for status in (300, 301, 302, 303, 307, 308, 304)),
     *((status, error(), SEND, policy.HTTP_BROKEN) for status in (500, 502, 503, 504, 520, 599)),
-    *((status, result(HASH), SEND, policy.HTTP_BROKEN) for status in (402, 410, 418, 451, 999, 100)),
+    *(
+        (status, result(HASH), SEND, policy.HTTP_BROKEN)
+        for status in (402, 410, 418, 451, 999, 100)
+    ),
     *((status, result(HASH), SEND, policy.RESULT) for status in (200, 202, 299)),
     *(
         (200, body, SEND, policy.NO_ANSWER)
         for body in (b"", b"<html>", b"[]", b"{}", b"[" * 200_000, b"\xff", b"9" * 5000)
     ),
     (200, result(HASH).replace(b'"id": 1', b'"id": 2'), SEND, policy.NO_ANSWER),
-    *((200, result(None), Call(method, []), policy.NULL_RESULT) for method in policy.NEVER_NULL),
     *(
-        (200, result(value), SEND, policy.OTHER_RESULT)
-        for value in ("0x" + "cd" * 32, "0x1", True, 1, {}, [HASH], "")
+        (200, result(None), Call(method, []), policy.NULL_RESULT)
+        for method in sorted(policy.NEVER_NULL)
     ),
+    *((200, result(value), SEND, policy.OTHER_RESULT) for value in OTHER_RESULTS),
 ]
 
 
@@ -100,9 +107,7 @@ def test_a_failure_is_ambiguous_once_the_request_was_written(
         (policy.OTHER_RESULT, "unknown"),
     ],
 )
-def test_an_outage_says_what_may_have_been_delivered(
-    row: policy.Row, delivered: Delivered
-) -> None:
+def test_an_outage_says_what_may_have_been_delivered(row: policy.Row, delivered: Delivered) -> None:
     assert (row.kind, row.delivered) == ("outage", delivered)
 
 

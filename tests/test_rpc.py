@@ -6,7 +6,15 @@ import pytest
 
 from tests.support.cli import seqsend
 from tests.support.node import Anvil
-from tests.support.servers import Replying, Request, Silent, dead, http, jsonrpc_error, jsonrpc_result
+from tests.support.servers import (
+    Replying,
+    Request,
+    Silent,
+    dead,
+    http,
+    jsonrpc_error,
+    jsonrpc_result,
+)
 
 
 def echo(request: Request) -> bytes:
@@ -75,10 +83,14 @@ def test_what_starts_like_json_and_is_none_is_a_usage_error(typed: str | bytes) 
     assert "parameter 1" in run.document["error"]["message"]
 
 
-@pytest.mark.parametrize(("raw", "sent"), [('["a",1]', ["a", 1]), ('{"k":1}', {"k": 1}), ("[]", [])])
+@pytest.mark.parametrize(
+    ("raw", "sent"), [('["a",1]', ["a", 1]), ('{"k":1}', {"k": 1}), ("[]", [])]
+)
 def test_raw_gives_all_parameters_also_from_stdin(raw: str, sent: object) -> None:
     with Replying(echo) as server:
-        assert seqsend("rpc", "m", "--raw", raw, at(server.url), "--json").document["result"] == sent
+        assert (
+            seqsend("rpc", "m", "--raw", raw, at(server.url), "--json").document["result"] == sent
+        )
         from_stdin = seqsend("rpc", "m", "--raw", "-", at(server.url), "--json", stdin=raw)
         assert from_stdin.document["result"] == sent
 

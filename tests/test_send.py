@@ -7,11 +7,13 @@ import time
 
 import pytest
 
+from tests.conftest import FreshTx
 from tests.support.cli import seqsend
 from tests.support.node import Anvil
 from tests.support.servers import (
     Closing,
     Replying,
+    Request,
     Silent,
     Swallowing,
     blackhole,
@@ -30,7 +32,7 @@ def through(*urls: str) -> str:
 
 
 @pytest.mark.parametrize("kind", [0, 1, 2, 4])
-def test_a_dead_endpoint_then_a_live_one(node: Anvil, fresh_tx, kind: int) -> None:
+def test_a_dead_endpoint_then_a_live_one(node: Anvil, fresh_tx: FreshTx, kind: int) -> None:
     signed = fresh_tx(kind)
     with dead() as nobody:
         sent = seqsend("send", signed.raw, through(nobody.url, node.url))
@@ -41,7 +43,7 @@ def test_a_dead_endpoint_then_a_live_one(node: Anvil, fresh_tx, kind: int) -> No
     assert node.has_transaction(signed.hash)
 
 
-def test_the_same_again_is_known(node: Anvil, fresh_tx) -> None:
+def test_the_same_again_is_known(node: Anvil, fresh_tx: FreshTx) -> None:
     signed = fresh_tx()
     for status in ("accepted", "known", "known"):
         sent = seqsend("send", signed.raw, through(node.url), "--json")
@@ -62,7 +64,7 @@ def test_a_pending_transaction_is_known(wallet: Wallet) -> None:
     assert statuses == ["accepted", "known"]
 
 
-def test_a_spent_nonce_of_another_transaction_is_rejected(node: Anvil, fresh_tx) -> None:
+def test_a_spent_nonce_of_another_transaction_is_rejected(node: Anvil, fresh_tx: FreshTx) -> None:
     first, other = fresh_tx(value=1), fresh_tx(value=2)
     seqsend("send", first.raw, through(node.url))
     with Replying(http(500, b"")) as second:
@@ -83,7 +85,7 @@ def test_another_verdict_needs_no_look_up(node: Anvil) -> None:
     assert len(sent.document["attempts"]) == 1
 
 
-def test_all_dead_is_unreachable_and_lists_every_attempt(fresh_tx) -> None:
+def test_all_dead_is_unreachable_and_lists_every_attempt(fresh_tx: FreshTx) -> None:
     signed = fresh_tx()
     with dead() as one, dead() as two, dead() as three:
         plain = seqsend("send", signed.raw, through(one.url, two.url, three.url))
@@ -98,7 +100,7 @@ def test_all_dead_is_unreachable_and_lists_every_attempt(fresh_tx) -> None:
     assert sent.document["hash"] == signed.hash
 
 
-def test_taken_but_never_answered_is_known_through_the_next(node: Anvil, fresh_tx) -> None:
+def test_taken_but_never_answered_is_known_through_the_next(node: Anvil, fresh_tx: FreshTx) -> None:
     signed = fresh_tx()
     with Swallowing(node.url) as swallowing:
         sent = seqsend(
@@ -114,7 +116,9 @@ def test_taken_but_never_answered_is_known_through_the_next(node: Anvil, fresh_t
     assert sent.elapsed < 1 + 1
 
 
-def test_taken_but_never_answered_by_the_only_endpoint_is_unknown(node: Anvil, fresh_tx) -> None:
+def test_taken_but_never_answered_by_the_only_endpoint_is_unknown(
+    node: Anvil, fresh_tx: FreshTx
+) -> None:
     signed = fresh_tx()
     with Swallowing(node.url) as swallowing:
         limits = "--sequencer-request-timeout=500ms"
@@ -127,11 +131,11 @@ def test_taken_but_never_answered_by_the_only_endpoint_is_unknown(node: Anvil, f
     assert node.has_transaction(signed.hash)
 
 
-def test_a_look_up_round_finds_what_no_endpoint_confirmed(node: Anvil, fresh_tx) -> None:
+def test_a_look_up_round_finds_what_no_endpoint_confirmed(node: Anvil, fresh_tx: FreshTx) -> None:
     """The proxy forwards sends and answers 502 to them; its look-ups work."""
     signed = fresh_tx()
 
-    def reply(request):
+    def reply(request: Request) -> bytes:
         if request.json["method"] == SEND:
             node.rpc(SEND, *request.json["params"])
             return http(502, b"<html>bad gateway</html>")
@@ -148,7 +152,10 @@ def test_a_verdict_after_a_possible_delivery_is_not_believed(node: Anvil) -> Non
     poor = Wallet.of_key("0x" + "22" * 32).sign(2, nonce=0)
     with Silent() as silent:
         sent = seqsend(
-            "send", poor.raw, through(silent.url, node.url), "--sequencer-request-timeout=500ms",
+            "send",
+            poor.raw,
+            through(silent.url, node.url),
+            "--sequencer-request-timeout=500ms",
             "--json",
         )
     assert sent.document["status"] == "unknown"
@@ -156,10 +163,10 @@ def test_a_verdict_after_a_possible_delivery_is_not_believed(node: Anvil) -> Non
     assert "Insufficient funds" in sent.document["error"]["message"]
 
 
-def test_already_known_whose_look_up_fails_is_unknown(fresh_tx) -> None:
+def test_already_known_whose_look_up_fails_is_unknown(fresh_tx: FreshTx) -> None:
     signed = fresh_tx()
 
-    def reply(request):
+    def reply(request: Request) -> bytes:
         if request.json["method"] == SEND:
             return jsonrpc_error(request, -32000, "already known")
         return http(503, b"")
@@ -170,10 +177,10 @@ def test_already_known_whose_look_up_fails_is_unknown(fresh_tx) -> None:
     assert sent.document["error"]["message"] == "already known"
 
 
-def test_a_node_that_finds_another_transaction_confirms_nothing(fresh_tx) -> None:
+def test_a_node_that_finds_another_transaction_confirms_nothing(fresh_tx: FreshTx) -> None:
     signed = fresh_tx()
 
-    def reply(request):
+    def reply(request: Request) -> bytes:
         if request.json["method"] == SEND:
             return jsonrpc_error(request, -32000, "already known")
         return jsonrpc_result(request, {"hash": "0x" + "00" * 32})
@@ -183,7 +190,7 @@ def test_a_node_that_finds_another_transaction_confirms_nothing(fresh_tx) -> Non
     assert sent.document["status"] == "rejected"
 
 
-def test_a_wrong_hash_is_not_accepted(node: Anvil, fresh_tx) -> None:
+def test_a_wrong_hash_is_not_accepted(node: Anvil, fresh_tx: FreshTx) -> None:
     signed = fresh_tx()
     with Replying(lambda request: jsonrpc_result(request, "0x" + "ab" * 32)) as liar:
         sent = seqsend("send", signed.raw, through(liar.url, node.url), "--json")
@@ -192,22 +199,28 @@ def test_a_wrong_hash_is_not_accepted(node: Anvil, fresh_tx) -> None:
     assert "not this transaction's hash" in sent.document["attempts"][0]["reason"]
 
 
-def test_dropped_syns_cost_the_dial_timeout_and_no_more(node: Anvil, fresh_tx) -> None:
+def test_dropped_syns_cost_the_dial_timeout_and_no_more(node: Anvil, fresh_tx: FreshTx) -> None:
     alone = seqsend("send", fresh_tx().raw, through(node.url))
     with blackhole() as hole:
         sent = seqsend(
-            "send", fresh_tx().raw, through(hole.url, node.url),
-            "--sequencer-dial-timeout", "500ms", "--json",
+            "send",
+            fresh_tx().raw,
+            through(hole.url, node.url),
+            "--sequencer-dial-timeout",
+            "500ms",
+            "--json",
         )
     assert sent.document["status"] == "accepted"
     assert sent.document["attempts"][0]["reason"] == "no answer to the dial (dial timeout 500ms)"
     assert sent.elapsed < alone.elapsed + 1
 
 
-def test_the_deadline_bounds_everything(fresh_tx) -> None:
+def test_the_deadline_bounds_everything(fresh_tx: FreshTx) -> None:
     signed = fresh_tx()
     with Silent() as one, Silent() as two, Silent() as three:
-        sent = seqsend("send", signed.raw, through(one.url, two.url, three.url), "--deadline=700ms", "--json")
+        sent = seqsend(
+            "send", signed.raw, through(one.url, two.url, three.url), "--deadline=700ms", "--json"
+        )
     assert sent.document["status"] == "unknown"
     assert sent.document["elapsed_ms"] < 700 + 250
     assert sent.document["attempts"][0]["reason"] == "no answer in time (deadline 700ms)"
@@ -224,12 +237,14 @@ def test_what_is_no_transaction_is_not_sent(raw: str) -> None:
     assert sent.err.startswith("error: raw transaction ") or "deposit" in sent.err
 
 
-def test_ctrl_c_says_what_was_sent_and_exits_130(fresh_tx) -> None:
+def test_ctrl_c_says_what_was_sent_and_exits_130(fresh_tx: FreshTx) -> None:
     signed = fresh_tx()
     with Silent() as silent:
         running = subprocess.Popen(
             [sys.executable, "-m", "seqsend", "send", signed.raw, through(silent.url), "--json"],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         deadline = time.monotonic() + 20
         while not silent.requests and time.monotonic() < deadline:
@@ -242,11 +257,13 @@ def test_ctrl_c_says_what_was_sent_and_exits_130(fresh_tx) -> None:
     assert "Traceback" not in err
 
 
-def test_a_closed_pipe_ends_it_quietly(node: Anvil, fresh_tx) -> None:
+def test_a_closed_pipe_ends_it_quietly(node: Anvil, fresh_tx: FreshTx) -> None:
     signed = fresh_tx()
     with subprocess.Popen(
         [sys.executable, "-m", "seqsend", "send", signed.raw, through(node.url)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as running:
         assert running.stdout is not None
         running.stdout.close()
@@ -258,19 +275,22 @@ def test_a_closed_pipe_ends_it_quietly(node: Anvil, fresh_tx) -> None:
     assert node.has_transaction(signed.hash)
 
 
-def test_an_answer_that_cannot_be_written_is_not_lost(node: Anvil, fresh_tx) -> None:
+def test_an_answer_that_cannot_be_written_is_not_lost(node: Anvil, fresh_tx: FreshTx) -> None:
     signed = fresh_tx()
     with open("/dev/full", "w") as full:
         done = subprocess.run(
             [sys.executable, "-m", "seqsend", "send", signed.raw, through(node.url)],
-            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
         )
     assert done.returncode != 0
     assert signed.hash in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_reset_before_the_request_is_no_delivery(node: Anvil, fresh_tx) -> None:
+def test_a_reset_before_the_request_is_no_delivery(node: Anvil, fresh_tx: FreshTx) -> None:
     signed = fresh_tx()
     with Closing(after="request", how="rst") as closing:
         sent = seqsend("send", signed.raw, through(closing.url, node.url), "--json")
@@ -278,18 +298,26 @@ def test_a_reset_before_the_request_is_no_delivery(node: Anvil, fresh_tx) -> Non
     assert sent.document["attempts"][0]["delivered"] == "unknown"
 
 
-def test_no_secret_is_shown_and_the_credentials_are_used(fresh_tx) -> None:
+def test_no_secret_is_shown_and_the_credentials_are_used(fresh_tx: FreshTx) -> None:
     signed: Signed = fresh_tx()
     key, word = "K3y" + "a" * 20, "s3cret-w0rd"
 
-    def reply(request):
+    def reply(request: Request) -> bytes:
         quoted = f"bad key {key} for user:{word} with {request.headers['X-Token']}"
         return jsonrpc_error(request, -32000, quoted)
 
     with Replying(reply) as server:
-        url = server.url.replace("http://", f"http://user:{word}@") + f"/v3/{key}?k=qu3ry-secret#fr4g"
+        url = (
+            server.url.replace("http://", f"http://user:{word}@") + f"/v3/{key}?k=qu3ry-secret#fr4g"
+        )
         runs = [
-            seqsend("send", signed.raw, through(url), "--rollup.sequencer-headers=X-Token=t0ken-value", *more)
+            seqsend(
+                "send",
+                signed.raw,
+                through(url),
+                "--rollup.sequencer-headers=X-Token=t0ken-value",
+                *more,
+            )
             for more in ((), ("--json",), ("-v",), ("-q",))
         ]
         assert {r.headers["Authorization"] for r in server.requests} == {

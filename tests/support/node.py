@@ -39,7 +39,7 @@ class Anvil:
     def __init__(self, *, chain_id: int = 31337, extra: Sequence[str] = ()) -> None:
         """Prepare; `start` or `with` starts it. ``extra`` are more arguments of anvil."""
         self._arguments = ["--port", "0", "--chain-id", str(chain_id), *extra]
-        self._output = tempfile.TemporaryFile("w+")
+        self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115 - as long as the node
         self._process: subprocess.Popen[str] | None = None
         self.port = 0
 
@@ -56,7 +56,7 @@ class Anvil:
             stdout=self._output,
             stderr=subprocess.STDOUT,
             text=True,
-            preexec_fn=_end_with_parent,
+            preexec_fn=_end_with_parent,  # noqa: PLW1509 - one call of the C library
             env=os.environ | {"NO_COLOR": "1"},
         )
         deadline = time.monotonic() + _STARTS_WITHIN

@@ -35,7 +35,10 @@ class Request:
 def http(status: int, body: bytes, headers: Mapping[str, str] | None = None) -> bytes:
     """Return a whole HTTP response."""
     fields = {"Content-Length": str(len(body)), "Content-Type": "application/json"}
-    lines = [f"HTTP/1.1 {status} X", *(f"{k}: {v}" for k, v in (fields | dict(headers or {})).items())]
+    lines = [
+        f"HTTP/1.1 {status} X",
+        *(f"{k}: {v}" for k, v in (fields | dict(headers or {})).items()),
+    ]
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
@@ -190,7 +193,9 @@ class Replying(Server):
     def handle(self, connection: socket.socket) -> None:
         """Answer until the client closes."""
         while (request := self.read_request(connection)) is not None:
-            connection.sendall(self._reply if isinstance(self._reply, bytes) else self._reply(request))
+            connection.sendall(
+                self._reply if isinstance(self._reply, bytes) else self._reply(request)
+            )
 
 
 class Silent(Server):

@@ -46,7 +46,12 @@ class Wallet:
 
     def sign(self, kind: int = 2, *, nonce: int, value: int = 1) -> Signed:
         """Return a transfer of ``value`` wei to itself, of transaction type ``kind``."""
-        common = {"nonce": nonce, "to": self.address, "value": value, "chainId": CHAIN_ID}
+        common: dict[str, Any] = {
+            "nonce": nonce,
+            "to": self.address,
+            "value": value,
+            "chainId": CHAIN_ID,
+        }
         signed = self._account.sign_transaction(common | self._fields(kind, nonce))
         return Signed(signed.raw_transaction.to_0x_hex(), signed.hash.to_0x_hex())
 
