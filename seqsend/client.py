@@ -35,6 +35,7 @@ class SequencerClient:
         request_timeout: float = 10.0,
         deadline: float | None = None,
         headers: Mapping[str, str] | None = None,
+        strict_errors: bool = False,
         failback_after: float | None = None,
         cacert: str | None = None,
         max_response_size: int = MAX_RESPONSE_SIZE,
@@ -49,6 +50,8 @@ class SequencerClient:
             deadline: seconds for a whole call, look-ups included; None for no other bound than
                 the request timeout of each endpoint.
             headers: sent to every endpoint; their values are never shown.
+            strict_errors: take every JSON-RPC error for the sequencer's verdict, also one that says
+                "not from me" (a rate limit, a missing method, a node that is syncing).
             failback_after: seconds after a failover until endpoint 1 is tried first again; None
                 for never, as op-reth does.
             cacert: path of the CA certificates to trust for https, instead of the system's.
@@ -76,6 +79,7 @@ class SequencerClient:
             self._transport,
             Limits(dial_timeout, request_timeout, deadline),
             secrets=_secrets(parsed, checked),
+            strict_errors=strict_errors,
             failback_after=failback_after,
             observer=observer,
         )

@@ -52,8 +52,8 @@ class Reply:
     """HTTP status."""
     body: bytes
     """Decompressed; of an error status at most its beginning."""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    """Those that tell why an answer is none, names in lower case."""
+    location: str | None = None
+    """Where a redirect points; it is told and never followed."""
 
 
 @dataclass(frozen=True, slots=True)

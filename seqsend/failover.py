@@ -54,14 +54,19 @@ class Failover:
         limits: Limits,
         *,
         secrets: frozenset[str] = frozenset(),
+        strict_errors: bool = False,
         failback_after: float | None = None,
         observer: Observer | None = None,
     ) -> None:
-        """``failback_after`` is in seconds; ``secrets`` are never let into a reason."""
+        """``failback_after`` is in seconds; ``secrets`` are never let into a reason.
+
+        With ``strict_errors`` every JSON-RPC error ends the call.
+        """
         self.endpoints = endpoints
         self._transport = transport
         self._limits = limits
         self._secrets = secrets
+        self._strict_errors = strict_errors
         self._failback_after = failback_after
         self._observer = observer
         self._ids = itertools.count(1)
@@ -162,7 +167,9 @@ class Failover:
         try:
             reply = self._transport.exchange(endpoint, request.body, exchange)
             status = reply.status
-            judgement = judge_reply(reply, request.call, request.id)
+            judgement = judge_reply(
+                reply, request.call, request.id, strict_errors=self._strict_errors
+            )
         except EndpointFailure as failure:
             status = failure.http_status
             judgement = judge_failure(failure, written=exchange.written)

@@ -4,20 +4,18 @@ Each row of the contract's table (section 4) is a :class:`Row` here with a name;
 name against a test that provokes it.
 """
 
-import re
 from collections.abc import Container
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from seqsend.errors import EndpointFailure
 from seqsend.events import Attempt, Delivered, JsonRpcError, Reply
 from seqsend.jsonrpc import Call, NotAnAnswer, Result, decode_answer, decode_error
+from seqsend.nodes import SEND_METHODS, excuse_in
 from seqsend.shown import redact_url
 
 Class = Literal["result", "verdict", "outage"]
 """``result`` and ``verdict`` end the call; after an ``outage`` the next endpoint is tried."""
-
-SEND_METHODS = frozenset({"eth_sendRawTransaction", "eth_sendRawTransactionConditional"})
 
 NEVER_NULL = SEND_METHODS | {
     "eth_chainId",
@@ -55,6 +53,8 @@ NO_ANSWER = Row("2xx that is no JSON-RPC answer", "outage", "unknown")
 NULL_RESULT = Row("null from a method that never returns null", "outage", "unknown")
 OTHER_RESULT = Row("a result that is not the transaction's hash", "outage", "unknown")
 VERDICT = Row("JSON-RPC error", "verdict", "yes")
+NOT_FROM_ME = Row("JSON-RPC error that says not from me", "outage", "no")
+PASSED_ON = Row("JSON-RPC error after the request was passed on", "outage", "unknown")
 RESULT = Row("JSON-RPC result", "result", "yes")
 
 ROWS = (
@@ -69,6 +69,8 @@ ROWS = (
     NULL_RESULT,
     OTHER_RESULT,
     VERDICT,
+    NOT_FROM_ME,
+    PASSED_ON,
     RESULT,
 )
 
@@ -98,10 +100,27 @@ def judge_failure(failure: EndpointFailure, *, written: bool) -> Judgement:
     return Judgement(MAYBE_DELIVERED if written else NOT_DELIVERED, failure.reason)
 
 
-def judge_reply(reply: Reply, call: Call, request_id: int) -> Judgement:
-    """Judge what an endpoint answered to ``call``."""
+def judge_reply(
+    reply: Reply, call: Call, request_id: int, *, strict_errors: bool = False
+) -> Judgement:
+    """Judge what an endpoint answered to ``call``.
+
+    With ``strict_errors`` every JSON-RPC error is a verdict, also one that says "not from me".
+    """
     if 200 <= reply.status < 300:
-        return _judge_body(reply.body, call, request_id)
+        judgement = _judge_body(reply.body, call, request_id)
+    else:
+        judgement = _judge_status(reply)
+    error = judgement.error
+    if error is None or judgement.row.kind != "verdict" or strict_errors:
+        return judgement
+    excuse = excuse_in(error, call.method)
+    if excuse is None:
+        return judgement
+    return replace(judgement, row=NOT_FROM_ME if excuse.delivered == "no" else PASSED_ON)
+
+
+def _judge_status(reply: Reply) -> Judgement:
     error = decode_error(reply.body)
     if error is not None and reply.status in _READ_FOR_A_VERDICT:
         return Judgement(HTTP_VERDICT, _describe_error(error), error=error)
@@ -135,7 +154,7 @@ def _same_hash(value: Any, expected: str) -> bool:
 def _describe_status(reply: Reply, error: JsonRpcError | None) -> str:
     said = f"HTTP {reply.status}"
     if 300 <= reply.status < 400:
-        target = reply.headers.get("location")
+        target = reply.location
         return f"{said} redirect to {redact_url(target)}, not followed" if target else said
     if error is not None:
         return f"{said}: {_describe_error(error)}"
@@ -158,21 +177,3 @@ def trusts_verdict(call: Call, before: tuple[Attempt, ...]) -> bool:
     reason ("nonce too low"): such a refusal says nothing about whether it landed.
     """
     return call.method not in SEND_METHODS or all(a.delivered == "no" for a in before)
-
-
-# What nodes say to a transaction they already have, or whose nonce is spent, perhaps by itself.
-_LANDED = re.compile(
-    r"""
-      already.?known            # geth, op-geth, reth, erigon; nethermind: AlreadyKnown
-    | already.imported          # anvil, openethereum
-    | known.transaction         # besu, hardhat, older geth, zksync
-    | nonce.(is.)?too.low       # geth, op-geth, reth, erigon, besu, anvil, hardhat, zksync, nitro
-    | old.?nonce                # nethermind: OldNonce
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
-
-
-def may_have_landed(error: JsonRpcError) -> bool:
-    """Tell whether ``error`` is what a node says to a transaction that it, or the chain, has."""
-    return _LANDED.search(error.message) is not None

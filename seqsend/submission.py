@@ -7,7 +7,7 @@ from seqsend.errors import DeliveryUnknown, Rejected, Unreachable
 from seqsend.events import Attempt, AttemptOutcome, Endpoint, Sent
 from seqsend.failover import Failover
 from seqsend.jsonrpc import Call
-from seqsend.policy import may_have_landed
+from seqsend.nodes import may_have_landed
 from seqsend.rawtx import RawTransaction
 from seqsend.transports.base import Deadline
 

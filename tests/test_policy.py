@@ -9,6 +9,7 @@ from seqsend import policy
 from seqsend.errors import EndpointFailure
 from seqsend.events import Attempt, Delivered, Endpoint, JsonRpcError, Reply
 from seqsend.jsonrpc import Call
+from seqsend.nodes import EXCUSES
 from seqsend.policy import (
     judge_failure,
     judge_reply,
@@ -78,7 +79,7 @@ def test_each_reply_falls_into_its_row(
 
 
 def test_every_row_of_a_reply_is_reached() -> None:
-    reached = {row.name for *_, row in REPLIES}
+    reached = {row.name for *_, row in REPLIES} | {row.name for *_, row in SAID}
     assert {row.name for row in policy.ROWS} - reached == {
         policy.NOT_DELIVERED.name,
         policy.MAYBE_DELIVERED.name,
@@ -120,8 +121,7 @@ def test_a_verdict_is_unchanged_and_an_error_inside_an_outage_is_kept() -> None:
 
 
 def test_a_redirect_says_where_it_points_without_its_secrets() -> None:
-    headers = {"location": "https://user:pw@other/login?token=abc"}
-    judgement = judge_reply(Reply(307, b"", headers), SEND, 1)
+    judgement = judge_reply(Reply(307, b"", "https://user:pw@other/login?token=abc"), SEND, 1)
     assert judgement.reason == "HTTP 307 redirect to https://***@other/login?***, not followed"
 
 
@@ -136,6 +136,78 @@ def test_what_can_be_done_twice_moves_on_only_after_no_delivery(method: str) -> 
 @pytest.mark.parametrize("method", ["eth_sendRawTransaction", "eth_sendUserOperation", "eth_call"])
 def test_what_cannot_be_done_twice_always_moves_on(method: str) -> None:
     assert may_move_on(policy.MAYBE_DELIVERED, Call(method, []), retry_unsafe=False)
+
+
+GETH_MISSING = "the method eth_sendRawTransaction does not exist/is not available"
+SENDING, READING = "eth_sendRawTransaction", "eth_chainId"
+SAID: list[tuple[str, int, str, policy.Row]] = [
+    # method, code, the node's own words, row
+    (SENDING, -32601, GETH_MISSING, policy.NOT_FROM_ME),  # geth, op-node
+    (SENDING, -32601, "rpc method is not whitelisted", policy.NOT_FROM_ME),  # proxyd
+    ("eth_sendRawTransactionConditional", -32601, "Method not found", policy.NOT_FROM_ME),
+    (READING, -32601, "Method not found", policy.VERDICT),
+    (SENDING, 429, "Your app has exceeded its compute units per second", policy.NOT_FROM_ME),
+    (READING, -32016, "over rate limit", policy.NOT_FROM_ME),  # proxyd
+    (READING, -32005, "daily request count exceeded, request rate limited", policy.NOT_FROM_ME),
+    (READING, -32005, "project ID request rate exceeded", policy.NOT_FROM_ME),  # Infura
+    (SENDING, -32005, "Transaction gas limit exceeds block gas limit", policy.VERDICT),  # besu
+    (SENDING, -32016, "Timeout", policy.VERDICT),  # nethermind's code for another thing
+    (SENDING, -32010, "backend offline", policy.NOT_FROM_ME),  # proxyd
+    (SENDING, -32010, "Transaction gas price is too low.", policy.VERDICT),  # openethereum
+    (SENDING, -32011, "no backend is currently healthy to serve traffic", policy.PASSED_ON),
+    (SENDING, -32011, "no backends available for method", policy.PASSED_ON),  # proxyd, older
+    (SENDING, -32011, "No hashes being generated", policy.VERDICT),  # besu's code
+    (SENDING, -32002, "request timed out", policy.PASSED_ON),  # geth
+    (SENDING, -32002, "Invalid signature", policy.VERDICT),  # besu
+    (SENDING, -32000, "node is syncing", policy.NOT_FROM_ME),  # nethermind
+    (
+        SENDING,
+        -32002,
+        "Transaction pool not enabled. "
+        "(Either txpool explicitly disabled, or node not yet in sync).",
+        policy.NOT_FROM_ME,
+    ),  # besu
+    (READING, -32008, "Initial sync is still in progress", policy.NOT_FROM_ME),  # besu
+    (SENDING, -32603, "failed to forward tx to sequencer", policy.PASSED_ON),  # op-reth
+    (
+        SENDING,
+        -32000,
+        "failed to publish transaction to any of the forwarding targets",
+        policy.PASSED_ON,
+    ),  # nitro
+    (SENDING, -32000, "sequencer transaction forwarding not configured", policy.NOT_FROM_ME),
+    (SENDING, -32000, "sequencer temporarily not available", policy.NOT_FROM_ME),  # nitro
+    (
+        SENDING,
+        -32000,
+        "publishing transactions not supported by this endpoint",
+        policy.NOT_FROM_ME,
+    ),  # nitro
+    (SENDING, -32000, "insufficient funds for gas * price + value", policy.VERDICT),
+    (SENDING, -32003, "rate limited", policy.VERDICT),
+]
+
+
+@pytest.mark.parametrize(("method", "code", "message", "row"), SAID)
+@pytest.mark.parametrize("status", [200, 400])
+def test_knows_who_says_not_from_me(
+    method: str, code: int, message: str, row: policy.Row, status: int
+) -> None:
+    reply, call = Reply(status, error(code, message)), Call(method, [])
+    verdict = policy.VERDICT if status == 200 else policy.HTTP_VERDICT
+    judgement = judge_reply(reply, call, 1)
+    assert judgement.row == (verdict if row is policy.VERDICT else row)
+    assert judgement.error == JsonRpcError(code, message)
+    assert judge_reply(reply, call, 1, strict_errors=True).row == verdict
+
+
+def test_every_excuse_is_made_by_someone() -> None:
+    for excuse in EXCUSES:
+        assert any(
+            excuse.fits(JsonRpcError(code, message), method)
+            for method, code, message, row in SAID
+            if row is not policy.VERDICT
+        )
 
 
 def _attempt(delivered: Delivered) -> Attempt:

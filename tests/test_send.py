@@ -1,5 +1,6 @@
 """`seqsend send` against a real node: what the issue promises, line by line."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -330,3 +331,27 @@ def test_no_secret_is_shown_and_the_credentials_are_used(fresh_tx: FreshTx) -> N
         for secret in (key, word, "qu3ry-secret", "fr4g", "t0ken-value"):
             assert secret not in shown
         assert f"http://***@127.0.0.1:{server.port}/v3/***?***" in shown or "-q" in str(run)
+
+
+def test_not_from_me_goes_to_the_next_unless_errors_are_strict(
+    node: Anvil, fresh_tx: FreshTx
+) -> None:
+    signed = fresh_tx()
+
+    def reply(request: Request) -> bytes:
+        return jsonrpc_error(request, -32601, "rpc method is not whitelisted", status=200)
+
+    with Replying(reply) as proxy:
+        at = through(proxy.url, node.url)
+        strict = seqsend("send", signed.raw, at, "--strict-errors", "--json")
+        by_variable = seqsend(
+            "send",
+            signed.raw,
+            at,
+            "--json",
+            environment=os.environ | {"SEQSEND_STRICT_ERRORS": "1"},
+        )
+        sent = seqsend("send", signed.raw, at, "--json")
+    assert strict.document["status"] == by_variable.document["status"] == "rejected"
+    assert sent.document["status"] == "accepted"
+    assert sent.document["attempts"][0]["reason"] == "rpc method is not whitelisted (code -32601)"

@@ -101,6 +101,15 @@ OPTIONS = (
         metavar="SIZE",
         environment="SEQSEND_MAX_RESPONSE_SIZE",
     ),
+    Option(
+        "strict_errors",
+        ("--strict-errors",),
+        'Take every JSON-RPC error for the sequencer\'s verdict, also one that says "not from me" '
+        "(a rate limit, a missing method, a node that is syncing). [env: SEQSEND_STRICT_ERRORS]",
+        "Sequencer",
+        kind="flag",
+        environment="SEQSEND_STRICT_ERRORS",
+    ),
     Option("json", ("--json",), "Print one JSON object, on failure too.", "Output", kind="flag"),
     Option("quiet", ("--quiet", "-q"), "Nothing on stderr but errors.", "Output", kind="flag"),
     Option(
@@ -127,6 +136,7 @@ class Settings:
     request_timeout: float
     deadline: float | None
     max_response_size: int
+    strict_errors: bool
 
 
 def takes_shared_options(command: Callable[..., T]) -> Callable[..., T]:
@@ -213,6 +223,7 @@ def read_settings(given: Given) -> Settings:
         request_timeout=_parsed(given, "request_timeout", parse_duration, 10.0),
         deadline=_parsed(given, "deadline", parse_duration, None),
         max_response_size=_parsed(given, "max_response_size", parse_size, MAX_RESPONSE_SIZE),
+        strict_errors=given["strict_errors"] or _switch("SEQSEND_STRICT_ERRORS"),
     )
 
 
@@ -238,6 +249,15 @@ def _parsed(given: Given, field: str, parse: Callable[[str], T], default: T) -> 
         return parse(text)
     except UsageError as error:
         raise UsageError(f"{source}: {error}") from None
+
+
+def _switch(variable: str) -> bool:
+    text = os.environ.get(variable, "").strip().lower()
+    if text in ("", "0", "false", "no", "off"):
+        return False
+    if text in ("1", "true", "yes", "on"):
+        return True
+    raise UsageError(f"{variable}: {text!r} is neither yes nor no; good: 1, 0")
 
 
 def _headers(given: Given) -> dict[str, str]:

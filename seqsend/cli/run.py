@@ -63,5 +63,6 @@ def _client(settings: Settings, report: Report) -> SequencerClient:
         headers=settings.headers,
         cacert=settings.cacert,
         max_response_size=settings.max_response_size,
+        strict_errors=settings.strict_errors,
         observer=report,
     )

@@ -81,6 +81,8 @@ def success_line(outcome: Outcome) -> str:
 def hint_line(outcome: Outcome) -> str | None:
     """Return what to do after an outcome that is none to be glad of."""
     hint = _HINTS.get((outcome.command, outcome.status))
+    if outcome.status == "rejected" and outcome.attempts[-1].outcome == "not_found":
+        hint = "its nonce is taken by another transaction, and this one is not there: sign it anew"
     return f"hint: {hint.format(hash=outcome.hash)}" if hint else None
 
 

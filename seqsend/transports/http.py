@@ -34,7 +34,6 @@ from seqsend.version import __version__
 _POOL_SIZE = 32  # connections kept alive per endpoint; more threads than that dial anew
 _CHUNK = 64 * 1024
 _LONGEST_ERROR_BODY = 64 * 1024  # bytes read of an error status: enough for any JSON-RPC error
-_KEPT_HEADERS = ("location", "content-type", "retry-after")
 
 # The most specific first.
 _REASONS: tuple[tuple[type[BaseException], str], ...] = (
@@ -106,12 +105,9 @@ class HttpTransport:
             stream=True,
             proxies={urlsplit(endpoint.url).scheme.lower(): proxy} if proxy else {},
         )
-        headers = {
-            name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers
-        }
         raw, status = response.raw, response.status_code
         try:
-            return Reply(status, self._read(raw, status), headers)
+            return Reply(status, self._read(raw, status), response.headers.get("location"))
         finally:
             # A connection read to its end went back into the pool by itself, out of reach of
             # close(); one that was not is of no use any more.
