@@ -163,8 +163,7 @@ SAID: list[tuple[str, int, str, policy.Row]] = [
     (
         SENDING,
         -32002,
-        "Transaction pool not enabled. "
-        "(Either txpool explicitly disabled, or node not yet in sync).",
+        "Transaction pool not enabled. (… explicitly disabled, or node not yet in sync).",
         policy.NOT_FROM_ME,
     ),  # besu
     (READING, -32008, "Initial sync is still in progress", policy.NOT_FROM_ME),  # besu
