@@ -92,6 +92,10 @@ class CallError(SeqsendError):
         """What happened, in one line without the attempts."""
         raise NotImplementedError
 
+    @property
+    def _subject(self) -> str:
+        return "the transaction" if self.hash else self.method
+
     def __str__(self) -> str:
         failed = (a for a in self.attempts if a.reason and a.outcome != "verdict")
         return "\n  ".join([self.headline, *(f"{a.endpoint}: {a.reason}" for a in failed)])
@@ -118,7 +122,7 @@ class Unreachable(CallError):
     @property
     def headline(self) -> str:
         """That nothing was delivered, and why the call ended early if it did."""
-        said = f"{self.method} was not delivered: no endpoint took it"
+        said = f"{self._subject} was not delivered: no endpoint took it"
         return f"{said} ({self.note})" if self.note else said
 
 
@@ -131,7 +135,7 @@ class DeliveryUnknown(CallError):
     @property
     def headline(self) -> str:
         """What is not known, and the verdict that is not to be trusted, if there is one."""
-        said = f"{self.method} may have been delivered, and no endpoint could confirm it"
+        said = f"{self._subject} may have been delivered, and no endpoint could confirm it"
         if self.error is not None:
             said += f"; {self.endpoint} said: {escape(self.error.message)} (code {self.error.code})"
         return f"{said} ({self.note})" if self.note else said

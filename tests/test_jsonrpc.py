@@ -56,7 +56,7 @@ def test_refuses_parameters_nested_too_deeply() -> None:
     sys.setrecursionlimit(1000)  # Python's default, which eth_account's dependencies raise
     try:
         with pytest.raises(UsageError, match="nested too deeply"):
-            encode_request(Call("m", _nested(5000)), 1)
+            encode_request(Call("m", _nested(100_000)), 1)
     finally:
         sys.setrecursionlimit(limit)
 
