@@ -10,8 +10,6 @@ import http.client
 import ipaddress
 import logging
 import os
-import re
-import socket
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -20,14 +18,14 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies, select_proxy
-from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from seqsend.errors import EndpointFailure, UsageError
 from seqsend.events import Endpoint, Reply
 from seqsend.quantities import format_size
 from seqsend.shown import redact_url
 from seqsend.transports.base import Exchange
-from seqsend.transports.sockets import BoundedSocket, describe_os_error, dial, running, too_late
+from seqsend.transports.connections import POOLS
+from seqsend.transports.sockets import describe_os_error, running
 from seqsend.transports.tls import trust
 from seqsend.version import __version__
 
@@ -213,71 +211,6 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         waiting += [*current.args, getattr(current, "reason", None), current.__cause__]
 
 
-class _HTTPConnection(HTTPConnection):
-    def _new_conn(self) -> socket.socket:
-        return _dialled(self)
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        if self.sock is None:  # else http.client would dial in the middle of the phase "send"
-            self.connect()
-        _write(super().request, *args, **kwargs)
-
-
-class _HTTPSConnection(HTTPSConnection):
-    def _new_conn(self) -> socket.socket:
-        return _dialled(self)
-
-    def _tunnel(self) -> None:
-        running.get().enter("proxy")
-        try:
-            super()._tunnel()
-        except OSError as error:
-            status = re.search(r"failed: (\d{3})", str(error))
-            said = f"HTTP {status.group(1)}" if status else describe_os_error(error)
-            raise EndpointFailure(f"the proxy did not connect: {said}") from None
-        running.get().enter("tls")
-
-    def connect(self) -> None:
-        try:
-            super().connect()
-        except TimeoutError:
-            raise too_late() from None
-        self.sock = BoundedSocket(self.sock)
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        _write(super().request, *args, **kwargs)
-
-
-def _dialled(connection: HTTPConnection) -> socket.socket:
-    host = connection._dns_host  # noqa: SLF001 - the name as it is looked up, final dot included
-    found = dial(host, connection.port, list(connection.socket_options or ()))
-    if isinstance(connection, HTTPSConnection):
-        running.get().enter("tls")
-    return found  # type: ignore[return-value]
-
-
-def _write(request: Any, *args: Any, **kwargs: Any) -> None:
-    exchange = running.get()
-    exchange.enter("send")
-    try:
-        request(*args, **kwargs)
-        exchange.written = True
-    finally:
-        # Also where it broke: urllib3 goes on to read what the server may have said before.
-        exchange.enter("answer")
-
-
-class _HTTPPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _HTTPConnection
-
-
-class _HTTPSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _HTTPSConnection
-
-
-_POOLS = {"http": _HTTPPool, "https": _HTTPSPool}
-
-
 class _Adapter(HTTPAdapter):
     """requests' adapter with our connections in its pools and our trust in its TLS."""
 
@@ -287,12 +220,12 @@ class _Adapter(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
+        self.poolmanager.pool_classes_by_scheme = POOLS
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         tls = {"ssl_context": self._context, "proxy_ssl_context": self._context}
         manager = super().proxy_manager_for(proxy, **tls, **kwargs)
-        manager.pool_classes_by_scheme = _POOLS
+        manager.pool_classes_by_scheme = POOLS
         return manager
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:

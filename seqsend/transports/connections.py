@@ -1,0 +1,80 @@
+"""urllib3's connections, dialled and bounded by `seqsend.transports.sockets`.
+
+They tell the running exchange how far it has come: that is where it is known.
+"""
+
+import re
+import socket
+from typing import Any
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from seqsend.errors import EndpointFailure
+from seqsend.transports.sockets import BoundedSocket, describe_os_error, dial, running, too_late
+
+
+class _HTTPConnection(HTTPConnection):
+    def _new_conn(self) -> socket.socket:
+        return _dialled(self)
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        if self.sock is None:  # else http.client would dial in the middle of the phase "send"
+            self.connect()
+        _write(super().request, *args, **kwargs)
+
+
+class _HTTPSConnection(HTTPSConnection):
+    def _new_conn(self) -> socket.socket:
+        return _dialled(self)
+
+    def _tunnel(self) -> None:
+        running.get().enter("proxy")
+        try:
+            super()._tunnel()
+        except OSError as error:
+            status = re.search(r"failed: (\d{3})", str(error))
+            said = f"HTTP {status.group(1)}" if status else describe_os_error(error)
+            raise EndpointFailure(f"the proxy did not connect: {said}") from None
+        running.get().enter("tls")
+
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except TimeoutError:
+            raise too_late() from None
+        self.sock = BoundedSocket(self.sock)
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        _write(super().request, *args, **kwargs)
+
+
+def _dialled(connection: HTTPConnection) -> socket.socket:
+    host = connection._dns_host  # noqa: SLF001 - the name as it is looked up, final dot included
+    found = dial(host, connection.port, list(connection.socket_options or ()))
+    if isinstance(connection, HTTPSConnection):
+        running.get().enter("tls")
+    return found  # type: ignore[return-value]
+
+
+def _write(request: Any, *args: Any, **kwargs: Any) -> None:
+    exchange = running.get()
+    exchange.enter("send")
+    try:
+        request(*args, **kwargs)
+        exchange.written = True
+    finally:
+        # Also where it broke: urllib3 goes on to read what the server may have said before.
+        exchange.enter("answer")
+
+
+class _HTTPPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _HTTPConnection
+
+
+class _HTTPSPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _HTTPSConnection
+
+
+POOLS = {"http": _HTTPPool, "https": _HTTPSPool}
+"""What a pool manager makes its pools of, by scheme."""
