@@ -17,10 +17,9 @@ def main() -> None:
 def _run(arguments: list[str]) -> int:
     # Before anything is imported: a script that asks for the version should not wait for typer.
     if arguments == ["--version"]:
-        from seqsend import __version__
+        from seqsend.render.streams import print_version
 
-        sys.stdout.write(f"seqsend {__version__}\n")
-        return 0
+        return print_version()
     from seqsend.cli.app import main
 
     return main(arguments)

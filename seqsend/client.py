@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from seqsend.endpoints import parse_endpoints, parse_header
+from seqsend.endpoints import check_header, parse_endpoints
 from seqsend.errors import UsageError
 from seqsend.events import Answer, Endpoint, Sent
 from seqsend.failover import Failover, Limits, Observer
 from seqsend.jsonrpc import Call
+from seqsend.quantities import LONGEST
 from seqsend.rawtx import RawTransaction, parse_raw_transaction
 from seqsend.shown import secrets_in_url
 from seqsend.submission import submit
@@ -69,10 +70,12 @@ class SequencerClient:
             "failback_after": failback_after,
         }
         for name, seconds in times.items():
-            if seconds is not None and not seconds > 0:
-                raise UsageError(f"{name} is {seconds}; it is a number of seconds above 0")
+            if seconds is not None and not 0 < seconds <= LONGEST:
+                raise UsageError(f"{name} is {seconds}; it is a number of seconds, up to 7 days")
+        if max_response_size < 1:
+            raise UsageError(f"max_response_size is {max_response_size}; it is a number of bytes")
         parsed = parse_endpoints(endpoints)
-        checked = dict(parse_header(f"{k}={v}") for k, v in (headers or {}).items())
+        checked = dict(check_header(*header) for header in (headers or {}).items())
         self._transport = _http_transport(parsed, checked, max_response_size, cacert)
         self._failover = Failover(
             parsed,

@@ -98,14 +98,24 @@ def parse_header(text: str) -> tuple[str, str]:
     """Return name and value of a header given as ``NAME=VALUE``.
 
     Raises:
-        UsageError: no ``=``, a name or value that HTTP does not allow, or a header that the
-            transport sets itself. The message never holds the value.
+        UsageError: no ``=``, or as `check_header`.
 
     """
     name, equals, value = text.partition("=")
-    name, value = name.strip(" \t"), value.strip(" \t")
     if not equals:
         raise UsageError("a header is given as NAME=VALUE; good: 'Authorization=Bearer abc'")
+    return check_header(name, value)
+
+
+def check_header(name: str, value: str) -> tuple[str, str]:
+    """Return name and value of a header without the blanks around them.
+
+    Raises:
+        UsageError: a name or value that HTTP does not allow, or a header that the transport sets
+            itself. The message never holds the value.
+
+    """
+    name, value = name.strip(" \t"), value.strip(" \t")
     if not _HEADER_NAME.fullmatch(name):
         # A mistyped header may have its secret left of the equals sign.
         raise UsageError("the name of a header has a character that HTTP does not allow in it")

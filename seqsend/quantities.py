@@ -7,14 +7,14 @@ import re
 
 from seqsend.errors import UsageError
 
+LONGEST = 7 * 24 * 3600.0
+"""Seconds. Past any use, and below the 24.8 days at which a socket's timer overflows."""
+
 _NUMBER = r"([0-9]+(?:\.[0-9]+)?) ?"
 _DURATION = re.compile(
     rf"(?:{_NUMBER}h ?)?(?:{_NUMBER}(?:min|m(?!s)) ?)?(?:{_NUMBER}s ?)?(?:{_NUMBER}ms)?"
 )
 _SECONDS = (3600.0, 60.0, 1.0, 0.001)
-_LONGEST = (
-    30 * 24 * 3600.0
-)  # seconds; far past any use, far below what a socket's timer overflows at
 
 _SIZE = re.compile(rf"{_NUMBER}(B|kB|KB|MB|GB|KiB|MiB|GiB)?")
 _BYTES = {
@@ -35,7 +35,7 @@ def parse_duration(text: str) -> float:
 
     Raises:
         UsageError: nothing, a bare number, zero, a negative, an unknown unit, digits that are not
-            ASCII, units not from large to small, or more than 30 days.
+            ASCII, units not from large to small, or more than 7 days.
 
     """
     match = _DURATION.fullmatch(text.strip(" "))
@@ -45,8 +45,8 @@ def parse_duration(text: str) -> float:
     seconds = sum(float(n) * unit for n, unit in zip(match.groups(), _SECONDS, strict=True) if n)
     if seconds <= 0:
         raise UsageError(f"{text!r} is zero, and a time limit must not be; good: 500ms, 5s")
-    if seconds > _LONGEST:
-        raise UsageError(f"{text!r} is longer than 30 days; good: 5s, 1m30s, 1h")
+    if seconds > LONGEST:
+        raise UsageError(f"{text!r} is longer than 7 days; good: 5s, 1m30s, 1h")
     return seconds
 
 

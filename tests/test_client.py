@@ -34,6 +34,8 @@ def test_sends_and_asks_as_the_contract_shows(node: Anvil, fresh_tx: FreshTx) ->
         {"deadline": float("nan")},
         {"failback_after": 0},
     ]
+    + [{"dial_timeout": float("inf")}, {"request_timeout": 1e9}, {"max_response_size": 0}]
+    + [{"headers": {"A=B": "c"}}]
     + [{"headers": {"X": "a\nb"}}, {"headers": {"Content-Length": "1"}}],
 )
 def test_a_wrong_argument_is_a_usage_error(wrong: dict[str, object]) -> None:

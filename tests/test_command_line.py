@@ -5,6 +5,7 @@ import os
 import pty
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -233,3 +234,24 @@ def test_long_hex_is_never_wrapped_on_a_narrow_terminal() -> None:
             {"TERM": "xterm-256color", "COLUMNS": "40"},
         )
     assert "0x" + "ab" * 100 in shown
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["rpc", "eth_chainId"]])
+def test_a_full_or_closed_stdout_is_said_and_is_no_success(node: Anvil, words: list[str]) -> None:
+    environment = ENV | {"SEQSEND_SEQUENCER_HTTP": node.url}
+    command = [sys.executable, "-m", "seqsend", *words]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment, check=False
+        )
+    assert done.returncode == 1
+    assert "defect" not in done.stderr
+    closed = subprocess.run(
+        ["sh", "-c", '"$@" >&-', "sh", *command],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    assert closed.returncode == (0 if words == ["--help"] else 1)
+    assert "defect" not in closed.stderr

@@ -32,7 +32,7 @@ def test_reads_a_duration(text: str, seconds: float) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", " ", "5", "0.5", "0s", "0h0m", "-5s", "+5s", "5x", "5M", "5S", "1d", "٥s", "5s5s", "1s1m"]
-    + ["5 s x", ".5s", "5.s", "1e3s", "inf s", "9" * 5000 + "s", "5\ns", "5ｍ"],
+    + ["5 s x", ".5s", "5.s", "1e3s", "inf s", "8h169h", "169h", "9" * 5000 + "s", "5\ns", "5ｍ"],
 )
 def test_refuses_what_is_no_duration_and_shows_a_good_one(text: str) -> None:
     with pytest.raises(UsageError, match=r"5s"):
@@ -45,7 +45,7 @@ def test_any_text_is_a_duration_or_a_usage_error(text: str) -> None:
         assert parse_duration(text) > 0
 
 
-@given(st.integers(min_value=1, max_value=10**9).map(lambda ms: ms / 1000))
+@given(st.integers(min_value=1, max_value=6 * 10**8).map(lambda ms: ms / 1000))
 def test_a_formatted_duration_means_the_same_again(seconds: float) -> None:
     # Above a minute it is shown in whole seconds.
     assert parse_duration(format_duration(seconds)) == pytest.approx(seconds, rel=0.01)

@@ -30,6 +30,8 @@ KEY = "a1B2c3D4e5F6g7H8"  # 16 characters: the shortest that counts
         ("http://user:pa/ss@seq1/x", "http://***@seq1/x"),
         ("http://seq1/\x1b[31m", "http://seq1/\\u001b[31m"),
         ("", ""),
+        (f"{KEY}://seq1", "***://seq1"),
+        ("user@seq1://x", "***://x"),
     ],
 )
 def test_redacts_what_is_secret_in_a_url(url: str, shown: str) -> None:
@@ -70,6 +72,10 @@ def test_escaped_text_is_one_printable_line_and_means_the_same_in_json(text: str
 @pytest.mark.parametrize("character", ["\x1b", "\x9b", "\n", "\x7f", "\u202e", "\u2066", "\ud800"])
 def test_escapes_what_changes_a_terminal(character: str) -> None:
     assert escape(f"a{character}b") == f"a\\u{ord(character):04x}b"
+
+
+def test_escapes_invisible_tags_as_json_does() -> None:
+    assert escape("a\U000e0041") == "a\\udb40\\udc41"
 
 
 def test_leaves_other_writing_alone() -> None:

@@ -1,17 +1,15 @@
 """The program: its commands, and what it does with what typer cannot read."""
 
-import sys
 from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 
-from seqsend import __version__
 from seqsend.cli.help import Command, Group
 from seqsend.cli.options import Given, takes_shared_options
 from seqsend.cli.rpc import rpc
 from seqsend.cli.send import send
-from seqsend.render.streams import tell
+from seqsend.render.streams import print_version, tell
 from seqsend.shown import redact_words
 
 app = typer.Typer(
@@ -26,8 +24,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        sys.stdout.write(f"seqsend {__version__}\n")
-        raise typer.Exit
+        raise typer.Exit(print_version())
 
 
 @app.callback(
@@ -61,6 +58,10 @@ def main(arguments: list[str]) -> int:
         code = app(arguments, prog_name="seqsend", standalone_mode=False)
     except TyperException as error:
         return _refuse(error)
+    except OSError as error:
+        # Of all that typer does itself, only the help can fail so: stdout is full or closed.
+        tell(f"error: stdout could not be written: {error.strerror}", "error")
+        return 1
     return code if isinstance(code, int) else 0
 
 

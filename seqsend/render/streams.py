@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TextIO
 
 from seqsend.shown import escape
+from seqsend.version import __version__
 
 STYLES: Mapping[str, str] = MappingProxyType(
     {"note": "", "detail": "dim", "trouble": "yellow", "success": "green", "error": "bold red"}
@@ -61,6 +62,11 @@ def write_answer(text: str) -> bool:
         _drop_stdout()
         return False
     return True
+
+
+def print_version() -> int:
+    """Answer `--version`; return the exit code."""
+    return 0 if write_answer(f"seqsend {__version__}") else 1
 
 
 def _drop_stdout() -> None:

@@ -1,0 +1,35 @@
+"""The program's last net."""
+
+import sys
+
+import pytest
+
+from seqsend import __main__ as program
+
+
+def _run_with(monkeypatch: pytest.MonkeyPatch, raised: BaseException) -> object:
+    def fail(_arguments: list[str]) -> int:
+        raise raised
+
+    monkeypatch.setattr("seqsend.cli.app.main", fail)
+    monkeypatch.setattr(sys, "argv", ["seqsend", "send"])
+    with pytest.raises(SystemExit) as caught:
+        program.main()
+    return caught.value.code
+
+
+def test_a_defect_is_reported_with_its_place_and_without_its_message(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run_with(monkeypatch, RuntimeError("http://user:s3cret@host")) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "a defect of seqsend, please report it: RuntimeError in fail (test_main.py:" in told.err
+    assert "s3cret" not in told.err
+
+
+def test_an_interrupt_before_anything_runs_is_quiet(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run_with(monkeypatch, KeyboardInterrupt()) == 130
+    assert capsys.readouterr().err == ""
