@@ -2,10 +2,14 @@
 # From a fresh clone to a submitted transaction: starts a dead, a failing and a healthy sequencer on
 # loopback, sends a transaction through the three, and shows its receipt. Needs Python >= 3.11.
 set -eu
-cd "$(dirname -- "$0")/.."
+CDPATH='' cd -- "$(dirname -- "$0")/.."
 sh tests/support/setup.sh
 PATH="$PWD/.venv/bin:$PATH"
 export PATH
+# Settings of the user's own would change what is shown here.
+for name in $(env | sed -n 's/^\(SEQSEND_[A-Z_]*\)=.*/\1/p'); do
+    unset "$name"
+done
 
 work=$(mktemp -d)
 servers=
@@ -43,7 +47,8 @@ wait_for() {
 python - >"$work/broken" <<'PYTHON' &
 """A port that is held and on which nothing listens, and a sequencer that answers 503."""
 import socket
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
+from socketserver import TCPServer  # HTTPServer would ask DNS for its own name first
 
 
 class Failing(BaseHTTPRequestHandler):
@@ -57,8 +62,8 @@ class Failing(BaseHTTPRequestHandler):
 
 dead = socket.socket()
 dead.bind(("127.0.0.1", 0))
-failing = HTTPServer(("127.0.0.1", 0), Failing)
-print("ports", dead.getsockname()[1], failing.server_port, flush=True)
+failing = TCPServer(("127.0.0.1", 0), Failing)
+print("ports", dead.getsockname()[1], failing.server_address[1], flush=True)
 failing.serve_forever()
 PYTHON
 servers="$servers $!"
@@ -82,7 +87,14 @@ hash=$(seqsend send "$raw")
 printf '%s\n' "$hash"
 
 printf '\n$ seqsend rpc eth_getTransactionReceipt %s | python -m json.tool\n' "$hash"
+# anvil mines at once, but answers before it does.
+tries=0
 seqsend rpc -q eth_getTransactionReceipt "$hash" >"$work/receipt"
+while [ "$(cat "$work/receipt")" = null ] && [ "$tries" -lt 20 ]; do
+    tries=$((tries + 1))
+    sleep 0.05
+    seqsend rpc -q eth_getTransactionReceipt "$hash" >"$work/receipt"
+done
 # Without the bloom filter, which is 512 zeros here.
 python -m json.tool "$work/receipt" | grep -v '"logsBloom"'
 case $(cat "$work/receipt") in

@@ -1,12 +1,16 @@
 #!/bin/sh
 # Sets up and runs everything that must hold. Arguments go to pytest: sh tests/run.sh -k failover
 set -eu
-cd "$(dirname -- "$0")/.."
+CDPATH='' cd -- "$(dirname -- "$0")/.."
 sh tests/support/setup.sh test
 
 step() {
     printf '== %s\n' "$*" >&2
-    "$@"
+    "$@" || {
+        status=$?
+        printf '== failed with status %s: %s\n' "$status" "$*" >&2
+        exit "$status"
+    }
 }
 
 PATH="$PWD/.venv/bin:$PATH"

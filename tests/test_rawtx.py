@@ -3,34 +3,19 @@
 from contextlib import suppress
 
 import pytest
+import rlp  # type: ignore[import-untyped]
 from eth_utils.address import to_checksum_address
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqsend import SequencerClient
 from seqsend.errors import UsageError
 from seqsend.rawtx import MAX_SIZE, parse_raw_transaction
+from tests.support.node import Anvil
 from tests.support.wallet import Wallet
 
 WALLET = Wallet(0)
-SIGNED = {kind: WALLET.sign(kind, nonce=7) for kind in (0, 1, 2, 4)}
-
-
-def rlp(value: object) -> bytes:
-    """Encode as the Yellow Paper does: the counterpart of what is tested."""
-    if isinstance(value, bytes):
-        if len(value) == 1 and value[0] < 0x80:
-            return value
-        return _header(0x80, len(value)) + value
-    assert isinstance(value, list)
-    body = b"".join(rlp(item) for item in value)
-    return _header(0xC0, len(body)) + body
-
-
-def _header(base: int, length: int) -> bytes:
-    if length <= 55:
-        return bytes([base + length])
-    size = length.to_bytes((length.bit_length() + 7) // 8, "big")
-    return bytes([base + 55 + len(size)]) + size
+SIGNED = {kind: WALLET.sign(kind, nonce=7) for kind in (0, 1, 2, 3, 4)}
 
 
 def fields(count: int, *, signed: bool = True) -> list[object]:
@@ -52,15 +37,24 @@ def test_takes_hex_in_every_spelling_and_sends_it_in_one() -> None:
         assert parse_raw_transaction(spelling) == plain
 
 
+@pytest.mark.parametrize("sidecar", ["blob proofs", "cell proofs"])
+def test_a_node_takes_a_blob_transaction_under_the_hash_computed_here(sidecar: str) -> None:
+    with Anvil() as node, SequencerClient(node.url) as client:
+        signed = WALLET.sign_blob(sidecar, nonce=0)
+        sent = client.send_raw_transaction(signed.raw)
+        assert (sent.status, sent.hash) == ("accepted", signed.hash)
+        assert node.has_transaction(signed.hash)
+
+
 @pytest.mark.parametrize("wrapped", [[b"blobs"], [b"\x01", b"blobs"]])
 def test_a_blob_transaction_in_network_form_hashes_without_its_sidecar(
     wrapped: list[bytes],
 ) -> None:
-    canonical = rlp(fields(14))
+    canonical = rlp.encode(fields(14))
     network = [fields(14), *wrapped, b"commitments", b"proofs"]
-    in_network_form = parse_raw_transaction((b"\x03" + rlp(network)).hex())
+    in_network_form = parse_raw_transaction((b"\x03" + rlp.encode(network)).hex())
     assert in_network_form.hash == parse_raw_transaction((b"\x03" + canonical).hex()).hash
-    assert in_network_form.hex.endswith(rlp(b"proofs").hex())
+    assert in_network_form.hex.endswith(rlp.encode(b"proofs").hex())
 
 
 GOOD = bytes.fromhex(SIGNED[2].raw[2:])
@@ -87,17 +81,17 @@ ADDRESS = "0x" + "ab" * 20
         ("0x05c0", "unknown type 0x05"),
         ("0x00c0", "unknown type 0x00"),
         ("0x7f", "unknown type 0x7f"),
-        ("0x" + rlp(GOOD).hex(), "an RLP string"),
+        ("0x" + rlp.encode(GOOD).hex(), "an RLP string"),
         ("0x02", "cut off"),
         ("0x0280", "does not hold a list"),
         ("0x02c0", "has 0 fields; a signed type-2 transaction has 12"),
         ("0xc0", "has 0 fields; a signed legacy transaction has 9"),
         ("0x" + GOOD[:-1].hex(), "is cut off: at least 1 bytes are missing"),
         ("0x" + GOOD.hex() + "00", "has 1 bytes too many"),
-        ("0x" + (b"\x02" + rlp(fields(9))).hex(), "type-2 transaction that is not signed"),
-        ("0x" + (b"\x02" + rlp(fields(12, signed=False))).hex(), "that is not signed"),
-        ("0x" + rlp(fields(6)).hex(), "legacy transaction that is not signed"),
-        ("0x" + rlp(fields(9, signed=False)).hex(), "legacy transaction that is not signed"),
+        ("0x" + (b"\x02" + rlp.encode(fields(9))).hex(), "type-2 transaction that is not signed"),
+        ("0x" + (b"\x02" + rlp.encode(fields(12, signed=False))).hex(), "that is not signed"),
+        ("0x" + rlp.encode(fields(6)).hex(), "legacy transaction that is not signed"),
+        ("0x" + rlp.encode(fields(9, signed=False)).hex(), "legacy transaction that is not signed"),
         ("0xc282ff", "is cut off|runs past the end of its list"),
         ("0x01c3820102ff", "too many at its end"),
         ("00" * (MAX_SIZE + 1), "the limit is 1048576"),
@@ -109,9 +103,9 @@ def test_refuses_and_says_what_it_looks_like(text: str, said: str) -> None:
 
 
 def test_takes_the_largest_that_is_allowed() -> None:
-    room = MAX_SIZE - 1 - len(rlp(fields(12))) - 8
+    room = MAX_SIZE - 1 - len(rlp.encode(fields(12))) - 8
     filled = [b"\x11" * room, *fields(11)]
-    raw = b"\x02" + rlp(filled)
+    raw = b"\x02" + rlp.encode(filled)
     assert MAX_SIZE - 16 < len(raw) <= MAX_SIZE
     assert parse_raw_transaction(raw.hex()).type == 2
 
@@ -146,7 +140,7 @@ _RLP = st.recursive(
 
 @given(_RLP.filter(lambda value: isinstance(value, list)), st.sampled_from([0, 1, 2, 3, 4]))
 def test_reads_every_envelope_that_can_be_encoded(value: list[object], kind: int) -> None:
-    raw = (bytes([kind]) if kind else b"") + rlp(value)
+    raw = (bytes([kind]) if kind else b"") + rlp.encode(value)
     if len(raw) in (20, 32):
         return
     signed = {0: 9, 1: 11, 2: 12, 3: 14, 4: 13}[kind]

@@ -1,4 +1,8 @@
-"""A real node: Foundry's anvil, on a free loopback port."""
+"""A real node: Foundry's anvil, on a free loopback port.
+
+Run as a program, with nothing but Python, it exits 1 where there is no fit anvil: so setup.sh
+decides by the rule that the tests go by.
+"""
 
 import ctypes
 import json
@@ -17,20 +21,39 @@ from typing import Any, Self
 
 _STARTS_WITHIN = 20.0  # seconds
 _LINKED = Path(__file__).parents[2] / ".venv" / "bin" / "anvil"
+_PACKAGE = Path(__file__).parent / "anvil" / "package.json"
+# Loaded here: between fork and exec, where it is used, is no place to look for a library.
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def find_anvil() -> Path:
-    """Return anvil from PATH, else the one that setup.sh got from npm."""
-    on_path = shutil.which("anvil")
-    if on_path is None and not _LINKED.exists():
-        raise FileNotFoundError("anvil is not there: sh tests/support/setup.sh gets it")
-    return Path(on_path) if on_path is not None else _LINKED
+    """Return anvil from PATH, else the one that setup.sh got from npm, if it is fit.
+
+    Fit is the version that package.json names, or a later one of the same major version: the tests
+    know anvil's answers word by word.
+    """
+    named = json.loads(_PACKAGE.read_text())["dependencies"]["@foundry-rs/anvil"]
+    oldest = tuple(map(int, named.split(".")))
+    for candidate in (shutil.which("anvil"), _LINKED):
+        version = () if candidate is None else _version(candidate)
+        if candidate is not None and version[:1] == oldest[:1] and version >= oldest:
+            return Path(candidate)
+    raise FileNotFoundError(f"no anvil {named} that runs here: sh tests/support/setup.sh gets it")
+
+
+def _version(anvil: str | Path) -> tuple[int, ...]:
+    try:
+        said = subprocess.run([anvil, "--version"], capture_output=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    numbers = re.search(rb"(\d+)\.(\d+)\.(\d+)", said.stdout)
+    return () if numbers is None else tuple(map(int, numbers.groups()))
 
 
 def _end_with_parent() -> None:
     # Linux only: a test run that is killed leaves no node behind.
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    if _LIBC is not None:
+        _LIBC.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 class Anvil:
@@ -61,14 +84,14 @@ class Anvil:
         )
         deadline = time.monotonic() + _STARTS_WITHIN
         while time.monotonic() < deadline and self._process.poll() is None:
-            said = self._read_output()
-            listening = re.search(r"Listening on 127\.0\.0\.1:(\d+)", said)
+            listening = re.search(r"Listening on 127\.0\.0\.1:(\d+)", self._read_output())
             if listening is not None:
                 self.port = int(listening.group(1))
                 return
             time.sleep(0.01)
+        said = self._read_output()
         self.stop()
-        raise RuntimeError(f"anvil did not come up:\n{self._read_output()}")
+        raise RuntimeError(f"anvil did not come up:\n{said}")
 
     def _read_output(self) -> str:
         # pread: the file's position is the child's, too.
@@ -95,11 +118,21 @@ class Anvil:
         """Tell whether the node knows the transaction."""
         return self.rpc("eth_getTransactionByHash", transaction_hash) is not None
 
-    def stop(self) -> None:
-        """End it, now."""
+    @property
+    def pid(self) -> int | None:
+        """Its process, once it is started."""
+        return None if self._process is None else self._process.pid
+
+    def kill(self) -> None:
+        """End it as a crash does; its port refuses from then on."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+
+    def stop(self) -> None:
+        """End it, now and for good."""
+        self.kill()
+        self._output.close()
 
     def __enter__(self) -> Self:
         self.start()
@@ -107,4 +140,10 @@ class Anvil:
 
     def __exit__(self, *_exception: object) -> None:
         self.stop()
-        self._output.close()
+
+
+if __name__ == "__main__":
+    try:
+        find_anvil()
+    except FileNotFoundError as error:
+        sys.exit(str(error))

@@ -28,6 +28,7 @@ make_venv() {
         "$candidate" -c 'import ensurepip, venv' >/dev/null 2>&1 ||
             fail "$candidate has no venv module (on Debian: apt-get install python3-venv)"
         "$candidate" -m venv --clear "$venv" || fail "$candidate could not make $venv"
+        printf '%s\n' "$root" >"$venv/.made-for"
         return
     done
     fail "Python 3.11 or newer is needed, and not on PATH"
@@ -65,9 +66,7 @@ npm_install() {
 
 # The real node, as seqsend's tests find it: on PATH, else linked into the .venv.
 install_anvil() {
-    if command -v anvil >/dev/null 2>&1 || [ -x "$venv/bin/anvil" ]; then
-        return
-    fi
+    "$python" tests/support/node.py 2>/dev/null && return
     printf 'setup: getting anvil from npm\n' >&2
     node_modules=tests/support/anvil/node_modules
     # `npm ci` refuses the lock on a platform whose optional package it does not list; `install`
@@ -78,9 +77,11 @@ install_anvil() {
         [ -x "$binary" ] || fail "npm brought no anvil for this machine: $log"
         ln -sf "$root/$binary" "$venv/bin/anvil"
     done
+    "$python" tests/support/node.py || fail "the anvil that npm brought is not fit"
 }
 
-if ! new_enough "$python" || ! "$python" -m pip --version >/dev/null 2>&1; then
+# The scripts in a .venv name its path: one that moved along with its checkout runs another's code.
+if [ "$(cat "$venv/.made-for" 2>/dev/null)" != "$root" ] || ! new_enough "$python"; then
     make_venv
 fi
 install_seqsend
