@@ -26,13 +26,17 @@ def _run(arguments: list[str]) -> int:
 
 
 def _report_defect(error: BaseException) -> int:
-    """Say where seqsend itself failed, without the message, which may hold a URL with its key."""
+    """Say where seqsend itself failed, without the message, which may hold a URL with its key.
+
+    A missing module's message holds its name only, and an installation is mended by it.
+    """
     import traceback
 
     frames = traceback.extract_tb(error.__traceback__)
     way = " < ".join(f"{f.name} ({f.filename.rpartition('/')[2]}:{f.lineno})" for f in frames[::-1])
+    what = str(error) if isinstance(error, ImportError) else type(error).__name__
     sys.stderr.write(
-        f"error: a defect of seqsend, please report it: {type(error).__name__} in {way}\n"
+        f"error: a defect of seqsend, please report it: {what} in {way}\n"
         "hint: a transaction that was being sent may have been delivered\n"
     )
     return 1

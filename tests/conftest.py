@@ -3,10 +3,15 @@
 import os
 from collections.abc import Callable, Iterator
 
+import hypothesis
 import pytest
 
 from tests.support.node import Anvil
 from tests.support.wallet import Signed, Wallet
+
+# How long an example takes says something of the machine and nothing of the program.
+hypothesis.settings.register_profile("seqsend", deadline=None)
+hypothesis.settings.load_profile("seqsend")
 
 _DISTURBING = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NO_COLOR", "FORCE_COLOR")
 

@@ -11,6 +11,7 @@ from seqsend.rawtx import parse_raw_transaction
 from tests.conftest import FreshTx
 from tests.support.node import Anvil
 from tests.support.servers import dead
+from tests.support.wallet import Wallet
 
 
 def test_sends_and_asks_as_the_contract_shows(node: Anvil, fresh_tx: FreshTx) -> None:
@@ -24,6 +25,24 @@ def test_sends_and_asks_as_the_contract_shows(node: Anvil, fresh_tx: FreshTx) ->
         answer = client.request("eth_chainId")
         assert (answer.result, len(answer.attempts)) == ("0x7a69", 1)
         assert [e.index for e in client.endpoints] == [1, 2]
+
+
+def test_goes_on_with_the_second_node_when_the_first_dies(wallet: Wallet) -> None:
+    """Two nodes that share no state: which one took a transaction is seen in its chain."""
+    with Anvil() as first, Anvil() as second:
+        taken: dict[int, list[str]] = {1: [], 2: []}
+        with SequencerClient([first.url, second.url]) as client:
+            for count in range(6):
+                if count == 3:
+                    first.kill()
+                # The second node has seen none of the first one's: there the nonces begin anew.
+                nonce = len(taken[client.preferred.index if count != 3 else 2])
+                sent = client.send_raw_transaction(wallet.sign(2, nonce=nonce, value=count).raw)
+                assert sent.status == "accepted"
+                taken[sent.endpoint.index].append(sent.hash)
+        assert [len(hashes) for hashes in taken.values()] == [3, 3]
+        assert all(second.has_transaction(h) for h in taken[2])
+        assert not any(second.has_transaction(h) for h in taken[1])
 
 
 @pytest.mark.parametrize(
