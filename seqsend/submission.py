@@ -37,7 +37,7 @@ def submit(failover: Failover, transaction: RawTransaction) -> Sent:
         return Sent(transaction.hash, "accepted", answer.endpoint, answer.attempts, answer.elapsed)
     end.hash = transaction.hash
     look_ups: list[Attempt] = []
-    for endpoint in _where_to_look(end, failover):
+    for endpoint in _where_to_look(end, failover, by):
         look_ups.append(_look_up(failover, endpoint, transaction.hash, by))
         if look_ups[-1].outcome == "found":
             tried = (*end.attempts, *look_ups)
@@ -46,10 +46,11 @@ def submit(failover: Failover, transaction: RawTransaction) -> Sent:
 
 
 def _where_to_look(
-    end: Rejected | Unreachable | DeliveryUnknown, failover: Failover
+    end: Rejected | Unreachable | DeliveryUnknown, failover: Failover, by: Deadline | None
 ) -> tuple[Endpoint, ...]:
     if end.error is None:
-        return failover.in_order() if isinstance(end, DeliveryUnknown) else ()
+        has_time = by is None or by.remaining > 0
+        return failover.in_order() if isinstance(end, DeliveryUnknown) and has_time else ()
     asked = isinstance(end, DeliveryUnknown) or may_have_landed(end.error)
     return (end.endpoint,) if asked and end.endpoint is not None else ()
 

@@ -15,6 +15,8 @@ from typing import Any, Literal
 
 import pytest
 import trustme
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seqsend import CallError, SequencerClient, UsageError
 from seqsend.events import Attempt
@@ -24,6 +26,7 @@ from tests.support.servers import (
     Dripping,
     Replying,
     Request,
+    Server,
     Silent,
     StallingTLS,
     blackhole,
@@ -31,6 +34,7 @@ from tests.support.servers import (
     http,
     jsonrpc_result,
 )
+from tests.support.wallet import Wallet
 
 OVERRUN = 0.25  # seconds that the contract allows past a deadline
 
@@ -257,6 +261,20 @@ def test_a_request_that_was_not_written_whole_was_not_delivered() -> None:
     assert caught.value.status == "unreachable"
 
 
+def test_a_request_that_the_server_does_not_take_ends_by_the_request_timeout() -> None:
+    """Its buffers and ours are full: writing is what the deadline ends."""
+    with (
+        StallingTLS() as deaf,  # takes the connection and reads nothing
+        SequencerClient(deaf.url, request_timeout=0.5) as client,
+        pytest.raises(CallError) as caught,
+    ):
+        client.request("m", ["x" * 50_000_000])
+    (attempt,) = caught.value.attempts
+    assert (attempt.phase, attempt.delivered) == ("send", "no")
+    assert attempt.reason == "request not taken in time (request timeout 500ms)"
+    assert attempt.elapsed <= 0.5 + OVERRUN
+
+
 def test_a_name_that_does_not_resolve() -> None:
     attempt = one_attempt("http://no-such-host.invalid:8545")
     assert (attempt.phase, attempt.delivered, attempt.reason) == (
@@ -292,6 +310,74 @@ def test_a_status_tells_even_where_its_body_never_comes(status: int) -> None:
         attempt = one_attempt(server.url)
     assert attempt.http_status == status
     assert attempt.delivered == ("no" if status in (401, 403, 404, 429) else "unknown")
+
+
+class Blurting(Server):
+    """Answers whatever it is told to, and closes."""
+
+    payload = b""
+
+    def handle(self, connection: socket.socket) -> None:
+        self.read_request(connection)
+        connection.sendall(self.payload)
+
+
+_LINES = st.sampled_from(
+    [
+        b"HTTP/1.1 200 OK",
+        b"HTTP/1.1 100 Continue\r\n",
+        b"HTTP/1.1 101 Switching Protocols",
+        b"HTTP/1.0 204 No Content",
+        b"HTTP/1.1 503 Unavailable",
+        b"HTTP/1.1 307 Elsewhere",
+        b"HTTP/1.1 99 \xff",
+        b"HTTP/2 200",
+        b"Content-Length: 5",
+        b"Content-Length: -5",
+        b"Content-Length: 5, 6",
+        b"Content-Length: 99999999999999999999",
+        b"Transfer-Encoding: gzip, chunked",
+        b"Transfer-Encoding: chunked",
+        b"Content-Encoding: gzip, gzip",
+        b"Content-Encoding: deflate",
+        b"Connection: close",
+        b"Set-Cookie: a=b; Domain=\xff",
+        b"Location: //[::1",
+        b" folded",
+        b": nameless",
+        b"",
+        b"5\r\nhello",
+        b"-5",
+        b"ffffffffffffffff",
+        b"0",
+        b"\x1f\x8b\x08\x00",
+        b'{"jsonrpc":"2.0","id":1,"result":"0x1"}',
+        b'{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"m"}}',
+    ]
+)
+_ANSWERS = (
+    st.lists(_LINES, max_size=9).map(b"\r\n".join)
+    | st.lists(_LINES | st.binary(max_size=9), max_size=9).map(b"\r\n".join)
+    | st.binary(max_size=200).map(lambda body: http(200, body))
+    | st.binary(max_size=200)
+)
+
+
+def test_any_bytes_are_an_answer_or_an_error_of_ours_and_never_an_acceptance() -> None:
+    signed = Wallet(0).sign(2, nonce=0)
+    with Blurting() as server:
+
+        @given(_ANSWERS)
+        def blurt(payload: bytes) -> None:
+            server.payload = payload
+            with SequencerClient(server.url, request_timeout=0.5) as client:
+                started = time.monotonic()
+                with pytest.raises(CallError):
+                    client.send_raw_transaction(signed.raw)
+                # The attempt, and the look-up that may follow it.
+                assert time.monotonic() - started <= 2 * (0.5 + OVERRUN)
+
+        blurt()
 
 
 def test_credentials_cookies_and_netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

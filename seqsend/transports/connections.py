@@ -62,10 +62,12 @@ def _write(request: Any, *args: Any, **kwargs: Any) -> None:
     exchange.enter("send")
     try:
         request(*args, **kwargs)
-        exchange.written = True
-    finally:
-        # Also where it broke: urllib3 goes on to read what the server may have said before.
+    except OSError:
+        # urllib3 goes on to read what the server may have said before it closed.
         exchange.enter("answer")
+        raise
+    exchange.written = True
+    exchange.enter("answer")
 
 
 class _HTTPPool(urllib3.HTTPConnectionPool):
