@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from seqsend.endpoints import check_header, parse_endpoints
+from seqsend.endpoints import WEBSOCKET, check_header, parse_endpoints
 from seqsend.errors import UsageError
 from seqsend.events import Answer, Endpoint, Sent
 from seqsend.failover import Failover, Limits, Observer
@@ -13,6 +13,7 @@ from seqsend.quantities import LONGEST
 from seqsend.rawtx import RawTransaction, parse_raw_transaction
 from seqsend.shown import secrets_in_url
 from seqsend.submission import submit
+from seqsend.transports.base import Transport
 
 MAX_RESPONSE_SIZE = 32 * 2**20
 """Bytes after decompression; the default."""
@@ -46,6 +47,7 @@ class SequencerClient:
 
         Args:
             endpoints: URLs separated by commas, or several URLs. Tried in this order, cyclically.
+                A WebSocket URL is the only one.
             dial_timeout: seconds for DNS, TCP over all addresses, and TLS, together.
             request_timeout: seconds for one whole attempt on one endpoint.
             deadline: seconds for a whole call, look-ups included; None for no other bound than
@@ -76,7 +78,7 @@ class SequencerClient:
             raise UsageError(f"max_response_size is {max_response_size}; it is a number of bytes")
         parsed = parse_endpoints(endpoints)
         checked = dict(check_header(*header) for header in (headers or {}).items())
-        self._transport = _http_transport(parsed, checked, max_response_size, cacert)
+        self._transport = _transport(parsed, checked, max_response_size, cacert)
         self._failover = Failover(
             parsed,
             self._transport,
@@ -158,11 +160,15 @@ def _secrets(endpoints: Iterable[Endpoint], headers: Mapping[str, str]) -> froze
     return frozenset(found)
 
 
-def _http_transport(
+def _transport(
     endpoints: Sequence[Endpoint], headers: Mapping[str, str], limit: int, cacert: str | None
-) -> Any:
+) -> Transport:
     # Imported with the first client: requests costs more than all the rest of this package, and a
     # program that only parses, or prints its version, needs none of it.
+    if endpoints[0].url.lower().startswith(WEBSOCKET):
+        from seqsend.transports.websocket import WebSocketTransport
+
+        return WebSocketTransport(endpoints[0], headers, max_response_size=limit, cacert=cacert)
     from seqsend.transports.http import HttpTransport
 
     return HttpTransport(endpoints, headers, max_response_size=limit, cacert=cacert)

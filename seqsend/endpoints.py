@@ -1,9 +1,11 @@
 """The endpoint list and the headers, as the user typed them. Pure."""
 
+import base64
 import ipaddress
 import re
 from collections.abc import Iterable
-from urllib.parse import SplitResult, urlsplit
+from dataclasses import dataclass, field
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from seqsend.errors import UsageError
 from seqsend.events import Endpoint
@@ -11,13 +13,27 @@ from seqsend.shown import escape, redact_url
 
 _GOOD = "good: http://seq1:8545,http://seq2:8545"
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
-_SPOKEN = ("http", "https")
+WEBSOCKET = ("ws", "wss")
+"""The schemes of a WebSocket endpoint."""
 
 # RFC 9110 section 5.6.2 (token) and 5.5 (field-value, visible ASCII and blanks only).
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\t]*")
 # Set by the transport from the message itself; another value would garble the framing.
 _OWN_HEADERS = frozenset({"content-length", "transfer-encoding", "connection", "content-type"})
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An endpoint's URL taken apart. All but host, port and scheme can be secret."""
+
+    scheme: str
+    host: str
+    port: int
+    bare_url: str = field(repr=False)
+    """Without userinfo and fragment."""
+    authorization: str | None = field(repr=False)
+    """The header that the URL's userinfo stands for."""
 
 
 def parse_endpoints(given: str | Iterable[str]) -> tuple[Endpoint, ...]:
@@ -33,14 +49,20 @@ def parse_endpoints(given: str | Iterable[str]) -> tuple[Endpoint, ...]:
     if not urls:
         raise UsageError(f"no sequencer endpoint given; {_GOOD}")
     seen: dict[tuple[object, ...], int] = {}
+    parsed: list[SplitResult] = []
     for index, url in enumerate(urls, start=1):
         try:
-            key = _identity(_checked(url))
+            parsed.append(_checked(url))
         except UsageError as error:
             raise UsageError(f"endpoint {index} {redact_url(url)!r}: {error}") from None
-        first = seen.setdefault(key, index)
+        first = seen.setdefault(_identity(parsed[-1]), index)
         if first != index:
             raise UsageError(f"endpoint {index} {redact_url(url)!r} is endpoint {first} again")
+        if len(urls) > 1 and parsed[-1].scheme in WEBSOCKET:
+            raise UsageError(
+                f"endpoint {index} {redact_url(url)!r}: a WebSocket endpoint is the only one, "
+                f"failover is between http and https endpoints; {_GOOD}"
+            )
     return tuple(
         Endpoint(index=index, total=len(urls), url=url, shown=redact_url(url))
         for index, url in enumerate(urls, start=1)
@@ -61,10 +83,8 @@ def _checked(url: str) -> SplitResult:
     scheme = parts.scheme.lower()
     if "://" not in url:
         raise UsageError(f"is no URL; {_GOOD}")
-    if scheme in ("ws", "wss"):
-        raise UsageError(f"WebSocket is not spoken by this version, http and https are; {_GOOD}")
-    if scheme not in _SPOKEN:
-        raise UsageError(f"scheme must be http or https; {_GOOD}")
+    if scheme not in _DEFAULT_PORTS:
+        raise UsageError(f"scheme must be http or https, or ws or wss; {_GOOD}")
     if not host or not _is_host(host) or port == 0:
         raise UsageError(f"has no valid host and port; {_GOOD}")
     return parts
@@ -92,6 +112,28 @@ def _identity(parts: SplitResult) -> tuple[object, ...]:
     port = parts.port or _DEFAULT_PORTS[scheme]
     user = (parts.username, parts.password)
     return scheme, user, (parts.hostname or "").lower(), port, parts.path or "/", parts.query
+
+
+def split_url(url: str) -> Address:
+    """Return what a transport needs of the URL of an endpoint, or of a proxy."""
+    parts = urlsplit(url)
+    scheme = parts.scheme.lower()
+    bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="")
+    return Address(
+        scheme=scheme,
+        host=parts.hostname or "",
+        port=parts.port or _DEFAULT_PORTS[scheme],
+        bare_url=urlunsplit(bare),
+        authorization=_basic(parts.username, parts.password),
+    )
+
+
+def _basic(user: str | None, password: str | None) -> str | None:
+    # RFC 7617; UTF-8 as its section 2.1 allows, percent-decoded as in every URL.
+    if user is None and password is None:
+        return None
+    pair = f"{unquote(user or '')}:{unquote(password or '')}"
+    return "Basic " + base64.b64encode(pair.encode()).decode("ascii")
 
 
 def parse_header(text: str) -> tuple[str, str]:

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Phase = Literal["dns", "dial", "proxy", "tls", "send", "answer"]
-"""How far an attempt came: name look-up, TCP, a proxy's CONNECT, TLS, writing the request, and
-waiting for, reading and judging the answer."""
+Phase = Literal["dns", "dial", "proxy", "tls", "upgrade", "send", "answer"]
+"""How far an attempt came: name look-up, TCP, a proxy's CONNECT, TLS, WebSocket's opening
+handshake, writing the request, and waiting for, reading and judging the answer."""
 
 Delivered = Literal["no", "unknown", "yes"]
 """Whether the endpoint can have received the request: it cannot, it may, it has answered it."""
@@ -48,8 +48,8 @@ class Endpoint:
 class Reply:
     """What came back from an endpoint, not judged."""
 
-    status: int
-    """HTTP status."""
+    status: int | None
+    """HTTP status; None where the answer came in a WebSocket message."""
     body: bytes
     """Decompressed; of an error status at most its beginning."""
     location: str | None = None

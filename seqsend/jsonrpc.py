@@ -90,6 +90,17 @@ def decode_error(body: bytes) -> JsonRpcError | None:
         return None
 
 
+def is_notification(body: bytes) -> bool:
+    """Tell whether ``body`` is what a subscription sends, and answers nothing (section 4.1)."""
+    if b'"method"' not in body:
+        return False
+    try:
+        message = _decode_object(body)
+    except NotAnAnswer:
+        return False
+    return "method" in message and "id" not in message
+
+
 def _decode_error(error: Any) -> JsonRpcError:
     if not isinstance(error, dict):
         raise NotAnAnswer("a JSON-RPC error that is no object")

@@ -12,7 +12,7 @@ from seqsend.errors import EndpointFailure
 from seqsend.events import Attempt, Delivered, JsonRpcError, Reply
 from seqsend.jsonrpc import Call, NotAnAnswer, Result, decode_answer, decode_error
 from seqsend.nodes import SEND_METHODS, excuse_in
-from seqsend.shown import redact_url
+from seqsend.shown import describe_status
 
 Class = Literal["result", "verdict", "outage"]
 """``result`` and ``verdict`` end the call; after an ``outage`` the next endpoint is tried."""
@@ -107,10 +107,10 @@ def judge_reply(
 
     With ``strict_errors`` every JSON-RPC error is a verdict, also one that says "not from me".
     """
-    if 200 <= reply.status < 300:
+    if reply.status is None or 200 <= reply.status < 300:
         judgement = _judge_body(reply.body, call, request_id)
     else:
-        judgement = _judge_status(reply)
+        judgement = _judge_status(reply.status, reply)
     error = judgement.error
     if error is None or judgement.row.kind != "verdict" or strict_errors:
         return judgement
@@ -120,12 +120,15 @@ def judge_reply(
     return replace(judgement, row=NOT_FROM_ME if excuse.delivered == "no" else PASSED_ON)
 
 
-def _judge_status(reply: Reply) -> Judgement:
+def _judge_status(status: int, reply: Reply) -> Judgement:
     error = decode_error(reply.body)
-    if error is not None and reply.status in _READ_FOR_A_VERDICT:
+    if error is not None and status in _READ_FOR_A_VERDICT:
         return Judgement(HTTP_VERDICT, _describe_error(error), error=error)
-    row = next(row for statuses, row in _BY_STATUS if reply.status in statuses)
-    return Judgement(row, _describe_status(reply, error), error=error)
+    row = next(row for statuses, row in _BY_STATUS if status in statuses)
+    said = describe_status(status, reply.location)
+    if error is not None:
+        said = f"{said}: {_describe_error(error)}"
+    return Judgement(row, said, error=error)
 
 
 def _judge_body(body: bytes, call: Call, request_id: int) -> Judgement:
@@ -149,16 +152,6 @@ def _judge_result(answer: Result, call: Call) -> Judgement:
 
 def _same_hash(value: Any, expected: str) -> bool:
     return isinstance(value, str) and value.lower() == expected
-
-
-def _describe_status(reply: Reply, error: JsonRpcError | None) -> str:
-    said = f"HTTP {reply.status}"
-    if 300 <= reply.status < 400:
-        target = reply.location
-        return f"{said} redirect to {redact_url(target)}, not followed" if target else said
-    if error is not None:
-        return f"{said}: {_describe_error(error)}"
-    return said
 
 
 def _describe_error(error: JsonRpcError) -> str:

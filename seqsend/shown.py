@@ -51,6 +51,13 @@ def redact_url(url: str) -> str:
     )
 
 
+def describe_status(status: int, location: str | None) -> str:
+    """Return an HTTP status in words; of a redirect, where it points, redacted."""
+    if 300 <= status < 400 and location:
+        return f"HTTP {status} redirect to {redact_url(location)}, not followed"
+    return f"HTTP {status}"
+
+
 def redact_words(text: str) -> str:
     """Return ``text`` with each word that may be a URL or a key redacted; option names stay.
 

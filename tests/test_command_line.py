@@ -28,7 +28,13 @@ def test_the_command_line_beats_the_environment_wherever_it_stands(node: Anvil) 
 
 
 @pytest.mark.parametrize(
-    "alias", ["--rollup.sequencer-http", "--rollup.sequencer", "--rollup.sequencerhttp"]
+    "alias",
+    [
+        "--rollup.sequencer-http",
+        "--rollup.sequencer",
+        "--rollup.sequencer-ws",
+        "--rollup.sequencerhttp",
+    ],
 )
 def test_every_alias_of_the_endpoint_list(node: Anvil, alias: str) -> None:
     assert seqsend("rpc", "eth_chainId", alias, node.url).code == 0

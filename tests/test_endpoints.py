@@ -29,6 +29,7 @@ def test_takes_several_urls_as_well() -> None:
 @pytest.mark.parametrize(
     "url",
     ["http://[::1]:8545", "HTTP://Seq1", "http://seq_1", "http://seq1:", "http://10.0.0.1/a?b#c"]
+    + ["ws://seq1:8546", "WSS://seq1/rpc"]
     + ["http://bücher.example", "http://a.b.c./"],
 )
 def test_takes_what_is_an_endpoint(url: str) -> None:
@@ -42,7 +43,7 @@ def test_takes_what_is_an_endpoint(url: str) -> None:
         (" , ,", "no sequencer endpoint given"),
         ("http://ok,seq1:8545", "endpoint 2 'seq1:8545': is no URL"),
         ("http://ok,localhost", "endpoint 2 'localhost': is no URL"),
-        ("ftp://seq1", "endpoint 1 'ftp://seq1': scheme must be http or https"),
+        ("ftp://seq1", "endpoint 1 'ftp://seq1': scheme must be http or https, or ws"),
         ("http://", "endpoint 1 'http://': has no valid host and port"),
         ("http://:8545", "endpoint 1 'http://:8545': has no valid host and port"),
         ("http://seq1:0", "has no valid host and port"),
@@ -57,8 +58,9 @@ def test_takes_what_is_an_endpoint(url: str) -> None:
         ("http://se\x00q1", "has a space, a control character"),
         ("http://a,http://b,http://a", "endpoint 3 'http://a' is endpoint 1 again"),
         ("http://a,HTTP://A:80/", "endpoint 2 'HTTP://A:80/' is endpoint 1 again"),
-        ("ws://seq1", "endpoint 1 'ws://seq1': WebSocket is not spoken by this version"),
-        ("http://a,wss://u:p@b", "endpoint 2 'wss://***@b': WebSocket"),
+        ("http://a,wss://u:secret@b", "endpoint 2 'wss://***@b': a WebSocket endpoint is the only"),
+        ("ws://a,http://b", "endpoint 1 'ws://a': a WebSocket endpoint is the only one"),
+        ("ws://a,ws://b", "endpoint 1 'ws://a': a WebSocket endpoint is the only one"),
         ("http://user:secret@:1", "endpoint 1 'http://***@:1'"),
         ("http//user:secret@seq1", "endpoint 1 '***@seq1': is no URL"),
     ],

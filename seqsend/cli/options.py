@@ -40,9 +40,15 @@ class Option:
 OPTIONS = (
     Option(
         "endpoints",
-        ("--rollup.sequencer-http", "--rollup.sequencer", "--rollup.sequencerhttp"),
-        "The sequencer's addresses, tried in this order. Also --rollup.sequencer, "
-        "--rollup.sequencerhttp. [env: SEQSEND_SEQUENCER_HTTP; required]",
+        (
+            "--rollup.sequencer-http",
+            "--rollup.sequencer",
+            "--rollup.sequencer-ws",
+            "--rollup.sequencerhttp",
+        ),
+        "The sequencer's addresses, tried in this order; or one ws:// or wss:// address. Also "
+        "--rollup.sequencer, --rollup.sequencer-ws, --rollup.sequencerhttp. "
+        "[env: SEQSEND_SEQUENCER_HTTP; required]",
         "Sequencer",
         metavar="URL[,URL...]",
         environment="SEQSEND_SEQUENCER_HTTP",

@@ -5,20 +5,20 @@ follow redirects, and none of that is wanted here. No message of requests or url
 file, because they quote the URL.
 """
 
-import base64
 import http.client
 import ipaddress
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies, select_proxy
 
+from seqsend.endpoints import WEBSOCKET, split_url
 from seqsend.errors import EndpointFailure, UsageError
 from seqsend.events import Endpoint, Reply
 from seqsend.quantities import format_size
@@ -62,7 +62,7 @@ class HttpTransport:
 
         """
         self._limit = max_response_size
-        self._proxies = {e.index: _proxy_for(e) for e in endpoints}
+        self._proxies = {e.index: proxy_for(e) for e in endpoints}
         self._requests = {e.index: _prepare(e, headers) for e in endpoints}
         secure = any(
             url.lower().startswith("https:")
@@ -141,18 +141,16 @@ def _chunks(raw: urllib3.HTTPResponse, size: int) -> Iterator[bytes]:
 
 
 def _prepare(endpoint: Endpoint, headers: Mapping[str, str]) -> requests.PreparedRequest:
-    parts = urlsplit(endpoint.url)
-    bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
+    address = split_url(endpoint.url)
     sent = {
         "User-Agent": f"seqsend/{__version__}",
         "Accept": "application/json",
         "Accept-Encoding": "gzip, deflate",
         "Content-Type": "application/json",
     }
-    if parts.username is not None or parts.password is not None:
-        pair = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
-        sent["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode("ascii")
-    request = requests.Request("POST", bare, headers=sent)
+    if address.authorization is not None:
+        sent["Authorization"] = address.authorization
+    request = requests.Request("POST", address.bare_url, headers=sent)
     try:
         prepared = request.prepare()
     except (requests.RequestException, ValueError):
@@ -163,12 +161,20 @@ def _prepare(endpoint: Endpoint, headers: Mapping[str, str]) -> requests.Prepare
     return prepared
 
 
-def _proxy_for(endpoint: Endpoint) -> str | None:
-    """Return the proxy that the environment names for ``endpoint``; never one for loopback."""
-    host = urlsplit(endpoint.url).hostname or ""
-    if _is_loopback(host):
+def proxy_for(endpoint: Endpoint) -> str | None:
+    """Return the proxy that the environment names for ``endpoint``; never one for loopback.
+
+    WebSocket endpoints go by the variables of http and https.
+
+    Raises:
+        UsageError: the proxy is not spoken to in HTTP.
+
+    """
+    address = split_url(endpoint.url)
+    if _is_loopback(address.host):
         return None
-    proxy = select_proxy(endpoint.url, get_environ_proxies(endpoint.url))
+    url = address.bare_url.replace("ws", "http", 1) if address.scheme in WEBSOCKET else endpoint.url
+    proxy = select_proxy(url, get_environ_proxies(url))
     if proxy is None:
         return None
     proxy = proxy if "://" in proxy else f"http://{proxy}"

@@ -192,7 +192,10 @@ class BoundedSocket:
             raise EndpointFailure(describe_os_error(error)) from None
 
     def _arm(self) -> float:
-        left = running.get().deadline.remaining
+        exchange = running.get(None)
+        if exchange is None:  # a thread of the WebSocket library answers a ping
+            return 0.0
+        left = exchange.deadline.remaining
         if left <= 0:
             raise too_late()
         self._connection.settimeout(left)
