@@ -295,7 +295,8 @@ def test_a_failure_says_how_far_it_came(failure: str) -> None:
 def test_a_port_that_closes_at_once_has_not_got_the_request(how: Literal["fin", "rst"]) -> None:
     with at(Closing(after="accept", how=how)) as url:
         attempt = one_attempt(url)
-    assert (attempt.phase, attempt.delivered) == ("upgrade", "no")
+    assert attempt.phase in ("dial", "upgrade")
+    assert attempt.delivered == "no"
 
 
 def test_tls_is_verified(tmp_path: Path) -> None:

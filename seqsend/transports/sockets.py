@@ -23,6 +23,8 @@ running: ContextVar[Exchange] = ContextVar("running")
 """The exchange this thread is in. Connections are kept between exchanges and come out of another
 library's pool: this is how the one that is used now learns whose deadline holds."""
 
+_A_MOMENT = 0.001  # seconds; a timeout of 0 would mean not to wait at all
+
 # What a person understands; anything else is said in the system's own words.
 _REASONS = {
     errno.ECONNREFUSED: "connection refused",
@@ -155,8 +157,12 @@ class BoundedSocket:
         """Do nothing: the deadline decides."""
 
     def gettimeout(self) -> float:
-        """Arm the socket and return the seconds left (`ssl` hands them on to the handshake)."""
-        return self._arm()
+        """Return the seconds left, which `ssl` hands on to its handshake.
+
+        Never raises: `ssl` asks when two socket objects have the same descriptor for a moment, and
+        an exception would leave both to close it. A deadline that has passed is a moment away.
+        """
+        return max(running.get().deadline.remaining, _A_MOMENT)
 
     def sendall(self, data: bytes) -> None:
         """Write ``data`` whole.
@@ -191,15 +197,14 @@ class BoundedSocket:
         except OSError as error:
             raise EndpointFailure(describe_os_error(error)) from None
 
-    def _arm(self) -> float:
+    def _arm(self) -> None:
         exchange = running.get(None)
         if exchange is None:  # a thread of the WebSocket library answers a ping
-            return 0.0
+            return
         left = exchange.deadline.remaining
         if left <= 0:
             raise too_late()
         self._connection.settimeout(left)
-        return left
 
 
 class _BoundedReader(io.RawIOBase):
