@@ -195,9 +195,12 @@ def test_a_request_that_is_not_taken_ends_by_the_request_timeout() -> None:
             connection.sendall("\r\n".join(lines).encode())
             self.wait()
 
-    with at(Deaf()) as url, SequencerClient(url, request_timeout=0.5) as client:
-        with pytest.raises(CallError) as caught:
-            client.request("m", ["x" * 20_000_000])
+    with (
+        at(Deaf()) as url,
+        SequencerClient(url, request_timeout=0.5) as client,
+        pytest.raises(CallError) as caught,
+    ):
+        client.request("m", ["x" * 20_000_000])
     (attempt,) = caught.value.attempts
     assert (attempt.phase, attempt.delivered) == ("send", "no")
     assert attempt.reason == "request not taken in time (request timeout 500ms)"
