@@ -14,10 +14,12 @@ import threading
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, TypeVar
 
 from seqsend.errors import EndpointFailure
 from seqsend.transports.base import Exchange
+
+T = TypeVar("T")
 
 running: ContextVar[Exchange] = ContextVar("running")
 """The exchange this thread is in. Connections are kept between exchanges and come out of another
@@ -179,6 +181,15 @@ class BoundedSocket:
                 raise too_late() from None
             rest = rest[sent:]
 
+    def send_now(self, data: bytes) -> None:
+        """Write what can be written without waiting; outside of any exchange."""
+        self._connection.settimeout(0)
+        self._connection.send(data)
+
+    def recv(self, size: int) -> bytes:
+        """Return what has come, at most ``size`` bytes; none at the end."""
+        return self.bounded(lambda: self._connection.recv(size))
+
     def makefile(self, *_mode: Any, **_options: Any) -> io.BufferedReader:
         """Return a buffered reader, the one thing `http.client` makes of a socket."""
         return io.BufferedReader(_BoundedReader(self))
@@ -187,7 +198,7 @@ class BoundedSocket:
         """Return the connection as an unbuffered file that keeps it open until it is closed."""
         return self._connection.makefile("rb", buffering=0)
 
-    def bounded_read(self, read: Callable[[], int]) -> int:
+    def bounded(self, read: Callable[[], T]) -> T:
         """Run ``read`` on this socket within the deadline."""
         self._arm()
         try:
@@ -198,10 +209,7 @@ class BoundedSocket:
             raise EndpointFailure(describe_os_error(error)) from None
 
     def _arm(self) -> None:
-        exchange = running.get(None)
-        if exchange is None:  # a thread of the WebSocket library answers a ping
-            return
-        left = exchange.deadline.remaining
+        left = running.get().deadline.remaining
         if left <= 0:
             raise too_late()
         self._connection.settimeout(left)
@@ -216,7 +224,7 @@ class _BoundedReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        return self._socket.bounded_read(lambda: self._file.readinto(buffer) or 0)
+        return self._socket.bounded(lambda: self._file.readinto(buffer) or 0)
 
     def close(self) -> None:
         if not self.closed:

@@ -1,26 +1,25 @@
-"""A WebSocket endpoint, over `websockets`' sync client.
+"""A WebSocket endpoint, over `websockets`' protocol without I/O.
 
-Of the client the connection is used, on a socket that is dialled here: its own `connect` follows
-redirects, spends its timeout on each address of a name anew and leaves DNS out of it.
+The socket is dialled and read here, so that the same deadlines hold as for HTTP; the library's own
+`connect` follows redirects and spends its timeout on each address of a name anew.
 """
 
 import http.client
 import logging
 import os
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import suppress
+from selectors import EVENT_READ, DefaultSelector
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import (
-    ConnectionClosed,
     InvalidHandshake,
     InvalidMessage,
     InvalidStatus,
     WebSocketException,
 )
-from websockets.frames import CloseCode
+from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import State
-from websockets.sync.client import ClientConnection
 from websockets.uri import parse_uri
 
 from seqsend.endpoints import Address, split_url
@@ -36,7 +35,8 @@ from seqsend.transports.tls import trust
 from seqsend.version import __version__
 
 _NO_DELAY = [(6, 1, 1)]  # IPPROTO_TCP, TCP_NODELAY: a request goes out at once
-_CLOSES_WITHIN = 0.1  # seconds for a parting word; nothing is lost when none comes
+_CHUNK = 64 * 1024
+_DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 
 # The library logs each handshake, URL and headers included: a logger that no program can turn on.
 _SILENT = logging.Logger("websockets", logging.CRITICAL + 1)  # noqa: LOG001 - in no program's tree
@@ -79,7 +79,7 @@ class WebSocketTransport:
             self._headers["Authorization"] = self._address.authorization
         secure = self._address.scheme == "wss"
         self._context = trust(cacert, os.environ) if secure else None
-        self._free: list[ClientConnection] = []
+        self._free: list[_Connection] = []
 
     def exchange(self, endpoint: Endpoint, body: bytes, exchange: Exchange) -> Reply:
         """Send ``body`` once. See `seqsend.transports.base.Transport.exchange`."""
@@ -88,13 +88,14 @@ class WebSocketTransport:
         connection = None
         try:
             connection = self._take_free() or self._open(exchange)
-            reply = self._ask(connection, body, exchange)
+            reply = Reply(None, self._ask(connection, body, exchange))
         except EndpointFailure as failure:
             found = failure
         except (WebSocketException, http.client.HTTPException, OSError, ValueError) as error:
-            found = EndpointFailure(_describe(error, self._limit))
+            found = EndpointFailure(_describe(error))
         except BaseException:
-            _drop(connection)
+            if connection is not None:
+                connection.drop()
             raise
         else:
             self._free.append(connection)
@@ -102,7 +103,8 @@ class WebSocketTransport:
         finally:
             exchange.leave()
             running.reset(token)
-        _drop(connection)
+        if connection is not None:
+            connection.drop()
         # As in http.py: no traceback is to show the library's exception behind ours.
         found.__context__ = found.__cause__ = None
         raise found
@@ -110,56 +112,39 @@ class WebSocketTransport:
     def close(self) -> None:
         """Close every connection that was kept."""
         while self._free:
-            connection = self._free.pop()
-            connection.close()
+            self._free.pop().say_goodbye()
 
-    def _take_free(self) -> ClientConnection | None:
+    def _take_free(self) -> "_Connection | None":
         while self._free:
             connection = self._free.pop()
-            if connection.protocol.state is State.OPEN:
+            if connection.is_quiet():
                 return connection
-            _drop(connection)
+            connection.drop()
         return None
 
-    def _ask(self, connection: ClientConnection, body: bytes, exchange: Exchange) -> Reply:
+    def _ask(self, connection: "_Connection", body: bytes, exchange: Exchange) -> bytes:
         exchange.enter("send")
-        connection.send(body, text=True)
+        connection.write(body)
         exchange.written = True
         exchange.enter("answer")
-        try:
-            message = connection.recv(exchange.answer_by.remaining, decode=False)
-            while is_notification(message):
-                message = connection.recv(exchange.answer_by.remaining, decode=False)
-        except TimeoutError:
-            raise too_late() from None
-        return Reply(None, message)
+        message = connection.read()
+        while is_notification(message):
+            message = connection.read()
+        return message
 
-    def _open(self, exchange: Exchange) -> ClientConnection:
+    def _open(self, exchange: Exchange) -> "_Connection":
         sock = self._dial(exchange)
         exchange.enter("upgrade")
-        uri = parse_uri(self._address.bare_url)
-        protocol = ClientProtocol(uri, max_size=self._limit, logger=_SILENT)
-        connection = ClientConnection(
-            sock,  # type: ignore[arg-type]  # has what is asked of a socket
-            protocol,
-            ping_interval=None,
-            close_timeout=_CLOSES_WITHIN,
-        )
+        connection = _Connection(sock, self._address.bare_url, self._limit)
         try:
-            # Entered as its library wants it to be; it is left when it is closed.
-            ExitStack().enter_context(connection)
-            agent = f"seqsend/{__version__}"
-            connection.handshake(self._headers, agent, exchange.dial_by.remaining)
-        except TimeoutError:
-            _drop(connection)
-            raise too_late() from None
+            connection.upgrade(self._headers)
         except InvalidStatus as error:
-            _drop(connection)
+            connection.drop()
             response = error.response
             said = describe_status(response.status_code, response.headers.get("Location"))
             raise EndpointFailure(said, http_status=response.status_code) from None
         except BaseException:
-            _drop(connection)
+            connection.drop()
             raise
         return connection
 
@@ -217,31 +202,96 @@ def _through(proxy: Address, target: Address, exchange: Exchange) -> BoundedSock
     return sock
 
 
-def _describe(error: Exception, limit: int) -> str:
+def _describe(error: Exception) -> str:
     """Return a reason in our own words."""
-    causes = [error, error.__cause__, error.__context__]
-    late = next((cause for cause in causes if isinstance(cause, EndpointFailure)), None)
-    if late is not None:  # the deadline of a write, which the library took for a lost connection
-        return late.reason
-    broken = next((cause for cause in causes if isinstance(cause, OSError)), None)
-    if broken is not None:
-        return describe_os_error(broken)
-    if isinstance(error, ConnectionClosed):
-        return _describe_close(error, limit)
+    if isinstance(error, OSError):
+        return describe_os_error(error)
     return next((reason for kind, reason in _REASONS if isinstance(error, kind)), _GARBLED)
 
 
-def _describe_close(error: ConnectionClosed, limit: int) -> str:
-    if error.sent is not None and error.sent.code == CloseCode.MESSAGE_TOO_BIG:
-        return f"answer larger than {format_size(limit)}"
-    if error.sent is not None and error.rcvd is None:
-        return _GARBLED
-    code = f" (code {error.rcvd.code})" if error.rcvd is not None else ""
-    return f"connection closed without an answer{code}"
+class _Connection:
+    """Drives the library's protocol over one socket, in the thread of whoever asks.
 
+    The library's own driver reads in a second thread. With TLS that is two threads in one OpenSSL
+    object, which Python guards from 3.13 on only: of 1,200 connections 21 failed so on 3.11.
+    """
 
-def _drop(connection: ClientConnection | None) -> None:
-    """Close without a parting word, and without waiting for one."""
-    if connection is not None:
+    def __init__(self, sock: BoundedSocket, url: str, limit: int) -> None:
+        self._socket = sock
+        self._limit = limit
+        self._protocol = ClientProtocol(parse_uri(url), max_size=limit, logger=_SILENT)
+        self._frames: list[Frame] = []
+
+    def upgrade(self, headers: Mapping[str, str]) -> None:
+        """Shake hands; the library's exception says why that failed."""
+        request = self._protocol.connect()
+        for name, value in headers.items():
+            request.headers[name] = value
+        request.headers.setdefault("User-Agent", f"seqsend/{__version__}")
+        self._protocol.send_request(request)
+        self._flush()
+        while self._protocol.state is State.CONNECTING and self._protocol.handshake_exc is None:
+            self._receive()
+        if self._protocol.handshake_exc is not None:
+            raise self._protocol.handshake_exc
+
+    def write(self, message: bytes) -> None:
+        """Send ``message`` as one text message."""
+        self._protocol.send_text(message)
+        self._flush()
+
+    def read(self) -> bytes:
+        """Return the next message."""
+        parts = []
+        while True:
+            while self._frames:
+                frame = self._frames.pop(0)
+                if frame.opcode in _DATA:
+                    parts.append(bytes(frame.data))
+                    if frame.fin:
+                        return b"".join(parts)
+            if self._protocol.state is not State.OPEN:
+                raise EndpointFailure(self._why_closed())
+            self._receive()
+
+    def is_quiet(self) -> bool:
+        """Tell whether it is open and nothing has come since the last answer: not even a close."""
+        with DefaultSelector() as selector:
+            selector.register(self._socket.fileno(), EVENT_READ)
+            return self._protocol.state is State.OPEN and not selector.select(0)
+
+    def say_goodbye(self) -> None:
+        """Close, with a parting word and without waiting for one."""
+        with suppress(WebSocketException, OSError):
+            self._protocol.send_close(CloseCode.NORMAL_CLOSURE)
+            for data in self._protocol.data_to_send():
+                self._socket.send_now(data)
+        self.drop()
+
+    def drop(self) -> None:
+        """Close without a word."""
         with suppress(OSError):
-            connection.close_socket()
+            self._socket.close()
+
+    def _receive(self) -> None:
+        data = self._socket.recv(_CHUNK)
+        if data:
+            self._protocol.receive_data(data)
+        else:
+            self._protocol.receive_eof()
+        self._flush()  # pongs, and the answer to a close
+        self._frames += [e for e in self._protocol.events_received() if isinstance(e, Frame)]
+
+    def _flush(self) -> None:
+        for data in self._protocol.data_to_send():
+            if data:  # an empty one means the end of writing, which drop() brings
+                self._socket.sendall(data)
+
+    def _why_closed(self) -> str:
+        sent, received = self._protocol.close_sent, self._protocol.close_rcvd
+        if received is not None:
+            return f"connection closed without an answer (code {received.code})"
+        if sent is None:
+            return "connection closed without an answer"
+        too_big = sent.code == CloseCode.MESSAGE_TOO_BIG
+        return f"answer larger than {format_size(self._limit)}" if too_big else _GARBLED

@@ -111,7 +111,13 @@ class Anvil:
         return answer["result"]
 
     def nonce(self, address: str) -> int:
-        """Return the next nonce of ``address``."""
+        """Return the next nonce of ``address``, once what was taken before is mined.
+
+        anvil answers a send before it mines, and for that moment counts it nowhere.
+        """
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline and self.rpc("txpool_status")["pending"] != "0x0":
+            time.sleep(0.005)
         return int(self.rpc("eth_getTransactionCount", address, "pending"), 16)
 
     def has_transaction(self, transaction_hash: str) -> bool:
