@@ -182,6 +182,16 @@ def test_fails_back_to_endpoint_1_only_once_the_time_has_passed() -> None:
     assert failover.preferred.index == 1
 
 
+def test_steady_traffic_does_not_put_off_the_failback(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("seqsend.failover.time.monotonic", lambda: now[0])
+    failover, transport = _failover({1: "refused", 2: "result"}, failback_after=10)
+    for second in (0.0, 4.0, 8.0, 12.0):
+        now[0] = second
+        assert _end(failover) == "ok"
+    assert transport.asked == [1, 2, 2, 2, 1, 2]
+
+
 def test_an_observer_that_fails_stops_nothing() -> None:
     def fail(_attempt: Attempt) -> None:
         raise BrokenPipeError

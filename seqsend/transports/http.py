@@ -77,17 +77,12 @@ class HttpTransport:
         token = running.set(exchange)
         try:
             return self._post(endpoint, body)
-        except EndpointFailure as failure:
-            found = failure
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as e:
-            found = EndpointFailure(_describe(e))
+            # From None: a traceback is not to show the library's message, with the URL in it.
+            raise EndpointFailure(_describe(e)) from None
         finally:
             exchange.leave()
             running.reset(token)
-        # Raised out here, so that no traceback shows the library's exception, with the URL in it,
-        # as what this one happened "during the handling of".
-        found.__context__ = found.__cause__ = None
-        raise found
 
     def close(self) -> None:
         """Close every connection that was kept alive."""

@@ -41,6 +41,7 @@ _DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 # The library logs each handshake, URL and headers included: a logger that no program can turn on.
 _SILENT = logging.Logger("websockets", logging.CRITICAL + 1)  # noqa: LOG001 - in no program's tree
 
+_FOREIGN = (WebSocketException, http.client.HTTPException, OSError, ValueError)
 _GARBLED = "not a WebSocket answer"
 # The most specific first.
 _REASONS: tuple[tuple[type[Exception], str], ...] = (
@@ -89,13 +90,11 @@ class WebSocketTransport:
         try:
             connection = self._take_free() or self._open(exchange)
             reply = Reply(None, self._ask(connection, body, exchange))
-        except EndpointFailure as failure:
-            found = failure
-        except (WebSocketException, http.client.HTTPException, OSError, ValueError) as error:
-            found = EndpointFailure(_describe(error))
-        except BaseException:
+        except BaseException as error:
             if connection is not None:
                 connection.drop()
+            if isinstance(error, _FOREIGN):
+                raise EndpointFailure(_describe(error)) from None
             raise
         else:
             self._free.append(connection)
@@ -103,11 +102,6 @@ class WebSocketTransport:
         finally:
             exchange.leave()
             running.reset(token)
-        if connection is not None:
-            connection.drop()
-        # As in http.py: no traceback is to show the library's exception behind ours.
-        found.__context__ = found.__cause__ = None
-        raise found
 
     def close(self) -> None:
         """Close every connection that was kept."""
