@@ -73,9 +73,11 @@ class SequencerClient:
         }
         for name, seconds in times.items():
             if seconds is not None and not 0 < seconds <= LONGEST:
-                raise UsageError(f"{name} is {seconds}; it is a number of seconds, up to 7 days")
+                raise UsageError(f"{name} is {seconds}, not seconds up to 7 days", good="5.0")
         if max_response_size < 1:
-            raise UsageError(f"max_response_size is {max_response_size}; it is a number of bytes")
+            raise UsageError(
+                f"max_response_size is {max_response_size}, not a number of bytes", good="1048576"
+            )
         parsed = parse_endpoints(endpoints)
         checked = dict(check_header(*header) for header in (headers or {}).items())
         self._transport = _transport(parsed, checked, max_response_size, cacert)

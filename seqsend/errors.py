@@ -14,7 +14,7 @@
 from typing import Any
 
 from seqsend.events import Attempt, Delivered, Endpoint, JsonRpcError
-from seqsend.shown import escape
+from seqsend.shown import excerpt
 
 
 class SeqsendError(Exception):
@@ -23,6 +23,16 @@ class SeqsendError(Exception):
 
 class UsageError(SeqsendError, ValueError):
     """An option, URL, duration, parameter or raw transaction is wrong. Nothing was sent."""
+
+    def __init__(self, problem: str, *, good: str) -> None:
+        """``problem`` says what is wrong and where; ``good`` is what would have been right."""
+        super().__init__(f"{problem}; good: {good}")
+        self.problem = problem
+        self.good = good
+
+    def within(self, place: str) -> "UsageError":
+        """Return the same error, said of ``place``."""
+        return UsageError(f"{place}: {self.problem}", good=self.good)
 
 
 class EndpointFailure(SeqsendError):
@@ -110,7 +120,7 @@ class Rejected(CallError):
     @property
     def headline(self) -> str:
         """The endpoint, the error's text and its code."""
-        return f"rejected by {self.endpoint}: {escape(self.message or '')} (code {self.code})"
+        return f"rejected by {self.endpoint}: {excerpt(self.message or '')} (code {self.code})"
 
 
 class Unreachable(CallError):
@@ -137,5 +147,7 @@ class DeliveryUnknown(CallError):
         """What is not known, and the verdict that is not to be trusted, if there is one."""
         said = f"{self._subject} may have been delivered, and no endpoint could confirm it"
         if self.error is not None:
-            said += f"; {self.endpoint} said: {escape(self.error.message)} (code {self.error.code})"
+            said += (
+                f"; {self.endpoint} said: {excerpt(self.error.message)} (code {self.error.code})"
+            )
         return f"{said} ({self.note})" if self.note else said

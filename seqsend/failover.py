@@ -23,7 +23,7 @@ from seqsend.policy import (
     may_move_on,
     trusts_verdict,
 )
-from seqsend.shown import escape, scrub, scrub_json
+from seqsend.shown import excerpt, scrub, scrub_json
 from seqsend.transports.base import Deadline, Exchange, Transport
 
 Observer = Callable[[Attempt], None]
@@ -197,7 +197,7 @@ class Failover:
             message = scrub(error.message, self._secrets)
             error = JsonRpcError(error.code, message, scrub_json(error.data, self._secrets))
         if reason is not None:
-            reason = escape(scrub(reason, self._secrets))
+            reason = excerpt(scrub(reason, self._secrets))
         return replace(judgement, reason=reason, error=error)
 
 

@@ -52,7 +52,9 @@ def encode_request(call: Call, request_id: int) -> bytes:
         return json.dumps(message, allow_nan=False, separators=(",", ":")).encode("ascii")
     except (TypeError, ValueError, RecursionError) as error:
         why = "nested too deeply" if isinstance(error, RecursionError) else "not JSON"
-        raise UsageError(f"the parameters of {call.method} cannot be sent: {why}") from None
+        raise UsageError(
+            f"the parameters of {call.method} cannot be sent: {why}", good='["latest", false]'
+        ) from None
 
 
 def decode_answer(body: bytes, request_id: int) -> Result | JsonRpcError:

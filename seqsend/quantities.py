@@ -41,12 +41,12 @@ def parse_duration(text: str) -> float:
     match = _DURATION.fullmatch(text.strip(" "))
     if match is None or not any(match.groups()):
         problem = "has no unit" if re.fullmatch(_NUMBER, text.strip(" ")) else "is no duration"
-        raise UsageError(f"{text!r} {problem}; good: 500ms, 5s, 1m30s, 1h")
+        raise UsageError(f"{text!r} {problem}", good="500ms, 5s, 1m30s, 1h")
     seconds = sum(float(n) * unit for n, unit in zip(match.groups(), _SECONDS, strict=True) if n)
     if seconds <= 0:
-        raise UsageError(f"{text!r} is zero, and a time limit must not be; good: 500ms, 5s")
+        raise UsageError(f"{text!r} is zero, and a time limit must not be", good="500ms, 5s")
     if seconds > LONGEST:
-        raise UsageError(f"{text!r} is longer than 7 days; good: 5s, 1m30s, 1h")
+        raise UsageError(f"{text!r} is longer than 7 days", good="5s, 1m30s, 1h")
     return seconds
 
 
@@ -71,10 +71,10 @@ def parse_size(text: str) -> int:
     """
     match = _SIZE.fullmatch(text.strip(" "))
     if match is None:
-        raise UsageError(f"{text!r} is no size; good: 32MiB, 500kB, 65536")
+        raise UsageError(f"{text!r} is no size", good="32MiB, 500kB, 65536")
     number = float(match.group(1)) * _BYTES[match.group(2)]
     if not 1 <= number < 2**63:
-        raise UsageError(f"{text!r} is out of range; good: 32MiB, 500kB, 65536")
+        raise UsageError(f"{text!r} is out of range", good="32MiB, 500kB, 65536")
     return int(number)
 
 

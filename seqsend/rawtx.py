@@ -32,7 +32,7 @@ _LEGACY_FIELDS = 9
 # version after the fields where the proofs are cell proofs (EIP-7594).
 _BLOB_NETWORK_ITEMS = (4, 5)
 
-_GOOD = "give the signed transaction as hex, as `cast mktx` prints it"
+_GOOD = "0x02f86c…, the signed transaction as `cast mktx` prints it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def parse_raw_transaction(text: str) -> RawTransaction:
     """
     data = _decode_hex(text)
     if len(data) > MAX_SIZE:
-        raise UsageError(f"raw transaction of {len(data)} bytes: the limit is {MAX_SIZE} (1 MiB)")
+        raise _wrong(f"of {len(data)} bytes: the limit is {MAX_SIZE} (1 MiB)")
     kind = _judge_type(data)
     canonical = _judge_envelope(data, kind)
     return RawTransaction("0x" + data.hex(), "0x" + keccak256(canonical).hex(), kind)
@@ -86,42 +86,44 @@ def keccak256(data: bytes) -> bytes:
     return bytes(backend.keccak256(data))
 
 
+def _wrong(what: str) -> UsageError:
+    return UsageError(f"raw transaction {what}", good=_GOOD)
+
+
 def _decode_hex(text: str) -> bytes:
     digits = text.strip(" \t\r\n")
     prefixed = digits[:2] in ("0x", "0X")
     digits = digits[2:] if prefixed else digits
     if not digits:
-        raise UsageError(f"raw transaction is empty; {_GOOD}")
+        raise _wrong("is empty")
     stranger = re.search(r"[^0-9a-fA-F]", digits)
     if stranger is not None:
-        raise UsageError(_describe_text(digits, stranger))
+        raise _wrong(_describe_text(digits, stranger))
     if len(digits) % 2:
-        raise UsageError(
-            f"raw transaction has an odd number of hex digits ({len(digits)}): one is missing"
-        )
+        raise _wrong(f"has an odd number of hex digits ({len(digits)}): one is missing")
     if len(digits) == 64:
-        raise UsageError(
-            "raw transaction is 32 bytes long: that is a transaction's hash (or a private key, "
-            f"which seqsend never needs); {_GOOD}"
+        raise _wrong(
+            "is 32 bytes long: that is a transaction's hash (or a private key, "
+            "which seqsend never needs)"
         )
     if len(digits) == 40:
-        raise UsageError(_describe_address(digits))
+        raise _wrong(_describe_address(digits))
     return bytes.fromhex(digits)
 
 
 def _describe_text(digits: str, stranger: re.Match[str]) -> str:
     if digits[0] in "{[\"'":
-        return f"raw transaction looks like JSON or quoted text; {_GOOD}"
+        return "looks like JSON or quoted text"
     character, position = stranger.group(), stranger.start() + 1
     what = "a blank" if character.isspace() else f"'{escape(character)}'"
-    return f"raw transaction is not hex: {what} as digit {position}; {_GOOD}"
+    return f"is not hex: {what} as digit {position}"
 
 
 def _describe_address(digits: str) -> str:
     # eth_utils knows addresses and their checksums; imported here because it loads pydantic.
     from eth_utils.address import to_checksum_address
 
-    return f"raw transaction is an address, {to_checksum_address('0x' + digits)}; {_GOOD}"
+    return f"is an address, {to_checksum_address('0x' + digits)}"
 
 
 def _judge_type(data: bytes) -> int:
@@ -131,12 +133,10 @@ def _judge_type(data: bytes) -> int:
     if first in _FIELDS:
         return first
     if first == _DEPOSIT:
-        raise UsageError("a deposit transaction (type 0x7e) comes from L1 and cannot be sent")
+        raise _wrong("is a deposit transaction (type 0x7e), which comes from L1 and cannot be sent")
     if first >= 0x80:
-        raise UsageError(
-            "raw transaction is an RLP string: a typed transaction is sent without that wrapping"
-        )
-    raise UsageError(f"raw transaction has the unknown type 0x{first:02x}; {_GOOD}")
+        raise _wrong("is an RLP string: a typed transaction is sent without that wrapping")
+    raise _wrong(f"has the unknown type 0x{first:02x}")
 
 
 def _judge_envelope(data: bytes, kind: int) -> bytes:
@@ -144,9 +144,9 @@ def _judge_envelope(data: bytes, kind: int) -> bytes:
     at = 1 if kind else 0
     outer = _read_item(data, at)
     if outer.end != len(data):
-        raise UsageError(f"raw transaction has {len(data) - outer.end} bytes too many at its end")
+        raise _wrong(f"has {len(data) - outer.end} bytes too many at its end")
     if not outer.is_list:
-        raise UsageError(f"raw transaction of type {kind} does not hold a list of fields; {_GOOD}")
+        raise _wrong(f"of type {kind} does not hold a list of fields")
     fields = _read_list(data, outer)
     if kind == _BLOB and len(fields) in _BLOB_NETWORK_ITEMS and fields[0].is_list:
         inner = fields[0]
@@ -163,11 +163,9 @@ def _judge_fields(fields: list[_Item], kind: int) -> None:
     if len(fields) == signed - 3 or (
         len(fields) == signed and not all(f.size for f in fields[-2:])
     ):
-        raise UsageError(f"raw transaction is a {name} transaction that is not signed; {_GOOD}")
+        raise _wrong(f"is a {name} transaction that is not signed")
     if len(fields) != signed:
-        raise UsageError(
-            f"raw transaction has {len(fields)} fields; a signed {name} transaction has {signed}"
-        )
+        raise _wrong(f"has {len(fields)} fields; a signed {name} transaction has {signed}")
 
 
 def _read_list(data: bytes, outer: _Item) -> list[_Item]:
@@ -175,7 +173,7 @@ def _read_list(data: bytes, outer: _Item) -> list[_Item]:
     while at < outer.end:
         item = _read_item(data, at)
         if item.end > outer.end:
-            raise UsageError("raw transaction has a field that runs past the end of its list")
+            raise _wrong("has a field that runs past the end of its list")
         items.append(item)
         at = item.end
     return items
@@ -187,7 +185,7 @@ def _read_item(data: bytes, at: int) -> _Item:
     Not the `rlp` package: of it this header is all that is needed, and it loads eth_utils.
     """
     if at >= len(data):
-        raise UsageError("raw transaction ends after its type: it is cut off")
+        raise _wrong("ends after its type: it is cut off")
     prefix = data[at]
     if prefix < 0x80:
         return _Item(at, at, at + 1, is_list=False)
@@ -200,5 +198,5 @@ def _read_item(data: bytes, at: int) -> _Item:
         start += size_of_length
     if start + length > len(data):
         missing = start + length - len(data)
-        raise UsageError(f"raw transaction is cut off: at least {missing} bytes are missing")
+        raise _wrong(f"is cut off: at least {missing} bytes are missing")
     return _Item(at, start, start + length, is_list)

@@ -26,6 +26,8 @@ _UNSAFE = re.compile(
 # Shorter ones would blot out ordinary words of a server's message, and hide nothing.
 _SHORTEST_SECRET = 4
 
+_LONGEST_SHOWN = 2000  # characters
+
 
 def redact_url(url: str) -> str:
     """Return ``url`` with userinfo, query, fragment and key-like path segments shown as ``***``.
@@ -125,6 +127,12 @@ def escape(text: str) -> str:
     that string means. ``\n`` and ``\t`` are escaped too: one message stays one line.
     """
     return _UNSAFE.sub(_as_json_escape, text)
+
+
+def excerpt(text: str) -> str:
+    """Return ``text`` escaped, and cut where a screen is no longer the place for it."""
+    rest = len(text) - _LONGEST_SHOWN
+    return escape(text) if rest <= 0 else f"{escape(text[:-rest])}… ({rest} more characters)"
 
 
 def _as_json_escape(match: re.Match[str]) -> str:

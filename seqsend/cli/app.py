@@ -12,6 +12,9 @@ from seqsend.cli.send import send
 from seqsend.render.streams import print_version, tell
 from seqsend.shown import redact_words
 
+_EXAMPLE = "Example: "
+_GOOD = "seqsend send 0x02f8… --rollup.sequencer-http http://seq1:8545,http://seq2:8545"
+
 app = typer.Typer(
     name="seqsend",
     cls=Group,
@@ -27,9 +30,7 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit(print_version())
 
 
-@app.callback(
-    epilog="Example: seqsend send 0x02f8… --rollup.sequencer-http http://seq1:8545,http://seq2:8545"
-)
+@app.callback(epilog=_EXAMPLE + _GOOD)
 @takes_shared_options
 def seqsend(
     given: Given,
@@ -46,10 +47,11 @@ def seqsend(
     """
 
 
-_send_example = "Example: seqsend send 0x02f8… --rollup.sequencer-http http://seq1:8545"
-_rpc_example = "Example: seqsend rpc eth_getBlockByNumber latest false"
-app.command("send", cls=Command, no_args_is_help=True, epilog=_send_example)(send)
-app.command("rpc", cls=Command, no_args_is_help=True, epilog=_rpc_example)(rpc)
+for name, command, example in (
+    ("send", send, "seqsend send 0x02f8… --rollup.sequencer-http http://seq1:8545"),
+    ("rpc", rpc, "seqsend rpc eth_getBlockByNumber latest false"),
+):
+    app.command(name, cls=Command, no_args_is_help=True, epilog=_EXAMPLE + example)(command)
 
 
 def main(arguments: list[str]) -> int:
@@ -73,5 +75,6 @@ def _refuse(error: TyperException) -> int:
         tell(error.format_message(), "note")
     else:
         tell(f"error: {redact_words(error.format_message())}", "error")
-        tell(f"hint: {path} --help says what it takes", "note")
+        good = context.command.epilog.removeprefix(_EXAMPLE) if context else _GOOD
+        tell(f"hint: {path} --help says what it takes; good: {good}", "note")
     return error.exit_code

@@ -218,8 +218,9 @@ def read_settings(given: Given) -> Settings:
     endpoints = _text(given, "endpoints")
     if endpoints is None:
         raise UsageError(
-            "no sequencer given; good: --rollup.sequencer-http http://seq1:8545,http://seq2:8545, "
-            "or the same in SEQSEND_SEQUENCER_HTTP"
+            "no sequencer given",
+            good="--rollup.sequencer-http http://seq1:8545,http://seq2:8545, "
+            "or the same in SEQSEND_SEQUENCER_HTTP",
         )
     return Settings(
         endpoints=endpoints[0],
@@ -254,7 +255,7 @@ def _parsed(given: Given, field: str, parse: Callable[[str], T], default: T) -> 
     try:
         return parse(text)
     except UsageError as error:
-        raise UsageError(f"{source}: {error}") from None
+        raise error.within(source) from None
 
 
 def _switch(variable: str) -> bool:
@@ -263,7 +264,7 @@ def _switch(variable: str) -> bool:
         return False
     if text in ("1", "true", "yes", "on"):
         return True
-    raise UsageError(f"{variable}: {text!r} is neither yes nor no; good: 1, 0")
+    raise UsageError(f"{variable}: {text!r} is neither yes nor no", good="1, 0")
 
 
 def _headers(given: Given) -> dict[str, str]:
@@ -278,6 +279,6 @@ def _headers(given: Given) -> dict[str, str]:
         try:
             name, value = parse_header(text)
         except UsageError as error:
-            raise UsageError(f"{source}, number {position}: {error}") from None
+            raise error.within(f"{source}, number {position}") from None
         headers[name] = value
     return headers

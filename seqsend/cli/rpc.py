@@ -11,6 +11,8 @@ from seqsend.errors import UsageError
 from seqsend.jsonrpc import parse_json
 from seqsend.render.outcome import outcome_of_answer
 
+_GOOD_RAW = "--raw '[\"latest\",false]'"
+
 
 @takes_shared_options
 def rpc(
@@ -69,28 +71,28 @@ def rpc(
 
 def _checked_method(method: str) -> str:
     if not method.strip():
-        raise UsageError("METHOD is empty; good: eth_chainId")
-    return _encodable(method, "METHOD")
+        raise UsageError("METHOD is empty", good="eth_chainId")
+    return _encodable(method, "METHOD", good="eth_chainId")
 
 
 def _read_params(params: list[str], raw: str | None) -> list[Any] | dict[str, Any]:
     if raw is None:
         return [_read_param(text, position) for position, text in enumerate(params, start=1)]
     if params:
-        raise UsageError("--raw gives all parameters: leave out PARAM; good: --raw '[\"latest\"]'")
-    text = _read_stdin() if raw == "-" else _encodable(raw, "--raw")
+        raise UsageError("--raw gives all parameters: leave out PARAM", good=_GOOD_RAW)
+    text = _read_stdin() if raw == "-" else _encodable(raw, "--raw", good=_GOOD_RAW)
     try:
         value = parse_json(text)
     except (ValueError, RecursionError):
-        raise UsageError("--raw is not JSON; good: --raw '[\"latest\",false]'") from None
+        raise UsageError("--raw is not JSON", good=_GOOD_RAW) from None
     if not isinstance(value, list | dict):
-        raise UsageError("--raw must be an array or an object; good: --raw '[\"latest\",false]'")
+        raise UsageError("--raw must be an array or an object", good=_GOOD_RAW)
     return value
 
 
 def _read_param(text: str, position: int) -> Any:
     """Return what `cast rpc` would: the JSON value if it is one, else the text itself."""
-    text = _encodable(text, f"parameter {position}")
+    text = _encodable(text, f"parameter {position}", good="latest")
     try:
         return parse_json(text)
     except (ValueError, RecursionError) as error:
@@ -98,23 +100,25 @@ def _read_param(text: str, position: int) -> Any:
         if not looks_like_json and not isinstance(error, RecursionError):
             return text
         raise UsageError(
-            f"parameter {position} starts like JSON and is none; "
-            'good: \'{"to":"0x…"}\', or \'"["\' for a string that starts with a bracket'
+            f"parameter {position} starts like JSON and is none",
+            good='\'{"to":"0x…"}\', or \'"["\' for a string that starts with a bracket',
         ) from None
 
 
 def _read_stdin() -> str:
     try:
-        return _encodable(sys.stdin.read(), "stdin")
+        return _encodable(sys.stdin.read(), "stdin", good='["latest",false]')
     except (OSError, ValueError, AttributeError):
-        raise UsageError("--raw -: stdin cannot be read as UTF-8 text") from None
+        raise UsageError(
+            "--raw -: stdin cannot be read as UTF-8 text", good='["latest",false]'
+        ) from None
 
 
-def _encodable(text: str, name: str) -> str:
+def _encodable(text: str, name: str, *, good: str) -> str:
     # Bytes of a command line that are not UTF-8 come in as lone surrogates, and would go out as
     # something that nobody typed.
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise UsageError(f"{name} is not valid UTF-8") from None
+        raise UsageError(f"{name} is not valid UTF-8", good=good) from None
     return text

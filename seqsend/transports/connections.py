@@ -5,26 +5,52 @@ They tell the running exchange how far it has come: that is where it is known.
 
 import re
 import socket
+import time
 from typing import Any
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from seqsend.errors import EndpointFailure
+from seqsend.transports.base import LONGEST_IDLE
 from seqsend.transports.sockets import BoundedSocket, describe_os_error, dial, running, too_late
 
 
-class _HTTPConnection(HTTPConnection):
+class _Ageing:
+    """A kept connection that its pool takes for closed once it was idle for too long."""
+
+    _used = 0.0
+
+    @property
+    def is_connected(self) -> bool:
+        fresh = time.monotonic() - self._used < LONGEST_IDLE
+        return fresh and super().is_connected  # type: ignore[misc]
+
+    def _write(self, request: Any, *args: Any, **kwargs: Any) -> None:
+        exchange = running.get()
+        exchange.enter("send")
+        self._used = time.monotonic()
+        try:
+            request(*args, **kwargs)
+        except OSError:
+            # urllib3 goes on to read what the server may have said before it closed.
+            exchange.enter("answer")
+            raise
+        exchange.written = True
+        exchange.enter("answer")
+
+
+class _HTTPConnection(_Ageing, HTTPConnection):
     def _new_conn(self) -> socket.socket:
         return _dialled(self)
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         if self.sock is None:  # else http.client would dial in the middle of the phase "send"
             self.connect()
-        _write(super().request, *args, **kwargs)
+        self._write(super().request, *args, **kwargs)
 
 
-class _HTTPSConnection(HTTPSConnection):
+class _HTTPSConnection(_Ageing, HTTPSConnection):
     def _new_conn(self) -> socket.socket:
         return _dialled(self)
 
@@ -46,7 +72,7 @@ class _HTTPSConnection(HTTPSConnection):
         self.sock = BoundedSocket(self.sock)
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        _write(super().request, *args, **kwargs)
+        self._write(super().request, *args, **kwargs)
 
 
 def _dialled(connection: HTTPConnection) -> socket.socket:
@@ -55,19 +81,6 @@ def _dialled(connection: HTTPConnection) -> socket.socket:
     if isinstance(connection, HTTPSConnection):
         running.get().enter("tls")
     return found  # type: ignore[return-value]
-
-
-def _write(request: Any, *args: Any, **kwargs: Any) -> None:
-    exchange = running.get()
-    exchange.enter("send")
-    try:
-        request(*args, **kwargs)
-    except OSError:
-        # urllib3 goes on to read what the server may have said before it closed.
-        exchange.enter("answer")
-        raise
-    exchange.written = True
-    exchange.enter("answer")
 
 
 class _HTTPPool(urllib3.HTTPConnectionPool):

@@ -33,6 +33,8 @@ _POOL_SIZE = 32  # connections kept alive per endpoint; more threads than that d
 _CHUNK = 64 * 1024
 _LONGEST_ERROR_BODY = 64 * 1024  # bytes read of an error status: enough for any JSON-RPC error
 
+_TLS_ALERT = "\x15\x03"  # RFC 8446, section 5.1: what a TLS server says to plain HTTP
+
 # The most specific first.
 _REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (http.client.RemoteDisconnected, "connection closed without an answer"),
@@ -151,7 +153,10 @@ def _prepare(endpoint: Endpoint, headers: Mapping[str, str]) -> requests.Prepare
     except (requests.RequestException, ValueError):
         prepared = None
     if prepared is None:
-        raise UsageError(f"endpoint {endpoint.index} {endpoint.shown!r} has no valid host and port")
+        raise UsageError(
+            f"endpoint {endpoint.index} {endpoint.shown!r} has no valid host and port",
+            good="http://seq1:8545",
+        )
     prepared.headers.update(headers)  # case-insensitive: a header of the user's replaces ours
     return prepared
 
@@ -174,7 +179,10 @@ def proxy_for(endpoint: Endpoint) -> str | None:
         return None
     proxy = proxy if "://" in proxy else f"http://{proxy}"
     if urlsplit(proxy).scheme.lower() not in ("http", "https"):
-        raise UsageError(f"proxy {redact_url(proxy)!r} for endpoint {endpoint.index}: not HTTP")
+        raise UsageError(
+            f"proxy {redact_url(proxy)!r} for endpoint {endpoint.index}: not HTTP",
+            good="HTTPS_PROXY=http://proxy:3128",
+        )
     return proxy
 
 
@@ -190,6 +198,10 @@ def _is_loopback(host: str) -> bool:
 def _describe(error: BaseException) -> str:
     """Return a reason in our own words: the messages of both libraries hold the URL."""
     causes = list(_causes(error))
+    if any(
+        isinstance(c, http.client.BadStatusLine) and str(c).startswith(_TLS_ALERT) for c in causes
+    ):
+        return "not an HTTP answer but TLS: the port wants https"
     for kind, reason in _REASONS:
         if any(isinstance(cause, kind) for cause in causes):
             return reason

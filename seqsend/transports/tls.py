@@ -9,6 +9,8 @@ from seqsend.errors import UsageError
 CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """In the order in which they are asked; an empty one counts as not set."""
 
+_GOOD = "a file that starts with -----BEGIN CERTIFICATE-----"
+
 
 def trust(cacert: str | None, environ: Mapping[str, str]) -> ssl.SSLContext:
     """Return the context that verifies a server's certificate and name.
@@ -33,8 +35,8 @@ def trust(cacert: str | None, environ: Mapping[str, str]) -> ssl.SSLContext:
             cafile=None if is_directory else path, capath=path if is_directory else None
         )
     except ssl.SSLError:
-        raise UsageError(f"{source}: {path} holds no certificate in PEM form") from None
+        raise UsageError(f"{source}: {path} holds no certificate in PEM form", good=_GOOD) from None
     except OSError as error:
         why = (error.strerror or "cannot be read").lower()
-        raise UsageError(f"{source}: {path}: {why}") from None
+        raise UsageError(f"{source}: {path}: {why}", good=_GOOD) from None
     return context

@@ -7,6 +7,7 @@ The socket is dialled and read here, so that the same deadlines hold as for HTTP
 import http.client
 import logging
 import os
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from selectors import EVENT_READ, DefaultSelector
@@ -28,7 +29,7 @@ from seqsend.events import Endpoint, Reply
 from seqsend.jsonrpc import is_notification
 from seqsend.quantities import format_size
 from seqsend.shown import describe_status, redact_url
-from seqsend.transports.base import Exchange
+from seqsend.transports.base import LONGEST_IDLE, Exchange
 from seqsend.transports.http import proxy_for
 from seqsend.transports.sockets import BoundedSocket, describe_os_error, dial, running, too_late
 from seqsend.transports.tls import trust
@@ -97,6 +98,7 @@ class WebSocketTransport:
                 raise EndpointFailure(_describe(error)) from None
             raise
         else:
+            connection.idle_since = time.monotonic()
             self._free.append(connection)
             return reply
         finally:
@@ -111,7 +113,7 @@ class WebSocketTransport:
     def _take_free(self) -> "_Connection | None":
         while self._free:
             connection = self._free.pop()
-            if connection.is_quiet():
+            if connection.is_fit():
                 return connection
             connection.drop()
         return None
@@ -168,7 +170,10 @@ def _http_proxy(endpoint: Endpoint) -> Address | None:
         return None
     address = split_url(proxy)
     if address.scheme != "http":
-        raise UsageError(f"proxy {redact_url(proxy)!r} for a WebSocket endpoint: not plain HTTP")
+        raise UsageError(
+            f"proxy {redact_url(proxy)!r} for a WebSocket endpoint: not plain HTTP",
+            good="HTTPS_PROXY=http://proxy:3128",
+        )
     return address
 
 
@@ -215,6 +220,7 @@ class _Connection:
         self._limit = limit
         self._protocol = ClientProtocol(parse_uri(url), max_size=limit, logger=_SILENT)
         self._frames: list[Frame] = []
+        self.idle_since = 0.0
 
     def upgrade(self, headers: Mapping[str, str]) -> None:
         """Shake hands; the library's exception says why that failed."""
@@ -248,8 +254,13 @@ class _Connection:
                 raise EndpointFailure(self._why_closed())
             self._receive()
 
-    def is_quiet(self) -> bool:
-        """Tell whether it is open and nothing has come since the last answer: not even a close."""
+    def is_fit(self) -> bool:
+        """Tell whether it can be used again: open, not idle for long, and quiet since.
+
+        Anything that came after the last answer, a close above all, makes it unfit.
+        """
+        if time.monotonic() - self.idle_since >= LONGEST_IDLE:
+            return False
         with DefaultSelector() as selector:
             selector.register(self._socket.fileno(), EVENT_READ)
             return self._protocol.state is State.OPEN and not selector.select(0)

@@ -3,8 +3,10 @@
 import json
 import subprocess
 import sys
+import tempfile
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,8 @@ class Run:
     code: int
     elapsed: float
     """Seconds, the start of Python included."""
+    lingered: float
+    """Seconds from the first line on stdout, or its end, to the end of the process."""
 
     @property
     def document(self) -> dict[str, Any]:
@@ -39,24 +43,39 @@ def seqsend(
     *arguments: str | bytes,
     stdin: str | bytes = b"",
     environment: Mapping[str, str] | None = None,
+    directory: Path | None = None,
+    within: Sequence[str] = (),
     timeout: float = 30,
 ) -> Run:
     """Run `seqsend` with ``arguments`` and wait for its end; no traceback is ever in it.
 
-    ``environment`` replaces the whole environment; None passes this process's on.
+    ``environment`` replaces the whole environment; None passes this process's on. ``within`` are
+    words that go before the command.
     """
     started = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-m", "seqsend", *arguments],
-        input=stdin.encode() if isinstance(stdin, str) else stdin,
-        env=environment,
-        capture_output=True,
-        timeout=timeout,
-        check=False,
-    )
-    run = Run(
-        done.stdout.decode(), done.stderr.decode(), done.returncode, time.monotonic() - started
-    )
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said:
+        given.write(stdin.encode() if isinstance(stdin, str) else stdin)
+        given.seek(0)
+        process = subprocess.Popen(
+            [*within, sys.executable, "-m", "seqsend", *arguments],
+            stdin=given,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            env=environment,
+            cwd=directory,
+        )
+        assert process.stdout is not None
+        killer = threading.Timer(timeout, process.kill)
+        killer.start()
+        with process:
+            out = process.stdout.readline()
+            answered = time.monotonic()
+            out += process.stdout.read()
+            code = process.wait()
+        ended = time.monotonic()
+        killer.cancel()
+        said.seek(0)
+        run = Run(out.decode(), said.read().decode(), code, ended - started, ended - answered)
     assert "Traceback" not in run.err, run.err
-    assert run.code != 1, run.err
+    assert run.code not in (1, -9), run
     return run

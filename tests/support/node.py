@@ -50,10 +50,13 @@ def _version(anvil: str | Path) -> tuple[int, ...]:
     return () if numbers is None else tuple(map(int, numbers.groups()))
 
 
-def _end_with_parent() -> None:
-    # Linux only: a test run that is killed leaves no node behind.
+def end_with_parent(how: signal.Signals = signal.SIGKILL) -> None:
+    """Have this process told to end when its parent does, so that a killed test leaves nothing.
+
+    To be called between fork and exec. Linux only; elsewhere it does nothing.
+    """
     if _LIBC is not None:
-        _LIBC.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        _LIBC.prctl(1, how)  # PR_SET_PDEATHSIG
 
 
 class Anvil:
@@ -79,7 +82,7 @@ class Anvil:
             stdout=self._output,
             stderr=subprocess.STDOUT,
             text=True,
-            preexec_fn=_end_with_parent,  # noqa: PLW1509 - one call of the C library
+            preexec_fn=end_with_parent,  # noqa: PLW1509 - one call of the C library
             env=os.environ | {"NO_COLOR": "1"},
         )
         deadline = time.monotonic() + _STARTS_WITHIN

@@ -62,11 +62,12 @@ class Address:
     """Where a server would be."""
 
     port: int
+    host: str = "127.0.0.1"
 
     @property
     def url(self) -> str:
         """Its address as an endpoint."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
 
 @contextmanager
@@ -103,11 +104,12 @@ def blackhole() -> Iterator[Address]:
 
 
 class Server:
-    """Accepts connections on loopback and handles each in a thread of its own."""
+    """Accepts connections, on loopback if not told else, each in a thread of its own."""
 
-    def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
         self._tls = tls
-        self._listening = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self._host = host
+        self._listening = socket.create_server((host, 0), backlog=64)
         self._open: list[socket.socket] = []
         self._stopped = threading.Event()
         self.port: int = self._listening.getsockname()[1]
@@ -119,7 +121,7 @@ class Server:
     @property
     def url(self) -> str:
         """Its address as an endpoint."""
-        return Address(self.port).url
+        return Address(self.port, self._host).url
 
     def handle(self, connection: socket.socket) -> None:
         """Serve one connection; an OSError ends it."""
@@ -202,9 +204,13 @@ class Replying(Server):
     """Answers each request with a response, or what a function makes of the request."""
 
     def __init__(
-        self, reply: bytes | Callable[[Request], bytes], *, tls: ssl.SSLContext | None = None
+        self,
+        reply: bytes | Callable[[Request], bytes],
+        *,
+        tls: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
     ) -> None:
-        super().__init__(tls=tls)
+        super().__init__(tls=tls, host=host)
         self._reply = reply
 
     def handle(self, connection: socket.socket) -> None:
@@ -244,8 +250,8 @@ def _pass_on(request: Request, upstream: str) -> bytes:
 class Relaying(Replying):
     """Passes each request on to a node and its answer back, and so sees what is sent."""
 
-    def __init__(self, upstream: str) -> None:
-        super().__init__(lambda request: http(200, _pass_on(request, upstream)))
+    def __init__(self, upstream: str, *, host: str = "127.0.0.1") -> None:
+        super().__init__(lambda request: http(200, _pass_on(request, upstream)), host=host)
 
 
 class Swallowing(Server):
