@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from seqsend.endpoints import WEBSOCKET, check_header, parse_endpoints
+from seqsend.endpoints import WEBSOCKET, check_header, parse_endpoints, split_url
 from seqsend.errors import UsageError
 from seqsend.events import Answer, Endpoint, Sent
 from seqsend.failover import Failover, Limits, Observer
@@ -156,7 +156,8 @@ class SequencerClient:
 def _secrets(endpoints: Iterable[Endpoint], headers: Mapping[str, str]) -> frozenset[str]:
     """Return what a server's words must not carry onto a screen."""
     found = {secret for endpoint in endpoints for secret in secrets_in_url(endpoint.url)}
-    for value in headers.values():
+    sent = {split_url(endpoint.url).authorization or "" for endpoint in endpoints}
+    for value in (*headers.values(), *sent):
         # Of `Bearer abc` a server may quote the second word alone.
         found |= {value, *value.split()[1:]}
     return frozenset(found)

@@ -23,6 +23,23 @@ def pytest_configure() -> None:
             del os.environ[name]
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many faults were tried and survived, and by how much a deadline was missed."""
+    tried = [
+        (report.outcome, dict(report.user_properties))
+        for key in ("passed", "failed")
+        for report in terminalreporter.getreports(key)
+        if report.when == "call" and any(name == "fault" for name, _ in report.user_properties)
+    ]
+    if tried:
+        survived = sum(outcome == "passed" for outcome, _ in tried)
+        worst = max((told for _, told in tried), key=lambda told: float(told.get("overrun_ms", 0)))
+        terminalreporter.write_line(
+            f"faults: {len(tried)} tried, {survived} survived; worst overrun of a deadline: "
+            f"{worst.get('overrun_ms', 0):.1f} ms ({worst['fault']})"
+        )
+
+
 @pytest.fixture(scope="session")
 def node() -> Iterator[Anvil]:
     """A node that mines each transaction at once."""

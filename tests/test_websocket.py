@@ -6,17 +6,15 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from http import HTTPStatus
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 import trustme
 from websockets.http11 import Request as Upgrade
-from websockets.http11 import Response
-from websockets.sync.server import ServerConnection, serve
+from websockets.sync.server import ServerConnection
 from websockets.utils import accept_key
 
 from seqsend import CallError, SequencerClient, UsageError
@@ -35,28 +33,25 @@ from tests.support.servers import (
     dead,
     http,
 )
+from tests.support.ws import (
+    as_ws,
+    at,
+    closing,
+    garble,
+    notify_for_ever,
+    refusing,
+    serving,
+    silent,
+    vanish,
+)
 
 OVERRUN = 0.25
-Handler = Callable[[ServerConnection], None]
-
-
-def as_ws(url: str) -> str:
-    return url.replace("http", "ws", 1)
 
 
 def answer(connection: ServerConnection) -> None:
     for message in connection:
         request = json.loads(message)
         connection.send(json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": "0x1"}))
-
-
-@contextmanager
-def serving(handler: Handler, **options: Any) -> Iterator[str]:
-    with serve(handler, "127.0.0.1", 0, logger=logging.getLogger("test-server"), **options) as it:
-        thread = threading.Thread(target=it.serve_forever, daemon=True)
-        thread.start()
-        yield f"ws://127.0.0.1:{it.socket.getsockname()[1]}"
-        it.shutdown()
 
 
 def one_attempt(url: str, method: str = "eth_chainId", **options: Any) -> Attempt:
@@ -133,25 +128,6 @@ def test_what_a_subscription_sends_is_no_answer() -> None:
         assert one_attempt(url).outcome == "answered"
 
 
-def silent(connection: ServerConnection) -> None:
-    connection.recv()
-    connection.recv()
-
-
-def drip_frames(connection: ServerConnection) -> None:
-    connection.recv()
-    note = json.dumps({"jsonrpc": "2.0", "method": "eth_subscription"})
-    while True:
-        connection.send(note)
-        time.sleep(0.02)
-
-
-@contextmanager
-def at(server: Server | Any) -> Iterator[str]:
-    with server as running:
-        yield as_ws(running.url)
-
-
 SLOW: dict[str, tuple[Callable[[], Any], str, str]] = {
     "no SYN is answered": (lambda: at(blackhole()), "dial", "no"),
     "no handshake is answered": (lambda: at(Silent()), "upgrade", "no"),
@@ -161,7 +137,7 @@ SLOW: dict[str, tuple[Callable[[], Any], str, str]] = {
         "no",
     ),
     "no request is answered": (lambda: serving(silent), "answer", "unknown"),
-    "notifications never end": (lambda: serving(drip_frames), "answer", "unknown"),
+    "notifications never end": (lambda: serving(notify_for_ever), "answer", "unknown"),
 }
 
 
@@ -209,50 +185,22 @@ def test_a_request_that_is_not_taken_ends_by_the_request_timeout() -> None:
     assert attempt.elapsed <= 0.5 + OVERRUN
 
 
-def closing(code: int) -> Handler:
-    def close(connection: ServerConnection) -> None:
-        connection.recv()
-        connection.close(code)
-
-    return close
-
-
 def big(connection: ServerConnection) -> None:
     connection.recv()
     connection.send("x" * 100_000)
-
-
-def garbled(connection: ServerConnection) -> None:
-    connection.recv()
-    connection.socket.sendall(b"\xff\xff\xff\xff")
-    connection.recv()
-
-
-def vanish(connection: ServerConnection) -> None:
-    connection.recv()
-    connection.socket.shutdown(2)
-
-
-def refuse(status: int, headers: dict[str, str] | None = None) -> Any:
-    def process(connection: ServerConnection, _request: Upgrade) -> Response:
-        response = connection.respond(HTTPStatus(status), "no\n")
-        response.headers.update(headers or {})
-        return response
-
-    return lambda: serving(answer, process_request=process)
 
 
 MOVED = {"Location": "ws://other/?token=s3cret"}
 FAILURES: dict[str, tuple[Callable[[], Any], str, str, str]] = {
     "refused": (lambda: at(dead()), "dial", "no", "connection refused"),
     "redirected": (
-        refuse(307, MOVED),
+        refusing(307, MOVED),
         "upgrade",
         "no",
         "HTTP 307 redirect to ws://other/?***, not followed",
     ),
-    "401": (refuse(401), "upgrade", "no", "HTTP 401"),
-    "503": (refuse(503), "upgrade", "no", "HTTP 503"),
+    "401": (refusing(401), "upgrade", "no", "HTTP 401"),
+    "503": (refusing(503), "upgrade", "no", "HTTP 503"),
     "an HTTP server": (lambda: at(Replying(http(200, b"{}"))), "upgrade", "no", "HTTP 200"),
     "not HTTP": (
         lambda: at(Closing(after="request", how="fin", partial=b"SSH-2.0-OpenSSH\r\n\r\n")),
@@ -285,7 +233,7 @@ FAILURES: dict[str, tuple[Callable[[], Any], str, str, str]] = {
         "connection closed without an answer",
     ),
     "too large": (lambda: serving(big), "answer", "unknown", "answer larger than 4KiB"),
-    "no frame": (lambda: serving(garbled), "answer", "unknown", "not a WebSocket answer"),
+    "no frame": (lambda: serving(garble), "answer", "unknown", "not a WebSocket answer"),
 }
 
 

@@ -8,7 +8,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Self
 
@@ -42,13 +42,17 @@ http {{
         listen 127.0.0.1:{secure} ssl;
         ssl_certificate {chain};
         ssl_certificate_key {key};
-        location /rpc {{ proxy_pass http://node/; }}
+        location /rpc {{ rewrite ^ / break; proxy_pass http://node; }}
         location /gzip {{
             gzip on; gzip_min_length 1; gzip_types application/json; gzip_proxied any;
-            proxy_pass http://node/;
+            rewrite ^ / break; proxy_pass http://node;
         }}
-        location /once {{ keepalive_requests 1; proxy_pass http://node/; }}
-        location /brief {{ keepalive_timeout 20ms; proxy_pass http://node/; }}
+        location /once {{
+            keepalive_requests 1; rewrite ^ / break; proxy_pass http://node;
+        }}
+        location /brief {{
+            keepalive_timeout 20ms; rewrite ^ / break; proxy_pass http://node;
+        }}
         location /502 {{ proxy_pass http://127.0.0.1:{dead}/; }}
         location /503 {{ return 503; }}
         location /504 {{ proxy_read_timeout 300ms; proxy_pass http://127.0.0.1:{swallowing}/; }}
@@ -123,16 +127,21 @@ class Nginx:
             self._stack = stack.pop_all()
         return self
 
+    def visit(self, location: str) -> None:
+        """Ask for a location and take whatever comes."""
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with suppress(urllib.error.HTTPError), opener.open(f"{self.url}/{location}", timeout=10):
+            pass
+
     def _wait(self, process: "subprocess.Popen[bytes]", directory: Path) -> None:
         deadline = time.monotonic() + _STARTS_WITHIN
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         while time.monotonic() < deadline and process.poll() is None:
             try:
-                opener.open(f"{self.url}/404", timeout=1)
-            except urllib.error.HTTPError:
-                return
+                self.visit("404")
             except OSError:
                 time.sleep(0.01)
+            else:
+                return
         log = directory / "error.log"
         raise RuntimeError(f"nginx did not come up: {log.read_text() if log.exists() else ''}")
 

@@ -239,9 +239,9 @@ class StallingTLS(Server):
         self.wait()
 
 
-def _pass_on(request: Request, upstream: str) -> bytes:
-    """Return what ``upstream`` answers to the request."""
-    passed = urllib.request.Request(upstream, request.body, {"Content-Type": "application/json"})
+def pass_on(body: bytes, upstream: str) -> bytes:
+    """Return what ``upstream`` answers to a request of ``body``."""
+    passed = urllib.request.Request(upstream, body, {"Content-Type": "application/json"})
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(passed, timeout=10) as response:
         return bytes(response.read())
@@ -251,7 +251,7 @@ class Relaying(Replying):
     """Passes each request on to a node and its answer back, and so sees what is sent."""
 
     def __init__(self, upstream: str, *, host: str = "127.0.0.1") -> None:
-        super().__init__(lambda request: http(200, _pass_on(request, upstream)), host=host)
+        super().__init__(lambda request: http(200, pass_on(request.body, upstream)), host=host)
 
 
 class Swallowing(Server):
@@ -266,7 +266,7 @@ class Swallowing(Server):
         request = self.read_request(connection)
         if request is not None:
             with suppress(urllib.error.URLError):
-                _pass_on(request, self._upstream)
+                pass_on(request.body, self._upstream)
             self.wait()
 
 

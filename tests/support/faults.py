@@ -1,0 +1,455 @@
+"""The failure table, provoked: for each of its rows, endpoints at which that really happens.
+
+:data:`HTTP` and :data:`WEBSOCKET` are the table of what provokes what. A row is a line of
+`seqsend.policy.ROWS`, a fault an endpoint that fails in one way.
+"""
+
+import json
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from seqsend import policy
+from seqsend.policy import Row
+from tests.support import ws
+from tests.support.certificates import Authority, Kind
+from tests.support.nginx import Nginx
+from tests.support.node import Anvil
+from tests.support.sayings import SAID
+from tests.support.servers import (
+    Address,
+    Closing,
+    Dripping,
+    Relaying,
+    Replying,
+    Request,
+    Server,
+    Silent,
+    StallingTLS,
+    Swallowing,
+    blackhole,
+    dead,
+    http,
+    jsonrpc_error,
+    pass_on,
+)
+from tests.support.wallet import Signed
+
+
+@dataclass(frozen=True)
+class World:
+    """What a fault is made of."""
+
+    node: Anvil
+    authority: Authority
+    signed: Signed
+    """The transaction that is going to be sent."""
+    nginx: Callable[[], Nginx]
+    """Started when first asked for: not every machine has it."""
+
+
+Start = Callable[[World], AbstractContextManager[str]]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One way to fail."""
+
+    name: str
+    start: Start
+    """Runs the endpoint and yields its address."""
+    ends: str | None = None
+    """The status of a send; None for what the row says: the next endpoint takes it, or none."""
+    options: tuple[str, ...] = ()
+
+
+Body = Callable[[Any, Signed], bytes]
+"""Makes an answer of the id that was asked with and the transaction that was sent."""
+
+
+def _fixed(body: bytes) -> Body:
+    return lambda _id, _signed: body
+
+
+def _message(**members: Any) -> Body:
+    """Return a JSON-RPC message; ``HASH`` in it stands for the transaction's hash."""
+
+    def make(request_id: Any, signed: Signed) -> bytes:
+        text = json.dumps({"jsonrpc": "2.0", "id": request_id} | members)
+        return text.replace("HASH", signed.hash).encode()
+
+    return make
+
+
+def _error(code: int, message: str, data: Any = None) -> Body:
+    return _message(error={"code": code, "message": message, "data": data})
+
+
+def _template(text: str) -> Body:
+    """Return an answer that json.dumps would not write; ``ID`` and ``HASH`` are filled in."""
+
+    def make(request_id: Any, signed: Signed) -> bytes:
+        filled = text.replace("ID", str(request_id)).replace("HASH", signed.hash)
+        return filled.encode("utf-8", "surrogatepass")
+
+    return make
+
+
+_HOSTILE = "\x1b[2J\x1b]0;owned\x07[red]\u202e\u2066\r\nendpoint 1 of 1 answered\x00\x9b31m"
+_POOR = "insufficient funds for gas * price + value"
+
+_BODIES: Mapping[Row, Mapping[str, Body]] = {
+    policy.NO_ANSWER: {
+        "nothing": _fixed(b""),
+        "blanks": _fixed(b" \r\n\t "),
+        "a page": _fixed(b"<html><body>It works!</body></html>"),
+        "a number": _fixed(b"42"),
+        "an array": _fixed(b"[]"),
+        "a batch's answer": lambda i, s: b"[" + _message(result=s.hash)(i, s) + b"]",
+        "the answer to another": _message(id=999_999, result="HASH"),
+        "its id as text": _template('{"jsonrpc":"2.0","id":"ID","result":"HASH"}'),
+        "its id as a fraction": _template('{"jsonrpc":"2.0","id":ID.0,"result":"HASH"}'),
+        "a true id": _message(id=True, result="HASH"),
+        "no id": _template('{"jsonrpc":"2.0","result":"HASH"}'),
+        "its id twice": _template('{"jsonrpc":"2.0","id":ID,"result":"HASH","id":0}'),
+        "no version": _template('{"id":ID,"result":"HASH"}'),
+        "neither result nor error": _message(),
+        "both": _message(result="HASH", error={"code": -32000, "message": "m"}),
+        "an error in words": _message(error="nonce too low"),
+        "an error without a code": _message(error={"message": "nonce too low"}),
+        "an error whose code is text": _message(error={"code": "-32000", "message": "m"}),
+        "an error whose message is none": _message(error={"code": -32000, "message": ["m"]}),
+        "NaN": _template('{"jsonrpc":"2.0","id":ID,"result":NaN}'),
+        "infinity": _template('{"jsonrpc":"2.0","id":ID,"result":1e999}'),
+        "deep nesting": _template('{"jsonrpc":"2.0","id":ID,"result":' + "[" * 100_000),
+        "an enormous integer": _template('{"jsonrpc":"2.0","id":ID,"result":' + "9" * 5000 + "}"),
+        "invalid UTF-8": lambda i, s: _message(result=s.hash)(i, s).replace(b"0x", b"\xff\xfe"),
+        "UTF-16": lambda i, s: _message(result=s.hash)(i, s).decode().encode("utf-16"),
+        "a bare surrogate": _template('{"jsonrpc":"2.0","id":ID,"result":"\udc80HASH"}'),
+        "half of it": _template('{"jsonrpc":"2.0","id":ID,"resu'),
+        "two of them": lambda i, s: _message(result=s.hash)(i, s) * 2,
+    },
+    policy.NULL_RESULT: {"null": _message(result=None)},
+    policy.OTHER_RESULT: {
+        "another hash": _message(result="0x" + "cd" * 32),
+        "the hash without 0x": lambda i, s: _message(result=s.hash[2:])(i, s),
+        "the hash and more": _message(result="HASH "),
+        "the hash in a list": _message(result=["HASH"]),
+        "true": _message(result=True),
+        "an object": _message(result={"transactionHash": "HASH"}),
+        "hostile text": _message(result=_HOSTILE),
+        "a surrogate": _template('{"jsonrpc":"2.0","id":ID,"result":"\\ud800"}'),
+        "10 MB": _message(result="A" * 10_000_000),
+        "two results": _template('{"jsonrpc":"2.0","id":ID,"result":"HASH","result":1}'),
+    },
+    policy.VERDICT: {
+        "insufficient funds": _error(-32000, _POOR),
+        "hostile text": _error(-32000, _HOSTILE, {_HOSTILE: [_HOSTILE]}),
+        "a surrogate": _error(3, "\ud800", "\udfff"),
+        "10 MB": _error(-32000, "A" * 10_000_000),
+        "a code of its own": _error(10**30, "no"),
+        "no id to answer to": _message(id=None, error={"code": -32700, "message": "parse error"}),
+    },
+    **{
+        row: {
+            f"{code} {message}": _error(code, message)
+            for method, code, message, said in SAID
+            if said is row and method == "eth_sendRawTransaction"
+        }
+        for row in (policy.NOT_FROM_ME, policy.PASSED_ON)
+    },
+}
+
+
+def _http_answer(status: int, body: Body) -> Start:
+    @contextmanager
+    def start(world: World) -> Iterator[str]:
+        def reply(request: Request) -> bytes:
+            return http(status, body(request.json["id"], world.signed))
+
+        with Replying(reply) as server:
+            yield server.url
+
+    return start
+
+
+def _answers(row: Row, status: int = 200) -> tuple[Fault, ...]:
+    return tuple(Fault(name, _http_answer(status, body)) for name, body in _BODIES[row].items())
+
+
+def _fault(
+    name: str,
+    server: Callable[[], Server | AbstractContextManager[Address]],
+    *,
+    scheme: str = "http",
+    options: tuple[str, ...] = (),
+) -> Fault:
+    @contextmanager
+    def start(_world: World) -> Iterator[str]:
+        with server() as running:
+            yield running.url.replace("http", scheme, 1)
+
+    return Fault(name, start, options=options)
+
+
+def _always(status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Fault:
+    return _fault(str(status), lambda: Replying(http(status, body, headers)))
+
+
+def _wrong_certificate(kind: Kind) -> Fault:
+    @contextmanager
+    def start(world: World) -> Iterator[str]:
+        with Replying(http(200, b""), tls=world.authority.context(kind)) as server:
+            yield server.url.replace("http", "https")
+
+    return Fault(f"certificate: {kind}", start)
+
+
+def _nginx(location: str, ends: str | None = None, *, calls: int = 0) -> Fault:
+    @contextmanager
+    def start(world: World) -> Iterator[str]:
+        nginx = world.nginx()
+        for _ in range(calls):
+            nginx.visit(location)
+        yield f"{nginx.url}/{location}"
+
+    return Fault(f"nginx: {location}", start, ends)
+
+
+def _to_node(make: Callable[[str], Server], name: str, ends: str | None = None) -> Fault:
+    @contextmanager
+    def start(world: World) -> Iterator[str]:
+        with make(world.node.url) as server:
+            yield server.url
+
+    return Fault(name, start, ends)
+
+
+@contextmanager
+def _unknown_name(_world: World) -> Iterator[str]:
+    yield "http://no-such-host.invalid:8545"
+
+
+@contextmanager
+def _https_of_nginx_without_tls(world: World) -> Iterator[str]:
+    yield world.nginx().secure_url.replace("https", "http") + "/rpc"
+
+
+@contextmanager
+def _redirecting_to_the_node(world: World) -> Iterator[str]:
+    with Replying(http(307, b"", {"Location": world.node.url})) as server:
+        yield server.url
+
+
+@contextmanager
+def _nonce_too_low(world: World) -> Iterator[str]:
+    """Refuse the transaction in words that may mean "I have it", and look it up truthfully."""
+
+    def reply(request: Request) -> bytes:
+        if request.json["method"] == "eth_sendRawTransaction":
+            return jsonrpc_error(request, -32000, "nonce too low")
+        return http(200, pass_on(request.body, world.node.url))
+
+    with Replying(reply) as server:
+        yield server.url
+
+
+def _echo(request: Request) -> bytes:
+    """Answer with all that the request let out: path, headers, and what stands in them."""
+    heard = f"POST {request.path} {dict(request.headers)}"
+    error = {"code": -32000, "message": heard, "data": {heard: [heard]}}
+    body = {"jsonrpc": "2.0", "id": request.json["id"], "error": error}
+    return http(503, json.dumps(body).encode())
+
+
+def _echo_location(request: Request) -> bytes:
+    return http(302, b"", {"Location": f"http://other.example{request.path}"})
+
+
+def _bomb() -> bytes:
+    """Return an answer of 600 kB that inflates to 600 MB of blanks."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    head = packer.compress(b" " * 2**20) + packer.flush(zlib.Z_FULL_FLUSH)
+    # After a full flush the same input gives the same bytes, so that it need be packed once.
+    again = packer.compress(b" " * 2**20) + packer.flush(zlib.Z_FULL_FLUSH)
+    return http(200, head + again * 599, {"Content-Encoding": "gzip"})
+
+
+_OK = b"HTTP/1.1 200 OK\r\n"
+_LONG = b"Content-Length: 999\r\n\r\n"
+_CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+How = Literal["fin", "rst"]
+
+
+def _closing(name: str, partial: bytes = b"", how: How = "fin", scheme: str = "http") -> Fault:
+    after: Literal["accept", "request"] = "request" if scheme == "http" else "accept"
+    return _fault(name, lambda: Closing(after=after, how=how, partial=partial), scheme=scheme)
+
+
+HTTP: Mapping[Row, tuple[Fault, ...]] = {
+    policy.NOT_DELIVERED: (
+        _fault("refused", dead),
+        _fault("SYNs dropped", blackhole),
+        Fault("name does not resolve", _unknown_name),
+        _fault("TLS stalls", StallingTLS, scheme="https"),
+        _closing("TLS closed", scheme="https"),
+        _closing("TLS reset", how="rst", scheme="https"),
+        _closing("plain HTTP on an https port", http(400, b""), scheme="https"),
+        _closing("rubbish on an https port", b"\x00\xff" * 40, scheme="https"),
+        *(_wrong_certificate(kind) for kind in ("expired", "not yet", "other host", "stranger")),
+    ),
+    policy.MAYBE_DELIVERED: (
+        _closing("closed"),
+        _closing("reset", how="rst"),
+        _nginx("444"),
+        _fault("silent", Silent),
+        _to_node(Swallowing, "taken, never answered", "known"),
+        _closing("status line cut", b"HTTP/1.1 20"),
+        _closing("body cut", _OK + _LONG + b'{"jsonrpc'),
+        _closing("chunk cut", _OK + _CHUNKED + b'f\r\n{"json'),
+        _closing("chunk size wrong", _OK + _CHUNKED + b"zz\r\n{}\r\n0\r\n\r\n"),
+        _closing("another protocol", b"SSH-2.0-OpenSSH_9.2\r\n"),
+        _closing("TLS on an http port", b"\x15\x03\x01\x00\x02\x02\x46"),
+        _closing("HTTP/2", b"\x00\x00\x12\x04" + bytes(14)),
+        _closing("a header without end", _OK + b"X: " + b"y" * 70_000),
+        _closing("a thousand headers", _OK + b"X: y\r\n" * 1000 + b"\r\n"),
+        _closing("no gzip", http(200, b"no gzip", {"Content-Encoding": "gzip"})),
+        _fault("headers drip", lambda: Dripping(_OK + b"X: y\r\n" * 99, 0.05)),
+        _fault("body drips", lambda: Dripping(_OK + _LONG + b" " * 999, 0.05)),
+        _fault("chunks without end", lambda: Dripping(_OK + _CHUNKED + b"1\r\n \r\n" * 999, 0.01)),
+        _fault("100 Continue without end", lambda: Replying(b"HTTP/1.1 100 C\r\n\r\n" * 100_000)),
+        _fault("a body that stops", lambda: Dripping(_OK + _LONG, 0)),
+        _fault("a gzip bomb of 600 MB", lambda: Replying(_bomb())),
+        _fault(
+            "too large",
+            lambda: Replying(http(200, b" " * 100_000)),
+            options=("--max-response-size=64KiB",),
+        ),
+    ),
+    policy.HTTP_REFUSED: (
+        *(_always(status, b"<html>") for status in (401, 403, 404, 405, 429)),
+        *(_nginx(status) for status in ("401", "403", "404")),
+        _nginx("429", calls=2),
+        *(
+            Fault(f"{status} with an error", _http_answer(status, _error(-32000, "nonce too low")))
+            for status in (401, 429)
+        ),
+    ),
+    policy.HTTP_TIMED_OUT: (_always(408),),
+    policy.HTTP_REDIRECT: (
+        *(_always(s, b"", {"Location": "http://u:p@other/x?t=1"}) for s in (301, 302, 303, 308)),
+        _always(304),
+        _nginx("308"),
+        Fault("307 to the live node", _redirecting_to_the_node),
+        _fault("302 that quotes the address", lambda: Replying(_echo_location)),
+    ),
+    policy.HTTP_BROKEN: (
+        *(_always(status, b"<html>") for status in (400, 402, 410, 413, 418, 422, 500, 520, 999)),
+        *(_nginx(status) for status in ("502", "503", "413")),
+        _nginx("504", "known"),
+        Fault("nginx: http on its https port", _https_of_nginx_without_tls),
+        *(
+            Fault(f"{status} with a result", _http_answer(status, _message(result="HASH")))
+            for status in (400, 502)
+        ),
+        Fault("503 with an error", _http_answer(503, _error(-32011, "no backends available"))),
+        _fault("503 that quotes the request", lambda: Replying(_echo)),
+        Fault("503 with hostile text", _http_answer(503, _error(-32000, _HOSTILE))),
+    ),
+    policy.HTTP_VERDICT: tuple(
+        Fault(str(status), _http_answer(status, _error(-32000, _POOR)))
+        for status in (400, 409, 413, 422)
+    ),
+    policy.NO_ANSWER: (
+        *_answers(policy.NO_ANSWER),
+        _always(204),
+        _nginx("page"),
+        _closing("headers cut", _OK + b"Content-Le"),
+    ),
+    policy.NULL_RESULT: _answers(policy.NULL_RESULT),
+    policy.OTHER_RESULT: _answers(policy.OTHER_RESULT),
+    policy.VERDICT: (*_answers(policy.VERDICT), Fault("nonce too low", _nonce_too_low)),
+    policy.NOT_FROM_ME: _answers(policy.NOT_FROM_ME),
+    policy.PASSED_ON: _answers(policy.PASSED_ON),
+    policy.RESULT: (
+        _to_node(Relaying, "it answers"),
+        *(_nginx(location) for location in ("rpc", "gzip", "once")),
+    ),
+}
+"""What provokes each row at the first of two endpoints, of which the second is a live node."""
+
+
+def _ws_fault(name: str, start: Callable[[], AbstractContextManager[str]]) -> Fault:
+    return Fault(name, lambda _world: start())
+
+
+def _ws_closing(code: int) -> Fault:
+    return _ws_fault(f"closed with {code}", lambda: ws.serving(ws.closing(code)))
+
+
+def _ws_answers(row: Row) -> tuple[Fault, ...]:
+    def starting(body: Body) -> Start:
+        return lambda world: ws.serving(ws.answering(lambda r: body(r["id"], world.signed)))
+
+    return tuple(Fault(name, starting(body)) for name, body in _BODIES[row].items())
+
+
+def _wrong_ws_certificate(kind: Kind) -> Fault:
+    def start(world: World) -> AbstractContextManager[str]:
+        return _as_wss(ws.serving(ws.silent, ssl=world.authority.context(kind)))
+
+    return Fault(f"certificate: {kind}", start)
+
+
+@contextmanager
+def _as_wss(server: AbstractContextManager[str]) -> Iterator[str]:
+    with server as url:
+        yield url.replace("ws:", "wss:")
+
+
+def _say_too_much(connection: Any) -> None:
+    connection.recv()
+    connection.send("x" * 40_000_000)
+
+
+def _node_by_websocket(world: World) -> AbstractContextManager[str]:
+    return ws.serving(
+        ws.answering(lambda request: pass_on(json.dumps(request).encode(), world.node.url))
+    )
+
+
+WEBSOCKET: Mapping[Row, tuple[Fault, ...]] = {
+    policy.NOT_DELIVERED: (
+        _ws_fault("refused", lambda: ws.at(dead())),
+        _ws_fault("SYNs dropped", lambda: ws.at(blackhole())),
+        _ws_fault("no handshake", lambda: ws.at(Silent())),
+        _ws_fault("handshake drips", lambda: ws.at(Dripping(b"HTTP/1.1 101 X\r\n" * 99, 0.02))),
+        _ws_fault("closed", lambda: ws.at(Closing(after="request", how="fin"))),
+        _ws_fault("reset", lambda: ws.at(Closing(after="request", how="rst"))),
+        _ws_fault("an HTTP server", lambda: ws.at(Replying(http(200, b"{}")))),
+        *(_ws_fault(f"HTTP {status}", ws.refusing(status)) for status in (401, 403, 404, 429, 503)),
+        _ws_fault("redirect", ws.refusing(307, {"Location": "ws://u:p@other/?t=1"})),
+        _ws_fault("TLS stalls", lambda: _as_wss(ws.at(StallingTLS()))),
+        _ws_fault("plain WebSocket on a wss port", lambda: _as_wss(ws.serving(ws.silent))),
+        *(_wrong_ws_certificate(kind) for kind in ("expired", "other host", "stranger")),
+    ),
+    policy.MAYBE_DELIVERED: (
+        _ws_fault("silent", lambda: ws.serving(ws.silent)),
+        _ws_fault("notifications without end", lambda: ws.serving(ws.notify_for_ever)),
+        _ws_fault("vanished", lambda: ws.serving(ws.vanish)),
+        _ws_fault("no frame", lambda: ws.serving(ws.garble)),
+        _ws_fault("too large", lambda: ws.serving(_say_too_much)),
+        *(_ws_closing(code) for code in (1000, 1009, 1011, 1013)),
+    ),
+    policy.NO_ANSWER: _ws_answers(policy.NO_ANSWER),
+    policy.NULL_RESULT: _ws_answers(policy.NULL_RESULT),
+    policy.OTHER_RESULT: _ws_answers(policy.OTHER_RESULT),
+    policy.VERDICT: _ws_answers(policy.VERDICT),
+    policy.NOT_FROM_ME: _ws_answers(policy.NOT_FROM_ME),
+    policy.PASSED_ON: _ws_answers(policy.PASSED_ON),
+    policy.RESULT: (Fault("it answers", _node_by_websocket),),
+}
+"""What provokes each row at the only endpoint, a WebSocket. It has no HTTP status: those rows are
+failures of its handshake, which delivers nothing."""
