@@ -1,7 +1,19 @@
 #!/bin/sh
 # Sets up and runs everything that must hold. Arguments go to pytest: sh tests/run.sh -k failover
+#
+#   sh tests/run.sh --system    as root on Debian: installs nginx and iproute2 for the tests that
+#                               need them, as CI does; elsewhere those tests are skipped
 set -eu
 CDPATH='' cd -- "$(dirname -- "$0")/.."
+
+system=${CI:-}
+if [ "${1:-}" = --system ]; then
+    system=true
+    shift
+fi
+if [ "$system" = true ]; then
+    sh tests/support/system.sh
+fi
 sh tests/support/setup.sh test
 
 step() {

@@ -135,6 +135,7 @@ def test_a_wrong_option_is_named_and_nothing_is_sent(
     run = seqsend("rpc", "eth_chainId", "--json", *given, environment=ENV | environment)
     assert run.document["status"] == "usage"
     assert said in run.document["error"]["message"]
+    assert "; good: " in run.document["error"]["message"]
     assert run.err == f"error: {run.document['error']['message']}\n"
     assert "secret" not in run.out + run.err
 
@@ -156,7 +157,7 @@ def test_words_that_are_not_understood_are_refused_without_secrets(
     run = seqsend(*words)
     assert (run.code, run.out) == (2, "")
     assert said in run.err
-    assert "--help says what it takes" in run.err
+    assert "--help says what it takes; good: seqsend " in run.err
     assert "secret" not in run.err
 
 

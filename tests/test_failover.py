@@ -2,7 +2,8 @@
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -26,8 +27,14 @@ class Scripted:
 
     def __init__(self, outcomes: Outcomes) -> None:
         self.outcomes = outcomes
-        self.asked: list[int] = []
         self.bodies: list[bytes] = []
+        self._of_this_thread = threading.local()
+
+    @property
+    def asked(self) -> list[int]:
+        """Who was asked by this thread, in order."""
+        found: list[int] = self._of_this_thread.__dict__.setdefault("asked", [])
+        return found
 
     def exchange(self, endpoint: Endpoint, body: bytes, exchange: Exchange) -> Reply:
         self.asked.append(endpoint.index)
@@ -71,31 +78,24 @@ def _end(failover: Failover, method: str = "eth_chainId", *, retry_unsafe: bool 
 
 
 def _model(
-    sequence: list[Outcomes], method: str, *, retry_unsafe: bool
-) -> Iterator[tuple[str, list[int]]]:
-    """What the contract says of calls made one after the other: how each ends, whom it asks."""
-    preferred = 1
-    for outcomes in sequence:
-        count = len(outcomes)
-        asked, maybe, end = [], False, None
-        for step in range(count):
-            index = (preferred - 1 + step) % count + 1
-            asked.append(index)
-            outcome = outcomes[index]
-            if outcome == "result":
-                end = "ok"
-            elif outcome == "verdict":
-                untrusted = maybe and method == "eth_sendRawTransaction"
-                end = "unknown" if untrusted else "rejected"
-            maybe = maybe or outcome == "silent"
-            if end is None and maybe and method == "eth_sendTransaction" and not retry_unsafe:
-                end = "unknown"
-                break
-            if end is not None:
-                if step:
-                    preferred = index
-                break
-        yield end or ("unknown" if maybe else "unreachable"), asked
+    outcomes: Outcomes, preferred: int, method: str, *, retry_unsafe: bool = False
+) -> tuple[str, list[int], int]:
+    """What the contract says of one call: how it ends, whom it asks, who is preferred then."""
+    count = len(outcomes)
+    asked: list[int] = []
+    maybe = False
+    for step in range(count):
+        index = (preferred - 1 + step) % count + 1
+        asked.append(index)
+        outcome = outcomes[index]
+        if outcome in ("result", "verdict"):
+            untrusted = maybe and method == "eth_sendRawTransaction"
+            refused = "unknown" if untrusted else "rejected"
+            return "ok" if outcome == "result" else refused, asked, index
+        maybe = maybe or outcome == "silent"
+        if maybe and method == "eth_sendTransaction" and not retry_unsafe:
+            return "unknown", asked, preferred
+    return "unknown" if maybe else "unreachable", asked, preferred
 
 
 _OUTCOMES = st.sampled_from(["refused", "silent", "result", "verdict"])
@@ -116,11 +116,52 @@ def test_asks_and_ends_as_the_contract_says(
     one = st.fixed_dictionaries(dict.fromkeys(range(1, count + 1), _OUTCOMES))
     sequence = data.draw(st.lists(one, min_size=1, max_size=6))
     failover, transport = _failover(sequence[0])
-    seen = []
+    preferred = 1
     for outcomes in sequence:
-        transport.outcomes, transport.asked = outcomes, []
-        seen.append((_end(failover, method, retry_unsafe=retry_unsafe), transport.asked))
-    assert seen == list(_model(sequence, method, retry_unsafe=retry_unsafe))
+        transport.outcomes = outcomes
+        transport.asked.clear()
+        end, asked, preferred = _model(outcomes, preferred, method, retry_unsafe=retry_unsafe)
+        assert _end(failover, method, retry_unsafe=retry_unsafe) == end
+        assert transport.asked == asked
+        assert failover.preferred.index == preferred
+
+
+@given(
+    count=st.integers(1, 4),
+    threads=st.integers(1, 8),
+    data=st.data(),
+    method=st.sampled_from(["eth_chainId", "eth_sendRawTransaction", "eth_sendTransaction"]),
+)
+def test_any_number_of_threads_keep_to_the_same_model(
+    count: int, threads: int, data: st.DataObject, method: str
+) -> None:
+    """Each call starts at an endpoint that was preferred for a while, and goes on as if alone."""
+    one = st.fixed_dictionaries(dict.fromkeys(range(1, count + 1), _OUTCOMES))
+    failover, transport = _failover(dict.fromkeys(range(1, count + 1), "refused"))
+    for outcomes in data.draw(st.lists(one, min_size=1, max_size=3)):
+        transport.outcomes = outcomes
+        preferred = {failover.preferred.index}
+        while not (then := {_model(outcomes, p, method)[2] for p in preferred}) <= preferred:
+            preferred |= then
+        allowed = [_model(outcomes, p, method)[:2] for p in preferred]
+        start = threading.Barrier(threads)
+        seen: list[tuple[str, list[int]]] = []
+
+        def call_twice(start: threading.Barrier = start, seen: Any = seen) -> None:
+            start.wait()
+            for _ in range(2):
+                transport.asked.clear()
+                end = _end(failover, method)
+                seen.append((end, list(transport.asked)))
+
+        running = [threading.Thread(target=call_twice) for _ in range(threads)]
+        for thread in running:
+            thread.start()
+        for thread in running:
+            thread.join()
+        assert len(seen) == 2 * threads
+        assert [call for call in seen if call not in allowed] == []
+        assert failover.preferred.index in preferred
 
 
 def test_every_endpoint_gets_the_same_bytes_and_every_attempt_is_told() -> None:
@@ -221,9 +262,8 @@ def test_threads_share_the_preferred_endpoint() -> None:
         thread.join()
     assert ends == ["ok"] * 8
     assert failover.preferred.index == 3
-    before = len(transport.asked)
     assert _end(failover) == "ok"
-    assert transport.asked[before:] == [3]
+    assert transport.asked == [3]
     ids = [body.split(b'"id":')[1] for body in transport.bodies]
     assert len(set(ids)) == 9  # one a call, the same for all its endpoints
     assert all(len(list(group)) <= 3 for _, group in itertools.groupby(sorted(ids)))

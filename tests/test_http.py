@@ -4,22 +4,21 @@ import gzip
 import json
 import logging
 import socket
-import ssl
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
 from seqsend import CallError, SequencerClient, UsageError
 from seqsend.events import Attempt
+from tests.support.certificates import Authority, Kind
 from tests.support.node import Anvil
 from tests.support.servers import (
     Closing,
@@ -72,6 +71,16 @@ def test_a_kept_connection_that_the_server_has_closed_is_dialled_anew() -> None:
         server.drop_connections()
         assert client.request("eth_chainId").attempts[0].outcome == "answered"
         assert server.connections == 2
+
+
+def test_a_connection_that_was_idle_for_long_is_dialled_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Servers close such: a request must not meet the close on its way."""
+    with Replying(answer) as server, SequencerClient(server.url) as client:
+        client.request("eth_chainId")
+        monkeypatch.setattr("seqsend.transports.connections.LONGEST_IDLE", 0.0)
+        assert "dial" in client.request("eth_chainId").attempts[0].timings
 
 
 def test_threads_share_the_pool() -> None:
@@ -444,49 +453,46 @@ def test_a_proxy_of_another_kind_is_a_usage_error(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture
-def secure(authority: trustme.CA) -> Iterator[Callable[[str], Any]]:
-    """Servers on 127.0.0.1 with a certificate for the given name."""
-    running: list[Any] = []
-
-    def start(name: str) -> Any:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert(name).configure_cert(context)
-        running.append(Replying(answer, tls=context))
-        return running[-1].__enter__()
-
-    yield start
-    for server in running:
-        server.__exit__(None, None, None)
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
 
 
 def test_tls_is_verified_with_the_trust_that_was_named(
-    authority: trustme.CA,
-    secure: Callable[[str], Any],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pem = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(str(pem))
-    url = f"https://127.0.0.1:{secure('127.0.0.1').port}"
-    trusted = one_attempt(url, cacert=str(pem))
-    assert trusted.outcome == "answered"
-    assert {"dial", "tls", "send", "answer"} <= set(trusted.timings)
-    untrusted = one_attempt(url)
+    with Replying(answer, tls=authority.context()) as server:
+        url = server.url.replace("http", "https")
+        trusted = one_attempt(url, cacert=authority.pem)
+        assert trusted.outcome == "answered"
+        assert {"dial", "tls", "send", "answer"} <= set(trusted.timings)
+        for variable in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+            with monkeypatch.context() as patch:
+                patch.setenv(variable, authority.pem)
+                assert one_attempt(url).outcome == "answered"
+        untrusted = one_attempt(url)
     assert (untrusted.phase, untrusted.delivered) == ("tls", "no")
     assert untrusted.reason == "certificate not trusted: unable to get local issuer certificate"
-    for variable in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        with monkeypatch.context() as patch:
-            patch.setenv(variable, str(pem))
-            assert one_attempt(url).outcome == "answered"
-    other = one_attempt(f"https://127.0.0.1:{secure('other.example').port}", cacert=str(pem))
-    assert (other.phase, other.delivered) == ("tls", "no")
-    assert other.reason is not None
-    assert other.reason.startswith("certificate not trusted: IP address mismatch")
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("expired", "certificate has expired"),
+        ("not yet", "certificate is not yet valid"),
+        ("other host", "IP address mismatch, certificate is not valid for '127.0.0.1'"),
+        ("stranger", "unable to get local issuer certificate"),
+        ("self-signed", "self-signed certificate"),
+    ],
+)
+def test_a_certificate_that_is_wrong_is_named_in_words(
+    authority: Authority, kind: Kind, said: str
+) -> None:
+    with Replying(answer, tls=authority.context(kind)) as server:
+        url = server.url.replace("http", "https")
+        attempt = one_attempt(url, cacert=authority.pem)
+    assert (attempt.phase, attempt.delivered) == ("tls", "no")
+    assert attempt.reason is not None
+    assert attempt.reason.startswith(f"certificate not trusted: {said}")
 
 
 def test_a_named_trust_that_cannot_be_read_is_a_usage_error(tmp_path: Path) -> None:
@@ -498,13 +504,14 @@ def test_a_named_trust_that_cannot_be_read_is_a_usage_error(tmp_path: Path) -> N
     SequencerClient("http://seq.example", cacert=str(tmp_path / "none.pem")).close()
 
 
-def test_the_wrong_protocol_on_a_port_is_named(secure: Callable[[str], Any]) -> None:
+def test_the_wrong_protocol_on_a_port_is_named() -> None:
     with Closing(after="accept", how="fin", partial=http(400, b"")) as plain:
         attempt = one_attempt(plain.url.replace("http:", "https:"))
     assert attempt.reason == "TLS failed: the port does not speak TLS (plain HTTP?)"
     assert attempt.delivered == "no"
-    attempt = one_attempt(f"http://127.0.0.1:{secure('127.0.0.1').port}")
-    assert attempt.outcome == "outage"
+    with Closing(after="request", how="fin", partial=b"\x15\x03\x01\x00\x02\x02\x46") as secure:
+        attempt = one_attempt(secure.url)
+    assert attempt.reason == "not an HTTP answer but TLS: the port wants https"
 
 
 def test_no_log_line_and_no_traceback_holds_a_secret(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,10 +1,8 @@
 """`seqsend send` against a real node: what the issue promises, line by line."""
 
 import os
-import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -236,26 +234,6 @@ def test_what_is_no_transaction_is_not_sent(raw: str) -> None:
     assert sent.document["status"] == "usage"
     assert sent.document["hash"] is None
     assert sent.err.startswith("error: raw transaction ") or "deposit" in sent.err
-
-
-def test_ctrl_c_says_what_was_sent_and_exits_130(fresh_tx: FreshTx) -> None:
-    signed = fresh_tx()
-    with Silent() as silent:
-        running = subprocess.Popen(
-            [sys.executable, "-m", "seqsend", "send", signed.raw, through(silent.url), "--json"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        deadline = time.monotonic() + 20
-        while not silent.requests and time.monotonic() < deadline:
-            time.sleep(0.01)
-        running.send_signal(signal.SIGINT)
-        out, err = running.communicate(timeout=5)
-    assert running.returncode == 130
-    assert f'"hash":"{signed.hash}"' in out
-    assert "may have been delivered" in err
-    assert "Traceback" not in err
 
 
 def test_a_closed_pipe_ends_it_quietly(node: Anvil, fresh_tx: FreshTx) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.moments import until
 from tests.support.node import Anvil, find_anvil
 from tests.support.servers import (
     Closing,
@@ -36,13 +37,6 @@ from tests.support.wallet import Signed, Wallet
 
 CALL = {"jsonrpc": "2.0", "id": 7, "method": "eth_chainId", "params": []}
 WITHIN = 5.0  # seconds in which what is waited for has to come
-
-
-def until(true: Callable[[], object]) -> None:
-    deadline = time.monotonic() + WITHIN
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def post(port: int, message: object = CALL, *, timeout: float = WITHIN) -> tuple[int, bytes]:

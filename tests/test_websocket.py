@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 import pytest
 import trustme
+from hypothesis import given
+from hypothesis import strategies as st
 from websockets.http11 import Request as Upgrade
 from websockets.sync.server import ServerConnection
 from websockets.utils import accept_key
@@ -33,6 +35,7 @@ from tests.support.servers import (
     dead,
     http,
 )
+from tests.support.wallet import Wallet
 from tests.support.ws import (
     as_ws,
     at,
@@ -94,6 +97,15 @@ def test_a_connection_is_kept_and_dialled_anew_when_the_server_has_closed_it() -
         open_connections[0].close()
         assert client.request("m").attempts[0].outcome == "answered"
         assert len(open_connections) == 2
+
+
+def test_a_connection_that_was_idle_for_long_is_dialled_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with serving(answer) as url, SequencerClient(url) as client:
+        client.request("m")
+        monkeypatch.setattr("seqsend.transports.websocket.LONGEST_IDLE", 0.0)
+        assert "dial" in client.request("m").attempts[0].timings
 
 
 def test_threads_do_not_get_each_others_answers() -> None:
@@ -166,11 +178,7 @@ def test_a_request_that_is_not_taken_ends_by_the_request_timeout() -> None:
         def handle(self, connection: Any) -> None:
             request = self.read_request(connection)
             assert request is not None
-            accept = accept_key(request.headers["Sec-WebSocket-Key"])
-            headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
-            headers["Sec-WebSocket-Accept"] = accept
-            lines = ["HTTP/1.1 101 X", *(f"{k}: {v}" for k, v in headers.items()), "", ""]
-            connection.sendall("\r\n".join(lines).encode())
+            connection.sendall(_accepting(request.headers["Sec-WebSocket-Key"]))
             self.wait()
 
     with (
@@ -288,6 +296,57 @@ def test_credentials_are_used_and_never_shown(caplog: pytest.LogCaptureFixture) 
     shown = repr(attempt) + "".join(ours)
     assert "s3cret" not in shown
     assert "k3y" not in shown
+
+
+class Blurting(Server):
+    """Shakes hands, if it is to, reads the request, says whatever it is told to, and closes."""
+
+    payload = b""
+    shakes_hands = True
+
+    def handle(self, connection: socket.socket) -> None:
+        request = self.read_request(connection)
+        if request is not None and self.shakes_hands:
+            connection.sendall(_accepting(request.headers["Sec-WebSocket-Key"]))
+            connection.recv(65536)
+        connection.sendall(self.payload)
+
+
+def _accepting(key: str) -> bytes:
+    headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
+    headers["Sec-WebSocket-Accept"] = accept_key(key)
+    lines = ["HTTP/1.1 101 X", *(f"{k}: {v}" for k, v in headers.items()), "", ""]
+    return "\r\n".join(lines).encode()
+
+
+_ANSWER = b'{"jsonrpc":"2.0","id":1,"result":"0x1"}'
+_NOTE = b'{"jsonrpc":"2.0","method":"eth_subscription"}'
+_FRAMES = st.builds(
+    # RFC 6455, section 5.2: final and reserved bits, kind; mask bit and length; payload.
+    lambda bits, kind, mask, data: bytes([bits << 4 | kind, mask << 7 | len(data)]) + data,
+    st.sampled_from([8, 8, 8, 0, 12, 15]),
+    st.integers(0, 15),
+    st.sampled_from([0, 0, 0, 1]),
+    st.binary(max_size=125) | st.sampled_from([_ANSWER, _NOTE, b"\x03\xe8bye", b""]),
+)
+_WORDS = st.lists(_FRAMES | st.binary(max_size=9), max_size=6).map(b"".join)
+
+
+def test_any_bytes_are_an_answer_or_an_error_of_ours_and_never_an_acceptance() -> None:
+    signed = Wallet(0).sign(2, nonce=0)
+    with Blurting() as server:
+
+        @given(_WORDS | st.binary(max_size=200), st.booleans())
+        def blurt(payload: bytes, shakes_hands: bool) -> None:  # noqa: FBT001
+            server.payload, server.shakes_hands = payload, shakes_hands
+            with SequencerClient(as_ws(server.url), request_timeout=0.5) as client:
+                started = time.monotonic()
+                with pytest.raises(CallError) as caught:
+                    client.send_raw_transaction(signed.raw)
+                assert time.monotonic() - started <= 2 * (0.5 + OVERRUN)
+            assert shakes_hands or caught.value.delivered == "no"
+
+        blurt()
 
 
 def test_a_proxy_is_used_but_never_for_loopback(monkeypatch: pytest.MonkeyPatch) -> None:

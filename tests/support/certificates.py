@@ -7,7 +7,7 @@ from typing import Literal
 
 import trustme
 
-Kind = Literal["good", "expired", "not yet", "other host", "stranger"]
+Kind = Literal["good", "expired", "not yet", "other host", "stranger", "self-signed"]
 """``stranger`` is signed by an authority that nobody was told of."""
 
 _DAY = dt.timedelta(days=1)
@@ -39,7 +39,12 @@ class Authority:
     def context(self, kind: Kind = "good") -> ssl.SSLContext:
         """Return what a server with such a certificate needs."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.issue(kind).configure_cert(context)
+        if kind == "self-signed":
+            own = self._unknown
+            with own.private_key_pem.tempfile() as key, own.cert_pem.tempfile() as certificate:
+                context.load_cert_chain(certificate, key)
+        else:
+            self.issue(kind).configure_cert(context)
         return context
 
     def files(self) -> tuple[Path, Path]:

@@ -277,6 +277,9 @@ def _bomb() -> bytes:
     return http(200, head + again * 599, {"Content-Encoding": "gzip"})
 
 
+BOMB = _bomb()
+"""A response of 600 kB that inflates to 600 MB."""
+
 _OK = b"HTTP/1.1 200 OK\r\n"
 _LONG = b"Content-Length: 999\r\n\r\n"
 _CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
@@ -321,7 +324,7 @@ HTTP: Mapping[Row, tuple[Fault, ...]] = {
         _fault("chunks without end", lambda: Dripping(_OK + _CHUNKED + b"1\r\n \r\n" * 999, 0.01)),
         _fault("100 Continue without end", lambda: Replying(b"HTTP/1.1 100 C\r\n\r\n" * 100_000)),
         _fault("a body that stops", lambda: Dripping(_OK + _LONG, 0)),
-        _fault("a gzip bomb of 600 MB", lambda: Replying(_bomb())),
+        _fault("a gzip bomb of 600 MB", lambda: Replying(BOMB)),
         _fault(
             "too large",
             lambda: Replying(http(200, b" " * 100_000)),

@@ -78,8 +78,16 @@ def dead() -> Iterator[Address]:
         yield Address(held.getsockname()[1])
 
 
+@dataclass(frozen=True)
+class Hole(Address):
+    """Where a SYN vanishes."""
+
+    waiting: int = 0
+    """How many connections of its own it keeps waiting to be so."""
+
+
 @contextmanager
-def blackhole() -> Iterator[Address]:
+def blackhole() -> Iterator[Hole]:
     """Yield a port that drops every SYN: its queue of connections is full (Linux does so)."""
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
@@ -97,7 +105,7 @@ def blackhole() -> Iterator[Address]:
                     break
             else:
                 raise RuntimeError("this system takes connections that nobody accepts")
-            yield Address(address[1])
+            yield Hole(address[1], waiting=1)
         finally:
             for client in waiting:
                 client.close()

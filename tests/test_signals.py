@@ -1,0 +1,120 @@
+"""Ctrl-C at every stage, and readers that leave before the end."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import jsonschema
+import pytest
+
+from tests.conftest import FreshTx
+from tests.support.cli import SCHEMA
+from tests.support.moments import count_connections, until
+from tests.support.node import Anvil
+from tests.support.servers import (
+    Dripping,
+    Replying,
+    Request,
+    Silent,
+    StallingTLS,
+    blackhole,
+    http,
+    jsonrpc_result,
+)
+
+COMMAND = [sys.executable, "-m", "seqsend"]
+NOT_DELIVERED, MAYBE = "nothing was delivered", "may have been delivered"
+
+
+def was_asked(server: Any) -> bool:
+    return bool(server.requests)
+
+
+def is_dialled(server: Any) -> bool:
+    return bool(server.waiting < count_connections("SYN_SENT", server.port))
+
+
+class _SilentOnLookUps(Replying):
+    """Fails a send, and never answers the look-up that follows."""
+
+    def __init__(self) -> None:
+        super().__init__(self._reply_to)
+
+    def _reply_to(self, request: Request) -> bytes:
+        if request.json["method"] != "eth_sendRawTransaction":
+            self.wait()
+        return http(503, b"")
+
+
+DRIPS = b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n" + b" " * 999
+STAGES: dict[str, tuple[Callable[[], AbstractContextManager[Any]], str, Any, str, str]] = {
+    "dial": (blackhole, "http", is_dialled, "dial", NOT_DELIVERED),
+    "TLS": (StallingTLS, "https", lambda s: s.connections, "tls", NOT_DELIVERED),
+    "wait": (Silent, "http", was_asked, "answer", MAYBE),
+    "answer": (lambda: Dripping(DRIPS, 0.05), "http", was_asked, "answer", MAYBE),
+    "look-up": (_SilentOnLookUps, "http", lambda s: len(s.requests) == 2, "answer", MAYBE),
+    "WebSocket's handshake": (Silent, "ws", was_asked, "upgrade", NOT_DELIVERED),
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_ctrl_c_says_what_was_and_was_not_sent(stage: str, fresh_tx: FreshTx) -> None:
+    start, scheme, has_come_to_it, phase, said = STAGES[stage]
+    signed = fresh_tx()
+    with start() as server:
+        at = f"--rollup.sequencer-http={server.url.replace('http', scheme, 1)}"
+        running = subprocess.Popen(
+            [*COMMAND, "send", signed.raw, at, "--json"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        until(lambda: has_come_to_it(server))
+        running.send_signal(signal.SIGINT)
+        interrupted = time.monotonic()
+        out, err = running.communicate(timeout=10)
+        assert time.monotonic() - interrupted <= 2  # the timeouts are 5 and 10 s
+    assert running.returncode == 130
+    document = json.loads(out)
+    jsonschema.validate(document, SCHEMA)
+    assert (document["status"], document["hash"]) == ("interrupted", signed.hash)
+    assert (document["attempts"][-1]["outcome"], document["attempts"][-1]["phase"]) == (
+        "interrupted",
+        phase,
+    )
+    assert err.splitlines()[-1] == f"error: interrupted: {_sentence(said)}"
+    assert "Traceback" not in err
+
+
+def _sentence(said: str) -> str:
+    return said if said == NOT_DELIVERED else f"it {said}"
+
+
+def test_a_reader_that_leaves_early_ends_it_quietly() -> None:
+    environment = {**os.environ, "PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"}
+    with Replying(lambda request: jsonrpc_result(request, ["x" * 100] * 50_000)) as server:
+        done = subprocess.run(
+            ["sh", "-c", f"seqsend rpc m -q --rollup.sequencer-http={server.url} | head -c 10"],
+            capture_output=True,
+            text=True,
+            env=environment,
+            timeout=30,
+            check=False,
+        )
+    assert (done.returncode, done.stdout, done.stderr) == (0, '["xxxxxxxx', "")
+
+
+def test_head_1_gets_the_hash(node: Anvil, fresh_tx: FreshTx) -> None:
+    signed = fresh_tx()
+    send = f"{sys.executable} -m seqsend send {signed.raw} --rollup.sequencer-http={node.url}"
+    done = subprocess.run(
+        ["sh", "-c", f"{send} --json | head -1"], capture_output=True, timeout=30, check=False
+    )
+    assert json.loads(done.stdout)["hash"] == signed.hash
+    assert b"rror" not in done.stderr
