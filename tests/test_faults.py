@@ -8,9 +8,10 @@ traceback, and without a secret on any stream or in any file.
 import base64
 import os
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -144,53 +145,42 @@ def provoked(
     return [judgement.row for judgement in judged], said
 
 
-CASES_HTTP = [pytest.param(r, f, id=f"{r.name}: {f.name}") for r, fs in HTTP.items() for f in fs]
-CASES_WEBSOCKET = [
-    pytest.param(r, f, id=f"{r.name}: {f.name}") for r, fs in WEBSOCKET.items() for f in fs
-]
+def cases(
+    table: Mapping[Row, tuple[Fault, ...]], ends: Mapping[Row, str], *, alone: bool
+) -> list[Any]:
+    name = "WebSocket, " if alone else ""
+    return [
+        pytest.param(
+            row, fault, fault.ends or ends[row], alone, id=f"{name}{row.name}: {fault.name}"
+        )
+        for row, faults in table.items()
+        for fault in faults
+    ]
 
 
-@pytest.mark.parametrize(("row", "fault"), CASES_HTTP)
-def test_a_fault_at_the_first_endpoint_loses_no_transaction(
+CASES = cases(HTTP, ENDS_HTTP, alone=False) + cases(WEBSOCKET, ENDS_WEBSOCKET, alone=True)
+
+
+@pytest.mark.parametrize(("row", "fault", "ends", "alone"), CASES)
+def test_a_fault_loses_no_transaction_and_is_told_truthfully(
     *,
     row: Row,
     fault: Fault,
+    ends: str,
+    alone: bool,
     world: World,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     record_property: Callable[[str, object], None],
 ) -> None:
-    record_property("fault", f"{row.name}: {fault.name}")
+    record_property("fault", f"{'WebSocket, ' if alone else ''}{row.name}: {fault.name}")
     with fault.start(world) as url:
         secret = with_secrets(url)
-        run = send(world, fault.options, tmp_path, secret, world.node.url)
+        run = send(world, fault.options, tmp_path, secret, *(() if alone else (world.node.url,)))
         record_property("overrun_ms", worst_overrun(run))
-        check(run, world, fault.ends or ENDS_HTTP[row], tmp_path)
+        check(run, world, ends, tmp_path)
         first = run.document["attempts"][0]
         assert (first["endpoint"]["index"], first["delivered"]) == (1, row.delivered)
-        found, said = provoked(world, secret, fault, monkeypatch)
-    # A transaction that was taken is refused the second time, and then found.
-    assert found[-1 if row is policy.RESULT else 0] == row
-    assert [s for s in SECRETS if s.lower() in said.lower()] == []
-
-
-@pytest.mark.parametrize(("row", "fault"), CASES_WEBSOCKET)
-def test_a_fault_of_a_websocket_is_told_truthfully(
-    *,
-    row: Row,
-    fault: Fault,
-    world: World,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    record_property: Callable[[str, object], None],
-) -> None:
-    record_property("fault", f"WebSocket, {row.name}: {fault.name}")
-    with fault.start(world) as url:
-        secret = with_secrets(url)
-        run = send(world, fault.options, tmp_path, secret)
-        record_property("overrun_ms", worst_overrun(run))
-        check(run, world, ENDS_WEBSOCKET[row], tmp_path)
-        assert run.document["attempts"][0]["delivered"] == row.delivered
         found, said = provoked(world, secret, fault, monkeypatch)
     # A transaction that was taken is refused the second time, and then found.
     assert found[-1 if row is policy.RESULT else 0] == row
@@ -202,4 +192,4 @@ def test_no_row_of_the_failure_table_is_without_what_provokes_it() -> None:
     of_http_alone = {row for row in policy.ROWS if row.name.startswith("HTTP ")}
     assert set(WEBSOCKET) == set(policy.ROWS) - of_http_alone
     assert all([*HTTP.values(), *WEBSOCKET.values()])
-    assert len(CASES_HTTP) >= 40
+    assert len(CASES) >= 40

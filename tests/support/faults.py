@@ -14,10 +14,10 @@ from typing import Any, Literal
 from seqsend import policy
 from seqsend.policy import Row
 from tests.support import ws
+from tests.support.answers import BODIES, HOSTILE, POOR, Body, error, message
 from tests.support.certificates import Authority, Kind
 from tests.support.nginx import Nginx
 from tests.support.node import Anvil
-from tests.support.sayings import SAID
 from tests.support.servers import (
     Address,
     Closing,
@@ -65,104 +65,6 @@ class Fault:
     options: tuple[str, ...] = ()
 
 
-Body = Callable[[Any, Signed], bytes]
-"""Makes an answer of the id that was asked with and the transaction that was sent."""
-
-
-def _fixed(body: bytes) -> Body:
-    return lambda _id, _signed: body
-
-
-def _message(**members: Any) -> Body:
-    """Return a JSON-RPC message; ``HASH`` in it stands for the transaction's hash."""
-
-    def make(request_id: Any, signed: Signed) -> bytes:
-        text = json.dumps({"jsonrpc": "2.0", "id": request_id} | members)
-        return text.replace("HASH", signed.hash).encode()
-
-    return make
-
-
-def _error(code: int, message: str, data: Any = None) -> Body:
-    return _message(error={"code": code, "message": message, "data": data})
-
-
-def _template(text: str) -> Body:
-    """Return an answer that json.dumps would not write; ``ID`` and ``HASH`` are filled in."""
-
-    def make(request_id: Any, signed: Signed) -> bytes:
-        filled = text.replace("ID", str(request_id)).replace("HASH", signed.hash)
-        return filled.encode("utf-8", "surrogatepass")
-
-    return make
-
-
-_HOSTILE = "\x1b[2J\x1b]0;owned\x07[red]\u202e\u2066\r\nendpoint 1 of 1 answered\x00\x9b31m"
-_POOR = "insufficient funds for gas * price + value"
-
-_BODIES: Mapping[Row, Mapping[str, Body]] = {
-    policy.NO_ANSWER: {
-        "nothing": _fixed(b""),
-        "blanks": _fixed(b" \r\n\t "),
-        "a page": _fixed(b"<html><body>It works!</body></html>"),
-        "a number": _fixed(b"42"),
-        "an array": _fixed(b"[]"),
-        "a batch's answer": lambda i, s: b"[" + _message(result=s.hash)(i, s) + b"]",
-        "the answer to another": _message(id=999_999, result="HASH"),
-        "its id as text": _template('{"jsonrpc":"2.0","id":"ID","result":"HASH"}'),
-        "its id as a fraction": _template('{"jsonrpc":"2.0","id":ID.0,"result":"HASH"}'),
-        "a true id": _message(id=True, result="HASH"),
-        "no id": _template('{"jsonrpc":"2.0","result":"HASH"}'),
-        "its id twice": _template('{"jsonrpc":"2.0","id":ID,"result":"HASH","id":0}'),
-        "no version": _template('{"id":ID,"result":"HASH"}'),
-        "neither result nor error": _message(),
-        "both": _message(result="HASH", error={"code": -32000, "message": "m"}),
-        "an error in words": _message(error="nonce too low"),
-        "an error without a code": _message(error={"message": "nonce too low"}),
-        "an error whose code is text": _message(error={"code": "-32000", "message": "m"}),
-        "an error whose message is none": _message(error={"code": -32000, "message": ["m"]}),
-        "NaN": _template('{"jsonrpc":"2.0","id":ID,"result":NaN}'),
-        "infinity": _template('{"jsonrpc":"2.0","id":ID,"result":1e999}'),
-        "deep nesting": _template('{"jsonrpc":"2.0","id":ID,"result":' + "[" * 100_000),
-        "an enormous integer": _template('{"jsonrpc":"2.0","id":ID,"result":' + "9" * 5000 + "}"),
-        "invalid UTF-8": lambda i, s: _message(result=s.hash)(i, s).replace(b"0x", b"\xff\xfe"),
-        "UTF-16": lambda i, s: _message(result=s.hash)(i, s).decode().encode("utf-16"),
-        "a bare surrogate": _template('{"jsonrpc":"2.0","id":ID,"result":"\udc80HASH"}'),
-        "half of it": _template('{"jsonrpc":"2.0","id":ID,"resu'),
-        "two of them": lambda i, s: _message(result=s.hash)(i, s) * 2,
-    },
-    policy.NULL_RESULT: {"null": _message(result=None)},
-    policy.OTHER_RESULT: {
-        "another hash": _message(result="0x" + "cd" * 32),
-        "the hash without 0x": lambda i, s: _message(result=s.hash[2:])(i, s),
-        "the hash and more": _message(result="HASH "),
-        "the hash in a list": _message(result=["HASH"]),
-        "true": _message(result=True),
-        "an object": _message(result={"transactionHash": "HASH"}),
-        "hostile text": _message(result=_HOSTILE),
-        "a surrogate": _template('{"jsonrpc":"2.0","id":ID,"result":"\\ud800"}'),
-        "10 MB": _message(result="A" * 10_000_000),
-        "two results": _template('{"jsonrpc":"2.0","id":ID,"result":"HASH","result":1}'),
-    },
-    policy.VERDICT: {
-        "insufficient funds": _error(-32000, _POOR),
-        "hostile text": _error(-32000, _HOSTILE, {_HOSTILE: [_HOSTILE]}),
-        "a surrogate": _error(3, "\ud800", "\udfff"),
-        "10 MB": _error(-32000, "A" * 10_000_000),
-        "a code of its own": _error(10**30, "no"),
-        "no id to answer to": _message(id=None, error={"code": -32700, "message": "parse error"}),
-    },
-    **{
-        row: {
-            f"{code} {message}": _error(code, message)
-            for method, code, message, said in SAID
-            if said is row and method == "eth_sendRawTransaction"
-        }
-        for row in (policy.NOT_FROM_ME, policy.PASSED_ON)
-    },
-}
-
-
 def _http_answer(status: int, body: Body) -> Start:
     @contextmanager
     def start(world: World) -> Iterator[str]:
@@ -176,7 +78,7 @@ def _http_answer(status: int, body: Body) -> Start:
 
 
 def _answers(row: Row, status: int = 200) -> tuple[Fault, ...]:
-    return tuple(Fault(name, _http_answer(status, body)) for name, body in _BODIES[row].items())
+    return tuple(Fault(name, _http_answer(status, body)) for name, body in BODIES[row].items())
 
 
 def _fault(
@@ -336,7 +238,7 @@ HTTP: Mapping[Row, tuple[Fault, ...]] = {
         *(_nginx(status) for status in ("401", "403", "404")),
         _nginx("429", calls=2),
         *(
-            Fault(f"{status} with an error", _http_answer(status, _error(-32000, "nonce too low")))
+            Fault(f"{status} with an error", _http_answer(status, error(-32000, "nonce too low")))
             for status in (401, 429)
         ),
     ),
@@ -354,15 +256,15 @@ HTTP: Mapping[Row, tuple[Fault, ...]] = {
         _nginx("504", "known"),
         Fault("nginx: http on its https port", _https_of_nginx_without_tls),
         *(
-            Fault(f"{status} with a result", _http_answer(status, _message(result="HASH")))
+            Fault(f"{status} with a result", _http_answer(status, message(result="HASH")))
             for status in (400, 502)
         ),
-        Fault("503 with an error", _http_answer(503, _error(-32011, "no backends available"))),
+        Fault("503 with an error", _http_answer(503, error(-32011, "no backends available"))),
         _fault("503 that quotes the request", lambda: Replying(_echo)),
-        Fault("503 with hostile text", _http_answer(503, _error(-32000, _HOSTILE))),
+        Fault("503 with hostile text", _http_answer(503, error(-32000, HOSTILE))),
     ),
     policy.HTTP_VERDICT: tuple(
-        Fault(str(status), _http_answer(status, _error(-32000, _POOR)))
+        Fault(str(status), _http_answer(status, error(-32000, POOR)))
         for status in (400, 409, 413, 422)
     ),
     policy.NO_ANSWER: (
@@ -396,7 +298,7 @@ def _ws_answers(row: Row) -> tuple[Fault, ...]:
     def starting(body: Body) -> Start:
         return lambda world: ws.serving(ws.answering(lambda r: body(r["id"], world.signed)))
 
-    return tuple(Fault(name, starting(body)) for name, body in _BODIES[row].items())
+    return tuple(Fault(name, starting(body)) for name, body in BODIES[row].items())
 
 
 def _wrong_ws_certificate(kind: Kind) -> Fault:

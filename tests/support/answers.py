@@ -1,0 +1,108 @@
+"""Answers that fall into each row of the failure table, whatever carries them."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from seqsend import policy
+from seqsend.policy import Row
+from tests.support.sayings import SAID
+from tests.support.wallet import Signed
+
+Body = Callable[[Any, Signed], bytes]
+"""Makes an answer of the id that was asked with and the transaction that was sent."""
+
+
+def _fixed(body: bytes) -> Body:
+    return lambda _id, _signed: body
+
+
+def message(**members: Any) -> Body:
+    """Return a JSON-RPC message; ``HASH`` in it stands for the transaction's hash."""
+
+    def make(request_id: Any, signed: Signed) -> bytes:
+        text = json.dumps({"jsonrpc": "2.0", "id": request_id} | members)
+        return text.replace("HASH", signed.hash).encode()
+
+    return make
+
+
+def error(code: int, text: str, data: Any = None) -> Body:
+    """Return a JSON-RPC error."""
+    return message(error={"code": code, "message": text, "data": data})
+
+
+def _template(text: str) -> Body:
+    """Return an answer that json.dumps would not write; ``ID`` and ``HASH`` are filled in."""
+
+    def make(request_id: Any, signed: Signed) -> bytes:
+        filled = text.replace("ID", str(request_id)).replace("HASH", signed.hash)
+        return filled.encode("utf-8", "surrogatepass")
+
+    return make
+
+
+HOSTILE = "\x1b[2J\x1b]0;owned\x07[red]\u202e\u2066\r\nendpoint 1 of 1 answered\x00\x9b31m"
+POOR = "insufficient funds for gas * price + value"
+
+BODIES: Mapping[Row, Mapping[str, Body]] = {
+    policy.NO_ANSWER: {
+        "nothing": _fixed(b""),
+        "blanks": _fixed(b" \r\n\t "),
+        "a page": _fixed(b"<html><body>It works!</body></html>"),
+        "a number": _fixed(b"42"),
+        "an array": _fixed(b"[]"),
+        "a batch's answer": lambda i, s: b"[" + message(result=s.hash)(i, s) + b"]",
+        "the answer to another": message(id=999_999, result="HASH"),
+        "its id as text": _template('{"jsonrpc":"2.0","id":"ID","result":"HASH"}'),
+        "its id as a fraction": _template('{"jsonrpc":"2.0","id":ID.0,"result":"HASH"}'),
+        "a true id": message(id=True, result="HASH"),
+        "no id": _template('{"jsonrpc":"2.0","result":"HASH"}'),
+        "its id twice": _template('{"jsonrpc":"2.0","id":ID,"result":"HASH","id":0}'),
+        "no version": _template('{"id":ID,"result":"HASH"}'),
+        "neither result nor error": message(),
+        "both": message(result="HASH", error={"code": -32000, "message": "m"}),
+        "an error in words": message(error="nonce too low"),
+        "an error without a code": message(error={"message": "nonce too low"}),
+        "an error whose code is text": message(error={"code": "-32000", "message": "m"}),
+        "an error whose message is none": message(error={"code": -32000, "message": ["m"]}),
+        "NaN": _template('{"jsonrpc":"2.0","id":ID,"result":NaN}'),
+        "infinity": _template('{"jsonrpc":"2.0","id":ID,"result":1e999}'),
+        "deep nesting": _template('{"jsonrpc":"2.0","id":ID,"result":' + "[" * 100_000),
+        "an enormous integer": _template('{"jsonrpc":"2.0","id":ID,"result":' + "9" * 5000 + "}"),
+        "invalid UTF-8": lambda i, s: message(result=s.hash)(i, s).replace(b"0x", b"\xff\xfe"),
+        "UTF-16": lambda i, s: message(result=s.hash)(i, s).decode().encode("utf-16"),
+        "a bare surrogate": _template('{"jsonrpc":"2.0","id":ID,"result":"\udc80HASH"}'),
+        "half of it": _template('{"jsonrpc":"2.0","id":ID,"resu'),
+        "two of them": lambda i, s: message(result=s.hash)(i, s) * 2,
+    },
+    policy.NULL_RESULT: {"null": message(result=None)},
+    policy.OTHER_RESULT: {
+        "another hash": message(result="0x" + "cd" * 32),
+        "the hash without 0x": lambda i, s: message(result=s.hash[2:])(i, s),
+        "the hash and more": message(result="HASH "),
+        "the hash in a list": message(result=["HASH"]),
+        "true": message(result=True),
+        "an object": message(result={"transactionHash": "HASH"}),
+        "hostile text": message(result=HOSTILE),
+        "a surrogate": _template('{"jsonrpc":"2.0","id":ID,"result":"\\ud800"}'),
+        "10 MB": message(result="A" * 10_000_000),
+        "two results": _template('{"jsonrpc":"2.0","id":ID,"result":"HASH","result":1}'),
+    },
+    policy.VERDICT: {
+        "insufficient funds": error(-32000, POOR),
+        "hostile text": error(-32000, HOSTILE, {HOSTILE: [HOSTILE]}),
+        "a surrogate": error(3, "\ud800", "\udfff"),
+        "10 MB": error(-32000, "A" * 10_000_000),
+        "a code of its own": error(10**30, "no"),
+        "no id to answer to": message(id=None, error={"code": -32700, "message": "parse error"}),
+    },
+    **{
+        row: {
+            f"{code} {message}": error(code, message)
+            for method, code, message, said in SAID
+            if said is row and method == "eth_sendRawTransaction"
+        }
+        for row in (policy.NOT_FROM_ME, policy.PASSED_ON)
+    },
+}
