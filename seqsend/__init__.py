@@ -10,7 +10,9 @@ from seqsend.version import __version__
 
 TYPE_CHECKING = False  # as in typing, which a script that asks for the version need not load
 if TYPE_CHECKING:
+    from seqsend.checking import check
     from seqsend.client import SequencerClient
+    from seqsend.diagnosis import Diagnosis, EndpointReport, Samples
     from seqsend.errors import (
         CallError,
         DeliveryUnknown,
@@ -26,20 +28,26 @@ __all__ = [
     "Attempt",
     "CallError",
     "DeliveryUnknown",
+    "Diagnosis",
     "Endpoint",
+    "EndpointReport",
     "JsonRpcError",
     "Rejected",
+    "Samples",
     "Sent",
     "SeqsendError",
     "SequencerClient",
     "Unreachable",
     "UsageError",
     "__version__",
+    "check",
 ]
 
 # Imported when first asked for: the program is started in loops, and not every start needs them.
 _ROOMS = {
+    "checking": ["check"],
     "client": ["SequencerClient"],
+    "diagnosis": ["Diagnosis", "EndpointReport", "Samples"],
     "errors": [
         "CallError",
         "DeliveryUnknown",

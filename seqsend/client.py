@@ -4,19 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from seqsend.endpoints import WEBSOCKET, check_header, parse_endpoints, split_url
-from seqsend.errors import UsageError
+from seqsend.configuration import MAX_RESPONSE_SIZE, check_times, configure
 from seqsend.events import Answer, Endpoint, Sent
-from seqsend.failover import Failover, Limits, Observer
+from seqsend.failover import Failover, Observer
 from seqsend.jsonrpc import Call
-from seqsend.quantities import LONGEST
 from seqsend.rawtx import RawTransaction, parse_raw_transaction
-from seqsend.shown import secrets_in_url
 from seqsend.submission import submit
-from seqsend.transports.base import Transport
-
-MAX_RESPONSE_SIZE = 32 * 2**20
-"""Bytes after decompression; the default."""
 
 
 class SequencerClient:
@@ -65,27 +58,22 @@ class SequencerClient:
             UsageError: an argument is wrong.
 
         """
-        times = {
-            "dial_timeout": dial_timeout,
-            "request_timeout": request_timeout,
-            "deadline": deadline,
-            "failback_after": failback_after,
-        }
-        for name, seconds in times.items():
-            if seconds is not None and not 0 < seconds <= LONGEST:
-                raise UsageError(f"{name} is {seconds}, not seconds up to 7 days", good="5.0")
-        if max_response_size < 1:
-            raise UsageError(
-                f"max_response_size is {max_response_size}, not a number of bytes", good="1048576"
-            )
-        parsed = parse_endpoints(endpoints)
-        checked = dict(check_header(*header) for header in (headers or {}).items())
-        self._transport = _transport(parsed, checked, max_response_size, cacert)
+        check_times(failback_after=failback_after)
+        configuration = configure(
+            endpoints,
+            dial_timeout=dial_timeout,
+            request_timeout=request_timeout,
+            deadline=deadline,
+            headers=headers,
+            cacert=cacert,
+            max_response_size=max_response_size,
+        )
+        self._transport = configuration.transport(*configuration.endpoints)
         self._failover = Failover(
-            parsed,
+            configuration.endpoints,
             self._transport,
-            Limits(dial_timeout, request_timeout, deadline),
-            secrets=_secrets(parsed, checked),
+            configuration.limits,
+            secrets=configuration.secrets,
             strict_errors=strict_errors,
             failback_after=failback_after,
             observer=observer,
@@ -151,27 +139,3 @@ class SequencerClient:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _secrets(endpoints: Iterable[Endpoint], headers: Mapping[str, str]) -> frozenset[str]:
-    """Return what a server's words must not carry onto a screen."""
-    found = {secret for endpoint in endpoints for secret in secrets_in_url(endpoint.url)}
-    sent = {split_url(endpoint.url).authorization or "" for endpoint in endpoints}
-    for value in (*headers.values(), *sent):
-        # Of `Bearer abc` a server may quote the second word alone.
-        found |= {value, *value.split()[1:]}
-    return frozenset(found)
-
-
-def _transport(
-    endpoints: Sequence[Endpoint], headers: Mapping[str, str], limit: int, cacert: str | None
-) -> Transport:
-    # Imported with the first client: requests costs more than all the rest of this package, and a
-    # program that only parses, or prints its version, needs none of it.
-    if endpoints[0].url.lower().startswith(WEBSOCKET):
-        from seqsend.transports.websocket import WebSocketTransport
-
-        return WebSocketTransport(endpoints[0], headers, max_response_size=limit, cacert=cacert)
-    from seqsend.transports.http import HttpTransport
-
-    return HttpTransport(endpoints, headers, max_response_size=limit, cacert=cacert)

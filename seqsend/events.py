@@ -26,6 +26,9 @@ after which the next endpoint was tried; ``outage`` one after which none was; ``
 ``not_found`` and ``lookup_failed`` what became of a look-up of the transaction by its hash;
 ``interrupted`` by Ctrl-C."""
 
+TakesTransactions = Literal["yes", "no", "inconclusive"]
+"""Whether an endpoint takes transactions, as far as it lets know."""
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -84,6 +87,8 @@ class Attempt:
     """The JSON-RPC error the endpoint answered with, also where it did not decide the call."""
     timings: Mapping[Phase, float] = field(default_factory=dict)
     """Seconds each finished phase took. A connection that was kept alive has no dial in it."""
+    tls_expires: float | None = None
+    """When the endpoint's certificate expires, in seconds since 1970; known after a TLS dial."""
 
 
 @dataclass(frozen=True, slots=True)

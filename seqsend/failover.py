@@ -188,6 +188,7 @@ class Failover:
             http_status=status,
             error=judgement.error,
             timings=exchange.timings,
+            tls_expires=exchange.tls_expires,
         )
 
     def _cleaned(self, judgement: Judgement) -> Judgement:

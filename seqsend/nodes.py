@@ -7,7 +7,10 @@ is found here and nowhere else.
 import re
 from dataclasses import dataclass
 
-from seqsend.events import Delivered, JsonRpcError
+from seqsend.events import Delivered, JsonRpcError, TakesTransactions
+
+METHOD_NOT_FOUND = -32601
+"""JSON-RPC 2.0, section 5.1."""
 
 SEND_METHODS = frozenset({"eth_sendRawTransaction", "eth_sendRawTransactionConditional"})
 
@@ -40,7 +43,7 @@ class Excuse:
 EXCUSES = (
     # The method is not there: an op-node or a proxy that does not list it (JSON-RPC 2.0, section
     # 5.1; go-ethereum rpc/errors.go methodNotFoundError; proxyd "rpc method is not whitelisted").
-    Excuse((-32601,), "", "no", SEND_METHODS),
+    Excuse((METHOD_NOT_FOUND,), "", "no", SEND_METHODS),
     # Rate limits. 429: Alchemy, documentation on rate limits. -32016: proxyd backend.go
     # ErrOverRateLimit "over rate limit". -32005: Infura "… request rate limited", "… exceeded".
     Excuse((429,), "", "no"),
@@ -98,6 +101,35 @@ _LANDED_WORDS = (
     r"oldnonce",
 )
 _LANDED = "|".join(_LANDED_WORDS)
+
+
+# How an empty transaction ("0x") is refused, before the pool, where transactions are taken.
+_EMPTY_REFUSED = Excuse(
+    (-32000, -32602, -32010),
+    # go-ethereum core/types/transaction.go errShortTypedTx (op-geth, nitro, erigon; proxyd with the
+    # method listed passes it on as -32602, HTTP 400), and "EOF" before
+    r"typed transaction too short|^EOF$"
+    # reth rpc-eth-types EthApiError::EmptyRawTransactionData; foundry anvil/src/eth/error.rs
+    r"|empty transaction data"
+    # besu RpcErrorType INVALID_PARAMS, INVALID_TRANSACTION_PARAMS
+    r"|invalid (transaction )?params"
+    # nethermind EthRpcModule.cs; hardhat, ganache and others that decode RLP
+    r"|invalid rlp|\brlp\b|failed to decode",
+    "no",
+)
+
+
+def takes_transactions(error: JsonRpcError | None) -> TakesTransactions:
+    """Tell from the answer to an empty transaction whether an endpoint takes transactions.
+
+    "Method not found" is a "no", also with HTTP 403 (proxyd without the method listed). A rate
+    limit, a node that is syncing or words that nobody knows leave it open.
+    """
+    if error is None:
+        return "inconclusive"
+    if error.code == METHOD_NOT_FOUND:
+        return "no"
+    return "yes" if _EMPTY_REFUSED.fits(error, "eth_sendRawTransaction") else "inconclusive"
 
 
 def excuse_in(error: JsonRpcError, method: str) -> Excuse | None:

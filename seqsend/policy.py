@@ -4,6 +4,7 @@ Each row of the contract's table (section 4) is a :class:`Row` here with a name;
 name against a test that provokes it.
 """
 
+import re
 from collections.abc import Container
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -81,6 +82,8 @@ _BY_STATUS: tuple[tuple[Container[int], Row], ...] = (
     (range(300, 400), HTTP_REDIRECT),
     (range(1000), HTTP_BROKEN),
 )
+# What a TLS port says to plain HTTP: nginx ngx_http_special_response.c; Go net/http/server.go.
+_WANTS_HTTPS = re.compile(rb"HTTP request (was sent )?to (an )?HTTPS (port|server)")
 _READ_FOR_A_VERDICT = frozenset({400, 409, 413, 422})
 
 
@@ -128,6 +131,8 @@ def _judge_status(status: int, reply: Reply) -> Judgement:
     said = describe_status(status, reply.location)
     if error is not None:
         said = f"{said}: {_describe_error(error)}"
+    elif status == 400 and _WANTS_HTTPS.search(reply.body):
+        said = f"{said}: the port wants https"
     return Judgement(row, said, error=error)
 
 

@@ -62,6 +62,21 @@ def format_duration(seconds: float) -> str:
     return "".join(f"{number}{unit}" for number, unit in parts if number)
 
 
+def parse_whole(text: str) -> int:
+    """Return the whole number that ``text`` is, decimal or hexadecimal with ``0x``.
+
+    Raises:
+        UsageError: it is none, or negative.
+
+    """
+    digits = text.strip(" ")
+    if re.fullmatch(r"[0-9]{1,30}", digits):
+        return int(digits)
+    if re.fullmatch(r"0x[0-9a-fA-F]{1,30}", digits):
+        return int(digits, 16)
+    raise UsageError(f"{text!r} is no whole number", good="10, 0x2105")
+
+
 def parse_size(text: str) -> int:
     """Return the bytes that ``text`` means: ``32MiB``, ``500kB``, ``65536``.
 

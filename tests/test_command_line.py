@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from seqsend.version import __version__
 from tests.support.cli import seqsend
 from tests.support.node import Anvil
 from tests.support.servers import Replying, Silent, blackhole, dead, http, jsonrpc_result
+from tests.support.terminal import on_a_terminal
 
 ENV = dict(os.environ)
 
@@ -192,38 +192,14 @@ def test_quiet_silences_all_but_errors_and_verbose_tells_phases(node: Anvil) -> 
     assert "answer " in told
 
 
-def _on_a_terminal(words: list[str], environment: dict[str, str]) -> str:
-    main, side = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-m", "seqsend", *words],
-        stdin=subprocess.DEVNULL,
-        stdout=side,
-        stderr=side,
-        env=ENV | environment,
-    ) as running:
-        os.close(side)
-        shown = b""
-        while True:
-            try:
-                part = os.read(main, 65536)
-            except OSError:  # what a pty says when the other side is gone
-                break
-            if not part:
-                break
-            shown += part
-        running.wait(timeout=20)
-    os.close(main)
-    return shown.decode()
-
-
 def test_colour_is_for_terminals_that_want_it(node: Anvil) -> None:
     with dead() as nobody:
         words = ["rpc", "eth_chainId", f"--rollup.sequencer-http={nobody.url},{node.url}"]
-        coloured = _on_a_terminal(words, {"TERM": "xterm-256color"})
+        coloured = on_a_terminal(words, ENV | {"TERM": "xterm-256color"}).raw
         assert "\x1b[" in coloured
         assert "trying the next" in coloured
         for environment in ({"TERM": "dumb"}, {"TERM": "xterm", "NO_COLOR": "1"}):
-            assert "\x1b" not in _on_a_terminal(words, environment)
+            assert "\x1b" not in on_a_terminal(words, ENV | environment).raw
         assert "\x1b" not in seqsend(*words, environment=ENV | {"TERM": "xterm"}).err
 
 
@@ -236,10 +212,11 @@ def test_long_hex_is_never_wrapped_on_a_narrow_terminal() -> None:
             ).encode(),
         )
     ) as server:
-        shown = _on_a_terminal(
+        shown = on_a_terminal(
             ["rpc", "m", f"--rollup.sequencer-http={server.url}"],
-            {"TERM": "xterm-256color", "COLUMNS": "40"},
-        )
+            ENV | {"TERM": "xterm-256color"},
+            columns=40,
+        ).raw
     assert "0x" + "ab" * 100 in shown
 
 

@@ -79,6 +79,19 @@ def test_each_reply_falls_into_its_row(
     assert (judgement.reason is None) == (row is policy.RESULT)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"<center>The plain HTTP request was sent to HTTPS port</center>",  # nginx
+        b"Client sent an HTTP request to an HTTPS server.\n",  # Go
+    ],
+)
+def test_a_tls_port_that_was_spoken_to_in_plain_http_is_named(said: bytes) -> None:
+    judgement = judge_reply(Reply(400, said), SEND, 1)
+    assert judgement.reason == "HTTP 400: the port wants https"
+    assert judgement.row == policy.HTTP_BROKEN
+
+
 def test_every_row_of_a_reply_is_reached() -> None:
     reached = {row.name for *_, row in REPLIES} | {row.name for *_, row in SAID}
     assert {row.name for row in policy.ROWS} - reached == {

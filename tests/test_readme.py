@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 from seqsend.cli.options import OPTIONS
+from seqsend.render import diagnosis
 from seqsend.render.outcome import EXIT_CODES
+from tests.support.cli import seqsend
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
@@ -33,4 +35,12 @@ def test_lists_every_status_with_its_exit_code() -> None:
         for row in _table("Exit codes")
         for status in re.findall("`([a-z]+)`", row[0])
     }
-    assert listed == dict(EXIT_CODES)
+    assert listed == dict(EXIT_CODES) | {k: v for k, v in diagnosis.EXIT_CODES.items() if v}
+
+
+def test_lists_every_option_of_check() -> None:
+    section = "Which sequencer is reachable, and what is wrong with the others"
+    listed = {re.findall(r"`(--[a-z-]+)", row[0])[0] for row in _table(section)}
+    shared = {flag for option in OPTIONS for flag in option.flags}
+    found = set(re.findall(r"--[a-z][a-z.-]*[a-z]", seqsend("check", "--help").out))
+    assert listed == found - shared - {"--help"}

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
+from seqsend.cli.check import check
 from seqsend.cli.help import Command, Group
 from seqsend.cli.options import Given, takes_shared_options
 from seqsend.cli.rpc import rpc
@@ -49,9 +50,11 @@ def seqsend(
 
 for name, command, example in (
     ("send", send, "seqsend send 0x02f8… --rollup.sequencer-http http://seq1:8545"),
+    ("check", check, "seqsend check --rollup.sequencer-http http://seq1:8545,http://seq2:8545"),
     ("rpc", rpc, "seqsend rpc eth_getBlockByNumber latest false"),
 ):
-    app.command(name, cls=Command, no_args_is_help=True, epilog=_EXAMPLE + example)(command)
+    takes_words = command is not check
+    app.command(name, cls=Command, no_args_is_help=takes_words, epilog=_EXAMPLE + example)(command)
 
 
 def main(arguments: list[str]) -> int:

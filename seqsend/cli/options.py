@@ -10,17 +10,18 @@ import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypedDict, TypeVar
 
 import typer
 
-from seqsend.client import MAX_RESPONSE_SIZE
+from seqsend.configuration import MAX_RESPONSE_SIZE
 from seqsend.endpoints import parse_header
 from seqsend.errors import UsageError
 from seqsend.quantities import format_size, parse_duration, parse_size
 from seqsend.render.report import Style
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +132,8 @@ Given = Mapping[str, Any]
 """Field of an :class:`Option` → what was typed: a text, None, a list of texts, or a flag."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """The shared options, checked: the arguments of `seqsend.SequencerClient`."""
+class Connection(TypedDict):
+    """The arguments that `seqsend.SequencerClient` and `seqsend.check` have in common."""
 
     endpoints: str
     headers: Mapping[str, str]
@@ -142,6 +142,13 @@ class Settings:
     request_timeout: float
     deadline: float | None
     max_response_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The shared options, checked."""
+
+    connection: Connection
     strict_errors: bool
 
 
@@ -222,7 +229,7 @@ def read_settings(given: Given) -> Settings:
             good="--rollup.sequencer-http http://seq1:8545,http://seq2:8545, "
             "or the same in SEQSEND_SEQUENCER_HTTP",
         )
-    return Settings(
+    connection = Connection(
         endpoints=endpoints[0],
         headers=_headers(given),
         cacert=given["cacert"],
@@ -230,8 +237,8 @@ def read_settings(given: Given) -> Settings:
         request_timeout=_parsed(given, "request_timeout", parse_duration, 10.0),
         deadline=_parsed(given, "deadline", parse_duration, None),
         max_response_size=_parsed(given, "max_response_size", parse_size, MAX_RESPONSE_SIZE),
-        strict_errors=given["strict_errors"] or _switch("SEQSEND_STRICT_ERRORS"),
     )
+    return Settings(connection, given["strict_errors"] or _switch("SEQSEND_STRICT_ERRORS"))
 
 
 _BY_FIELD = {option.field: option for option in OPTIONS}
@@ -247,11 +254,20 @@ def _text(given: Given, field: str) -> tuple[str, str] | None:
     return (value, str(option.environment)) if value else None
 
 
-def _parsed(given: Given, field: str, parse: Callable[[str], T], default: T) -> T:
-    found = _text(given, field)
-    if found is None:
+def _parsed(given: Given, field: str, parse: Callable[[str], T], default: U) -> T | U:
+    text, source = _text(given, field) or (None, "")
+    return parse_option(source, text, parse, default)
+
+
+def parse_option(source: str, text: str | None, parse: Callable[[str], T], default: U) -> T | U:
+    """Return what ``parse`` makes of ``text``, or ``default`` where there is none.
+
+    Raises:
+        UsageError: what ``parse`` says, with its ``source`` before it.
+
+    """
+    if text is None:
         return default
-    text, source = found
     try:
         return parse(text)
     except UsageError as error:

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NoReturn
 
 import typer
 
-from seqsend.cli.options import Given, Settings, read_settings, read_style
+from seqsend.cli.options import Given, read_settings, read_style
 from seqsend.client import SequencerClient
 from seqsend.errors import CallError, UsageError
 from seqsend.render.outcome import (
@@ -36,33 +37,41 @@ def run(command: Command, given: Given, prepare: Callable[[], Task]) -> None:
         typer.Exit: always.
 
     """
-    report = Report(read_style(given))
-    task = None
-    try:
+    task: Task | None = None
+
+    def act(report: Report) -> int:
+        nonlocal task
         task = prepare()
-        with _client(read_settings(given), report) as client:
-            outcome = task.act(client)
+        settings = read_settings(given)
+        with SequencerClient(
+            **settings.connection, strict_errors=settings.strict_errors, observer=report
+        ) as client:
+            return report.finish(task.act(client))
+
+    guard(command, given, act, known_hash=lambda: task.hash if task else None)
+
+
+def guard(
+    command: Command,
+    given: Given,
+    act: Callable[[Report], int],
+    *,
+    known_hash: Callable[[], str | None] = lambda: None,
+) -> NoReturn:
+    """Do what a command does, report how it failed if it did, and leave with its exit code.
+
+    Raises:
+        typer.Exit: always.
+
+    """
+    report = Report(read_style(given))
+    try:
+        code = act(report)
     except UsageError as error:
         code = report.finish(outcome_of_usage(command, str(error)))
     except CallError as error:
         code = report.finish(outcome_of_error(command, error), error)
     except KeyboardInterrupt:
-        tried, known_hash = tuple(report.attempts), task.hash if task else None
-        code = report.finish(outcome_of_interrupt(command, tried, known_hash))
-    else:
-        code = report.finish(outcome)
+        tried = tuple(report.attempts)
+        code = report.finish(outcome_of_interrupt(command, tried, known_hash()))
     raise typer.Exit(code)
-
-
-def _client(settings: Settings, report: Report) -> SequencerClient:
-    return SequencerClient(
-        settings.endpoints,
-        dial_timeout=settings.dial_timeout,
-        request_timeout=settings.request_timeout,
-        deadline=settings.deadline,
-        headers=settings.headers,
-        cacert=settings.cacert,
-        max_response_size=settings.max_response_size,
-        strict_errors=settings.strict_errors,
-        observer=report,
-    )

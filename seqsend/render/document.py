@@ -16,6 +16,9 @@ def to_json(value: Any) -> str:
 def document(outcome: Outcome) -> dict[str, Any]:
     """Return the object that `--json` prints."""
     head: dict[str, Any] = {"status": outcome.status, "exit_code": outcome.exit_code}
+    if outcome.command == "check":  # that found out nothing: what it finds has its own form
+        nothing: dict[str, Any] = {"endpoints": [], "chain_ids": [], "max_lag": None}
+        return head | nothing | {"elapsed_ms": 0.0, "error": outcome.error}
     if outcome.command == "send":
         head["hash"] = outcome.hash
     return head | {

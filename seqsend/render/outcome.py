@@ -8,7 +8,7 @@ from typing import Any, Literal
 from seqsend.errors import CallError
 from seqsend.events import Answer, Attempt, Endpoint, Sent, count_failovers
 
-Command = Literal["send", "rpc"]
+Command = Literal["send", "rpc", "check"]
 
 EXIT_CODES: Mapping[str, int] = MappingProxyType(
     {

@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from seqsend.events import Endpoint, Phase, Reply
 from seqsend.quantities import format_duration
@@ -54,6 +54,8 @@ class Exchange:
     """The request was handed to the network whole: from here on it may have been delivered."""
     timings: dict[Phase, float] = field(default_factory=dict)
     """Seconds each finished phase took."""
+    tls_expires: float | None = None
+    """When the peer's certificate expires, in seconds since 1970; set by a TLS dial."""
     _entered: float | None = None
 
     def enter(self, phase: Phase) -> None:
@@ -90,4 +92,18 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Close every connection that was kept alive."""
+        ...
+
+
+@runtime_checkable
+class Fetching(Protocol):
+    """A transport that can also get what is not JSON-RPC."""
+
+    def fetch(self, endpoint: Endpoint, path: str, exchange: Exchange) -> Reply:
+        """Get what ``endpoint`` has at ``path`` below its own.
+
+        Raises:
+            EndpointFailure: no reply could be had.
+
+        """
         ...

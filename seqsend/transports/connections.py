@@ -14,6 +14,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from seqsend.errors import EndpointFailure
 from seqsend.transports.base import LONGEST_IDLE
 from seqsend.transports.sockets import BoundedSocket, describe_os_error, dial, running, too_late
+from seqsend.transports.tls import note_certificate
 
 
 class _Ageing:
@@ -69,6 +70,7 @@ class _HTTPSConnection(_Ageing, HTTPSConnection):
             super().connect()
         except TimeoutError:
             raise too_late() from None
+        note_certificate(self.sock)
         self.sock = BoundedSocket(self.sock)
 
     def request(self, *args: Any, **kwargs: Any) -> None:

@@ -11,7 +11,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import requests
 import urllib3
@@ -76,9 +76,26 @@ class HttpTransport:
 
     def exchange(self, endpoint: Endpoint, body: bytes, exchange: Exchange) -> Reply:
         """Post ``body`` once. See `seqsend.transports.base.Transport.exchange`."""
+        request = self._requests[endpoint.index].copy()
+        request.body = body
+        request.headers["Content-Length"] = str(len(body))
+        return self._carry(endpoint, request, exchange)
+
+    def fetch(self, endpoint: Endpoint, path: str, exchange: Exchange) -> Reply:
+        """Get what is at ``path``. See `seqsend.transports.base.Fetching.fetch`."""
+        request = self._requests[endpoint.index].copy()
+        request.method = "GET"
+        parts = urlsplit(request.url or "")
+        below = f"{str(parts.path).rstrip('/')}/{path}"
+        request.url = urlunsplit(parts._replace(path=below))
+        return self._carry(endpoint, request, exchange)
+
+    def _carry(
+        self, endpoint: Endpoint, request: requests.PreparedRequest, exchange: Exchange
+    ) -> Reply:
         token = running.set(exchange)
         try:
-            return self._post(endpoint, body)
+            return self._send(endpoint, request)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as e:
             # From None: a traceback is not to show the library's message, with the URL in it.
             raise EndpointFailure(_describe(e)) from None
@@ -90,10 +107,7 @@ class HttpTransport:
         """Close every connection that was kept alive."""
         self._adapter.close()
 
-    def _post(self, endpoint: Endpoint, body: bytes) -> Reply:
-        request = self._requests[endpoint.index].copy()
-        request.body = body
-        request.headers["Content-Length"] = str(len(body))
+    def _send(self, endpoint: Endpoint, request: requests.PreparedRequest) -> Reply:
         proxy = self._proxies[endpoint.index]
         response = self._adapter.send(
             request,

@@ -3,13 +3,71 @@
 import os
 import ssl
 from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
 
-from seqsend.errors import UsageError
+from seqsend.endpoints import split_url
+from seqsend.errors import EndpointFailure, UsageError
+from seqsend.events import Endpoint
+from seqsend.transports.base import Exchange
+from seqsend.transports.sockets import dial, running
 
 CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """In the order in which they are asked; an empty one counts as not set."""
 
+_NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, openssl/x509_vfy.h
 _GOOD = "a file that starts with -----BEGIN CERTIFICATE-----"
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What a server presents itself with, as far as a person needs it."""
+
+    names: tuple[str, ...]
+    """The hosts it is for."""
+    expires: float
+    """In seconds since 1970."""
+
+
+def note_certificate(secured: Any) -> None:
+    """Note in the running exchange when the certificate of a socket with TLS expires."""
+    found = _certificate(secured)
+    running.get().tls_expires = found.expires if found else None
+
+
+def presented_certificate(
+    endpoint: Endpoint, cacert: str | None, exchange: Exchange
+) -> Certificate | None:
+    """Return the certificate of an endpoint that was refused for its age or its name.
+
+    For a diagnosis only: shakes hands, verifying all the rest, says nothing and hangs up. None
+    where that fails, too (no trust, or the way is through a proxy).
+    """
+    address = split_url(endpoint.url)
+    token = running.set(exchange)
+    try:
+        context = trust(cacert, os.environ)
+        context.check_hostname = False
+        context.verify_flags |= _NO_CHECK_TIME
+        sock = dial(address.host, address.port, [])
+        exchange.enter("tls")
+        with closing(sock):
+            secured = context.wrap_socket(sock, server_hostname=address.host)  # type: ignore[arg-type]
+            with closing(secured):
+                return _certificate(secured)
+    except (OSError, ValueError, EndpointFailure):
+        return None
+    finally:
+        running.reset(token)
+
+
+def _certificate(secured: Any) -> Certificate | None:
+    found = secured.getpeercert() or {}
+    if "notAfter" not in found:
+        return None
+    names = tuple(name for _, name in found.get("subjectAltName", ()))
+    return Certificate(names, ssl.cert_time_to_seconds(found["notAfter"]))
 
 
 def trust(cacert: str | None, environ: Mapping[str, str]) -> ssl.SSLContext:

@@ -32,7 +32,7 @@ from seqsend.shown import describe_status, redact_url
 from seqsend.transports.base import LONGEST_IDLE, Exchange
 from seqsend.transports.http import proxy_for
 from seqsend.transports.sockets import BoundedSocket, describe_os_error, dial, running, too_late
-from seqsend.transports.tls import trust
+from seqsend.transports.tls import note_certificate, trust
 from seqsend.version import __version__
 
 _NO_DELAY = [(6, 1, 1)]  # IPPROTO_TCP, TCP_NODELAY: a request goes out at once
@@ -161,6 +161,7 @@ class WebSocketTransport:
             if isinstance(error, TimeoutError):
                 raise too_late() from None
             raise
+        note_certificate(secured)
         return BoundedSocket(secured)
 
 

@@ -13,7 +13,9 @@ from typing import Any
 
 import jsonschema
 
-SCHEMA = json.loads((Path(__file__).parents[1] / "outcome.schema.json").read_text())
+_TESTS = Path(__file__).parents[1]
+SCHEMA = json.loads((_TESTS / "outcome.schema.json").read_text())
+CHECK_SCHEMA = json.loads((_TESTS / "check.schema.json").read_text())
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,18 @@ class Run:
     @property
     def document(self) -> dict[str, Any]:
         """What `--json` printed: exactly one object, valid by the schema."""
+        return self._valid(SCHEMA)
+
+    @property
+    def diagnosis(self) -> dict[str, Any]:
+        """What `check --json` printed: exactly one object, valid by its schema."""
+        return self._valid(CHECK_SCHEMA)
+
+    def _valid(self, schema: Any) -> dict[str, Any]:
         lines = self.out.splitlines()
         assert len(lines) == 1, self
         found: dict[str, Any] = json.loads(lines[0])
-        jsonschema.validate(found, SCHEMA)
+        jsonschema.validate(found, schema)
         assert found["exit_code"] == self.code
         return found
 

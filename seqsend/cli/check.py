@@ -1,0 +1,57 @@
+"""`seqsend check`."""
+
+from typing import Annotated, Any
+
+import typer
+
+from seqsend.cli.options import Given, parse_option, read_settings, read_style, takes_shared_options
+from seqsend.cli.run import guard
+from seqsend.quantities import parse_duration, parse_whole
+
+_GROUP = "Comparing and measuring"
+
+
+def _option(name: str, metavar: str, text: str) -> Any:
+    return typer.Option(
+        name, metavar=metavar, help=text, rich_help_panel=_GROUP, show_default=False
+    )
+
+
+@takes_shared_options
+def check(
+    given: Given,
+    chain_id: Annotated[
+        str | None,
+        _option("--chain-id", "N", "The chain that every endpoint must be of. [default: the same]"),
+    ] = None,
+    max_lag: Annotated[
+        str | None,
+        _option("--max-lag", "BLOCKS", "By how much heads may differ. [default: 10]"),
+    ] = None,
+    count: Annotated[
+        str | None,
+        _option("--count", "N", "Measure the time of an answer so many times. [default: 1]"),
+    ] = None,
+    watch: Annotated[
+        str | None,
+        _option("--watch", "DURATION", "Look again so often, until Ctrl-C."),
+    ] = None,
+) -> None:
+    """Reach every endpoint at once and say what is wrong with each.
+
+    Nothing that it asks changes a node. Exit codes: 0 all usable and agreeing; 8 some are usable,
+    some are not, or they disagree; 4 none is usable; 2 wrong input.
+    """
+
+    def act(_report: Any) -> int:
+        from seqsend.render.look import Look  # no other command needs it, nor what it brings
+
+        return Look(read_style(given)).run(
+            read_settings(given).connection,
+            chain_id=parse_option("--chain-id", chain_id, parse_whole, None),
+            max_lag=parse_option("--max-lag", max_lag, parse_whole, 10),
+            count=parse_option("--count", count, parse_whole, 1),
+            every=parse_option("--watch", watch, parse_duration, None),
+        )
+
+    guard("check", given, act)

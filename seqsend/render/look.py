@@ -1,0 +1,105 @@
+"""`check` on the screen: asks, shows, and asks again as long as it is to."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import Progress
+from rich.text import Text
+
+from seqsend.checking import check
+from seqsend.diagnosis import Diagnosis
+from seqsend.events import Attempt
+from seqsend.render.diagnosis import EXIT_CODES, document, lines
+from seqsend.render.document import to_json
+from seqsend.render.report import Style
+from seqsend.render.streams import has_colour, tell, write_answer
+from seqsend.render.table import picture
+from seqsend.render.text import detail_line
+
+_INTERRUPTED = 130
+
+
+class Look:
+    """Shows diagnoses on stdout, as JSON, as plain lines, or on a terminal as a table."""
+
+    def __init__(self, style: Style) -> None:
+        self._style = style
+        self._in_colour = has_colour(sys.stdout, os.environ)
+        system: Any = "auto" if self._in_colour else None
+        self._console = Console(file=sys.stdout, color_system=system, highlight=False)
+
+    def run(self, arguments: Any, *, count: int, every: float | None, **compared: Any) -> int:
+        """Diagnose once, or ``every`` so many seconds until Ctrl-C; return the exit code.
+
+        Raises:
+            UsageError: an argument is wrong.
+
+        """
+        if every is not None:
+            return self._watch(arguments | compared | {"count": count}, every)
+        with self._progress(arguments["endpoints"], count) as observer:
+            diagnosis = check(**arguments, **compared, count=count, observer=observer)
+        return EXIT_CODES[diagnosis.status] if self._show(diagnosis) else 1
+
+    def _watch(self, arguments: Any, every: float) -> int:
+        if self._style.json or not self._in_colour:
+            return self._watch_in_lines(arguments, every)
+        with Live(console=self._console, auto_refresh=False, vertical_overflow="visible") as live:
+            try:
+                while True:
+                    diagnosis = check(**arguments, observer=self._tell)
+                    seen = Text(f"every {every:g} s, last at {_now()}; Ctrl-C ends it", style="dim")
+                    live.update(Group(picture(diagnosis, self._console), seen), refresh=True)
+                    time.sleep(every)
+            except KeyboardInterrupt:
+                return _INTERRUPTED
+
+    def _watch_in_lines(self, arguments: Any, every: float) -> int:
+        try:
+            while self._show(check(**arguments, observer=self._tell), f"== {_now()}"):
+                time.sleep(every)
+        except KeyboardInterrupt:
+            return _INTERRUPTED
+        return 1
+
+    def _show(self, diagnosis: Diagnosis, title: str | None = None) -> bool:
+        if self._style.json:
+            return write_answer(to_json(document(diagnosis)))
+        if self._console.is_terminal:
+            with self._console.capture() as captured:
+                self._console.print(picture(diagnosis, self._console))
+            text = captured.get().rstrip("\n")
+        else:
+            text = "\n".join(lines(diagnosis))
+        return write_answer(f"{title}\n{text}" if title else text)
+
+    def _tell(self, attempt: Attempt) -> None:
+        if self._style.verbose:
+            tell(detail_line(attempt), "detail")
+
+    @contextmanager
+    def _progress(self, endpoints: str, count: int) -> Iterator[Any]:
+        """Yield what is to be told of attempts; on a terminal a long run shows how far it is."""
+        if count == 1 or self._style.quiet or not has_colour(sys.stderr, os.environ):
+            yield self._tell
+            return
+        total = count * (endpoints.count(",") + 1)
+        with Progress(console=Console(stderr=True), transient=True) as progress:
+            task = progress.add_task("measuring", total=total)
+
+            def advance(attempt: Attempt) -> None:
+                if attempt.method == "eth_chainId":
+                    progress.advance(task)
+                self._tell(attempt)
+
+            yield advance
+
+
+def _now() -> str:
+    return time.strftime("%H:%M:%S")

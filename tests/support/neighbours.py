@@ -1,0 +1,63 @@
+"""What stands beside an execution endpoint and is taken for one; what a node says to a probe."""
+
+import json
+from collections.abc import Callable, Mapping
+
+from tests.support.servers import Request, http, jsonrpc_error, jsonrpc_result
+
+HEAD = {"number": "0x10", "timestamp": "0x6553f100"}
+
+
+def op_node(request: Request) -> bytes:
+    """Answer as op-node does: by go-ethereum's RPC server, with methods of its own."""
+    method = request.json["method"]
+    if method == "optimism_syncStatus":
+        return jsonrpc_result(request, {"unsafe_l2": {"number": 1}})
+    return missing(request)
+
+
+def missing(request: Request) -> bytes:
+    """Answer as go-ethereum's RPC server does to a method that it does not have."""
+    said = f"the method {request.json['method']} does not exist/is not available"
+    return jsonrpc_error(request, -32601, said)
+
+
+def beacon(request: Request) -> bytes:
+    """Answer as a beacon node does (lighthouse): REST, and 404 to all else."""
+    if request.path == "/eth/v1/node/version" and not request.body:
+        return http(200, json.dumps({"data": {"version": "Lighthouse/v7.0.1"}}).encode())
+    return http(404, b'{"code":404,"message":"NOT_FOUND","stacktraces":[]}')
+
+
+def explorer(_request: Request) -> bytes:
+    """Answer as a web site does."""
+    return http(200, b"<!DOCTYPE html><title>Explorer</title>", {"Content-Type": "text/html"})
+
+
+def node(
+    *, probe: Callable[[Request], bytes], others: Mapping[str, object] | None = None
+) -> Callable[[Request], bytes]:
+    """Return a healthy node that answers an empty transaction as ``probe`` does."""
+    results: dict[str, object] = {
+        "eth_chainId": "0x7a69",
+        "eth_getBlockByNumber": HEAD,
+        "eth_syncing": False,
+        "web3_clientVersion": "Node/v1",
+    }
+    results |= dict(others or {})
+
+    def reply(request: Request) -> bytes:
+        method = request.json["method"]
+        if method == "eth_sendRawTransaction":
+            assert request.json["params"] == ["0x"]
+            return probe(request)
+        return jsonrpc_result(request, results[method]) if method in results else missing(request)
+
+    return reply
+
+
+def sends_only(request: Request) -> bytes:
+    """Answer as Arbitrum's sequencer endpoint does: to sends, and to nothing else."""
+    if request.json["method"] == "eth_sendRawTransaction":
+        return jsonrpc_error(request, -32000, "typed transaction too short")
+    return missing(request)
