@@ -17,7 +17,7 @@ from tests.support.node import Anvil
 from tests.support.servers import Replying, Silent, blackhole, dead
 from tests.support.terminal import on_a_terminal
 
-TERMINAL = {"PATH": os.environ["PATH"], "TERM": "xterm-256color"}
+TERMINAL = dict(os.environ) | {"TERM": "xterm-256color"}
 DIAL = "--sequencer-dial-timeout=1s"
 
 

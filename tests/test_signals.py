@@ -84,10 +84,10 @@ def test_ctrl_c_says_what_was_and_was_not_sent(stage: str, fresh_tx: FreshTx) ->
     document = json.loads(out)
     jsonschema.validate(document, SCHEMA)
     assert (document["status"], document["hash"]) == ("interrupted", signed.hash)
-    assert (document["attempts"][-1]["outcome"], document["attempts"][-1]["phase"]) == (
-        "interrupted",
-        phase,
-    )
+    last = document["attempts"][-1]
+    assert last["outcome"] == "interrupted"
+    # A server has a request before the client knows that the last of it is out.
+    assert last["phase"] in ((phase, "send") if phase == "answer" else (phase,))
     assert err.splitlines()[-1] == f"error: interrupted: {_sentence(said)}"
     assert "Traceback" not in err
 
