@@ -82,7 +82,7 @@ def test_a_terminal_gets_what_fits_and_nothing_is_cut(five: list[str], columns: 
         assert said in words
     assert "…" not in words
     is_table = seen.screen[0].split()[:3] == ["#", "endpoint", "verdict"]
-    assert is_table == (columns == 200)
+    assert is_table == (columns == 200), seen.screen
     rows = [line for line in seen.screen if re.match(r"[1-5]  ", line)]
     assert len(rows) == 5
 

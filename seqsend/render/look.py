@@ -23,6 +23,7 @@ from seqsend.render.table import picture
 from seqsend.render.text import detail_line
 
 _INTERRUPTED = 130
+_REDRAWN_EVERY = 0.1  # seconds
 
 
 class Look:
@@ -90,13 +91,21 @@ class Look:
             yield self._tell
             return
         total = count * (endpoints.count(",") + 1)
-        with Progress(console=Console(stderr=True), transient=True) as progress:
+        # Not refreshed by its own thread, which can write once more after it was cleared away.
+        console = Console(stderr=True)
+        with Progress(console=console, transient=True, auto_refresh=False) as progress:
             task = progress.add_task("measuring", total=total)
+            drawn = 0.0
 
             def advance(attempt: Attempt) -> None:
-                if attempt.method == "eth_chainId":
-                    progress.advance(task)
+                nonlocal drawn
                 self._tell(attempt)
+                if attempt.method != "eth_chainId":
+                    return
+                progress.advance(task)
+                if time.monotonic() - drawn >= _REDRAWN_EVERY:
+                    drawn = time.monotonic()
+                    progress.refresh()
 
             yield advance
 
