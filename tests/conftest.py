@@ -13,7 +13,15 @@ from tests.support.wallet import Signed, Wallet
 hypothesis.settings.register_profile("seqsend", deadline=None)
 hypothesis.settings.load_profile("seqsend")
 
-_DISTURBING = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NO_COLOR", "FORCE_COLOR")
+_DISTURBING = (
+    "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "COLUMNS",
+    "LINES",
+)
 
 
 def pytest_configure() -> None:
