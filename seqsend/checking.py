@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from queue import SimpleQueue
 
+from seqsend.asking import Observer
 from seqsend.configuration import MAX_RESPONSE_SIZE, configure
 from seqsend.diagnosis import Diagnosis, EndpointReport, heads_by_chain
 from seqsend.errors import UsageError
-from seqsend.failover import Observer
 from seqsend.probe import Probe
 
 

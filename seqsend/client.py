@@ -4,11 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
+from seqsend.asking import Asker, Observer
+from seqsend.batch import Batches
 from seqsend.configuration import MAX_RESPONSE_SIZE, check_times, configure
+from seqsend.errors import UsageError
 from seqsend.events import Answer, Endpoint, Sent
-from seqsend.failover import Failover, Observer
+from seqsend.failover import Failover
 from seqsend.jsonrpc import Call
 from seqsend.rawtx import RawTransaction, parse_raw_transaction
+from seqsend.receipts import Receipts
+from seqsend.stream import Stream
 from seqsend.submission import submit
 
 
@@ -69,15 +74,14 @@ class SequencerClient:
             max_response_size=max_response_size,
         )
         self._transport = configuration.transport(*configuration.endpoints)
-        self._failover = Failover(
-            configuration.endpoints,
+        asker = Asker(
             self._transport,
             configuration.limits,
             secrets=configuration.secrets,
             strict_errors=strict_errors,
-            failback_after=failback_after,
             observer=observer,
         )
+        self._failover = Failover(configuration.endpoints, asker, failback_after=failback_after)
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
@@ -111,8 +115,12 @@ class SequencerClient:
         given = dict(params) if isinstance(params, Mapping) else list(params)
         return self._failover.call(Call(method, given), retry_unsafe=retry_unsafe)
 
-    def send_raw_transaction(self, raw: str | RawTransaction) -> Sent:
+    def send_raw_transaction(
+        self, raw: str | RawTransaction, *, conditions: Mapping[str, Any] | None = None
+    ) -> Sent:
         """Submit one signed transaction, given as hex.
+
+        With ``conditions`` it is sent by ``eth_sendRawTransactionConditional``.
 
         Raises:
             Rejected: an endpoint refused it, and it is not there.
@@ -123,7 +131,41 @@ class SequencerClient:
 
         """
         transaction = parse_raw_transaction(raw) if isinstance(raw, str) else raw
-        return submit(self._failover, transaction)
+        return submit(self._failover, transaction, conditions)
+
+    def stream(
+        self,
+        *,
+        batch_size: int = 1,
+        keep_going: bool = False,
+        conditions: Mapping[str, Any] | None = None,
+        run: Any = lambda send: send(),
+    ) -> Stream:
+        """Return what sends many transactions, one by one or in JSON-RPC batches.
+
+        The first that is not accepted or known stops the run, unless it is to ``keep_going``.
+        ``run`` runs each submission: whoever handles signals lets them through there.
+
+        Raises:
+            UsageError: ``batch_size`` is below 1.
+
+        """
+        if batch_size < 1:
+            raise UsageError(f"batch_size is {batch_size}, and must be 1 or more", good="100")
+        batches = Batches(self._failover, batch_size, conditions)
+        return Stream(batches.submit, size=batch_size, keep_going=keep_going, run=run)
+
+    def receipts(self, timeout: float, *, run: Any = lambda wait: wait()) -> Receipts:
+        """Return what adds receipts to the results of a stream; ``timeout`` in seconds for each.
+
+        ``run`` runs each wait and poll: whoever handles signals lets them through there.
+
+        Raises:
+            UsageError: ``timeout`` cannot be waited for.
+
+        """
+        check_times(timeout=timeout)
+        return Receipts(self._failover, timeout, run=run)
 
     def close(self) -> None:
         """Close every connection that was kept alive."""

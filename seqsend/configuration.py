@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from seqsend.asking import Limits
 from seqsend.endpoints import WEBSOCKET, check_header, parse_endpoints, split_url
 from seqsend.errors import UsageError
 from seqsend.events import Endpoint
-from seqsend.failover import Limits
 from seqsend.quantities import LONGEST
 from seqsend.shown import secrets_in_url
 from seqsend.transports.base import Transport

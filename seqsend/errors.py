@@ -48,6 +48,14 @@ class EndpointFailure(SeqsendError):
         self.http_status = http_status
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C ended a call. What was tried until then, its last attempt included, is with it."""
+
+    def __init__(self, *attempts: Attempt) -> None:
+        super().__init__()
+        self.attempts = attempts
+
+
 class CallError(SeqsendError):
     """A call ended without a result. ``str()`` of it lists every attempt, in order."""
 

@@ -16,13 +16,15 @@ AttemptOutcome = Literal[
     "verdict",
     "failover",
     "outage",
+    "refused",
     "found",
     "not_found",
     "lookup_failed",
     "interrupted",
 ]
 """``answered`` a result; ``verdict`` a JSON-RPC error that ended the call; ``failover`` an outage
-after which the next endpoint was tried; ``outage`` one after which none was; ``found``,
+after which the next endpoint was tried; ``outage`` one after which none was; ``refused`` a batch
+that was too much, after which the same endpoint was asked with smaller ones; ``found``,
 ``not_found`` and ``lookup_failed`` what became of a look-up of the transaction by its hash;
 ``interrupted`` by Ctrl-C."""
 
@@ -87,6 +89,8 @@ class Attempt:
     """The JSON-RPC error the endpoint answered with, also where it did not decide the call."""
     timings: Mapping[Phase, float] = field(default_factory=dict)
     """Seconds each finished phase took. A connection that was kept alive has no dial in it."""
+    batch: int = 1
+    """How many transactions went out together."""
     tls_expires: float | None = None
     """When the endpoint's certificate expires, in seconds since 1970; known after a TLS dial."""
 

@@ -5,6 +5,7 @@ Rules are those of https://www.jsonrpc.org/specification.
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -57,6 +58,11 @@ def encode_request(call: Call, request_id: int) -> bytes:
         ) from None
 
 
+def encode_batch(calls: Mapping[int, Call]) -> bytes:
+    """Return the bytes that ask for ``calls``, by their ids, in one batch (section 6)."""
+    return b"[" + b",".join(encode_request(call, i) for i, call in calls.items()) + b"]"
+
+
 def decode_answer(body: bytes, request_id: int) -> Result | JsonRpcError:
     """Return what ``body`` answers to the request with ``request_id``.
 
@@ -64,8 +70,34 @@ def decode_answer(body: bytes, request_id: int) -> Result | JsonRpcError:
         NotAnAnswer: it is not JSON, or no JSON-RPC answer to that request.
 
     """
-    answer = _decode_object(body)
-    if answer.get("jsonrpc") != "2.0":
+    return read_answer(_decode(body), request_id)
+
+
+def decode_batch(body: bytes) -> list[Any]:
+    """Return the messages in ``body``, of which each can be read by `read_answer`.
+
+    A single message stands for an array of one: servers that refuse a batch answer so.
+
+    Raises:
+        NotAnAnswer: it is not JSON, or neither an array nor an object.
+
+    """
+    found = _decode(body)
+    if isinstance(found, dict):
+        return [found]
+    if not isinstance(found, list):
+        raise NotAnAnswer("not a JSON-RPC answer")
+    return found
+
+
+def read_answer(answer: Any, request_id: int) -> Result | JsonRpcError:
+    """Return what a parsed message answers to the request with ``request_id``.
+
+    Raises:
+        NotAnAnswer: it is no JSON-RPC answer to that request.
+
+    """
+    if not isinstance(answer, dict) or answer.get("jsonrpc") != "2.0":
         raise NotAnAnswer("not a JSON-RPC answer")
     error = answer.get("error")
     if error is None and "result" not in answer:
@@ -85,9 +117,19 @@ def decode_answer(body: bytes, request_id: int) -> Result | JsonRpcError:
 def decode_error(body: bytes) -> JsonRpcError | None:
     """Return the JSON-RPC error in ``body``, whatever its id, or None where there is none."""
     try:
-        answer = _decode_object(body)
-        well_formed = answer.get("jsonrpc") == "2.0" and answer.get("result") is None
-        return _decode_error(answer.get("error")) if well_formed else None
+        return read_error(_decode(body))
+    except NotAnAnswer:
+        return None
+
+
+def read_error(answer: Any) -> JsonRpcError | None:
+    """Return the error in a parsed message, whatever its id, or None where there is none."""
+    if not isinstance(answer, dict) or answer.get("jsonrpc") != "2.0":
+        return None
+    if answer.get("result") is not None:
+        return None
+    try:
+        return _decode_error(answer.get("error"))
     except NotAnAnswer:
         return None
 
@@ -97,10 +139,10 @@ def is_notification(body: bytes) -> bool:
     if b'"method"' not in body:
         return False
     try:
-        message = _decode_object(body)
+        message = _decode(body)
     except NotAnAnswer:
         return False
-    return "method" in message and "id" not in message
+    return isinstance(message, dict) and "method" in message and "id" not in message
 
 
 def _decode_error(error: Any) -> JsonRpcError:
@@ -112,11 +154,11 @@ def _decode_error(error: Any) -> JsonRpcError:
     return JsonRpcError(code, message, error.get("data"))
 
 
-def _decode_object(body: bytes) -> dict[str, Any]:
+def _decode(body: bytes) -> Any:
     if not body.strip():
         raise NotAnAnswer("an empty answer")
     try:
-        answer = parse_json(body.decode("utf-8"))
+        return parse_json(body.decode("utf-8"))
     except UnicodeDecodeError:
         raise NotAnAnswer("not JSON: invalid UTF-8") from None
     except RecursionError:
@@ -126,9 +168,6 @@ def _decode_object(body: bytes) -> dict[str, Any]:
         raise NotAnAnswer(f"not JSON but {kind}") from None
     except ValueError:
         raise NotAnAnswer("JSON with a number that is too long or out of range") from None
-    if not isinstance(answer, dict):
-        raise NotAnAnswer("not a JSON-RPC answer")
-    return answer
 
 
 def parse_json(text: str) -> Any:

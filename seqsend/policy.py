@@ -11,7 +11,14 @@ from typing import Any, Literal
 
 from seqsend.errors import EndpointFailure
 from seqsend.events import Attempt, Delivered, JsonRpcError, Reply
-from seqsend.jsonrpc import Call, NotAnAnswer, Result, decode_answer, decode_error
+from seqsend.jsonrpc import (
+    Call,
+    NotAnAnswer,
+    Result,
+    decode_answer,
+    decode_error,
+    read_answer,
+)
 from seqsend.nodes import SEND_METHODS, excuse_in
 from seqsend.shown import describe_status
 
@@ -113,7 +120,12 @@ def judge_reply(
     if reply.status is None or 200 <= reply.status < 300:
         judgement = _judge_body(reply.body, call, request_id)
     else:
-        judgement = _judge_status(reply.status, reply)
+        judgement = judge_status(reply.status, reply)
+    return excused(judgement, call, strict_errors=strict_errors)
+
+
+def excused(judgement: Judgement, call: Call, *, strict_errors: bool) -> Judgement:
+    """Return ``judgement``, or the outage that it is where its error says "not from me"."""
     error = judgement.error
     if error is None or judgement.row.kind != "verdict" or strict_errors:
         return judgement
@@ -123,14 +135,15 @@ def judge_reply(
     return replace(judgement, row=NOT_FROM_ME if excuse.delivered == "no" else PASSED_ON)
 
 
-def _judge_status(status: int, reply: Reply) -> Judgement:
+def judge_status(status: int, reply: Reply) -> Judgement:
+    """Judge a reply whose HTTP status is not 2xx."""
     error = decode_error(reply.body)
     if error is not None and status in _READ_FOR_A_VERDICT:
-        return Judgement(HTTP_VERDICT, _describe_error(error), error=error)
+        return Judgement(HTTP_VERDICT, describe_error(error), error=error)
     row = next(row for statuses, row in _BY_STATUS if status in statuses)
     said = describe_status(status, reply.location)
     if error is not None:
-        said = f"{said}: {_describe_error(error)}"
+        said = f"{said}: {describe_error(error)}"
     elif status == 400 and _WANTS_HTTPS.search(reply.body):
         said = f"{said}: the port wants https"
     return Judgement(row, said, error=error)
@@ -138,11 +151,22 @@ def _judge_status(status: int, reply: Reply) -> Judgement:
 
 def _judge_body(body: bytes, call: Call, request_id: int) -> Judgement:
     try:
-        answer = decode_answer(body, request_id)
+        return _judge_answer(decode_answer(body, request_id), call)
     except NotAnAnswer as error:
         return Judgement(NO_ANSWER, str(error))
+
+
+def judge_message(message: Any, call: Call, request_id: int) -> Judgement:
+    """Judge a parsed message that is to answer ``call``."""
+    try:
+        return _judge_answer(read_answer(message, request_id), call)
+    except NotAnAnswer as error:
+        return Judgement(NO_ANSWER, str(error))
+
+
+def _judge_answer(answer: Result | JsonRpcError, call: Call) -> Judgement:
     if isinstance(answer, JsonRpcError):
-        return Judgement(VERDICT, _describe_error(answer), error=answer)
+        return Judgement(VERDICT, describe_error(answer), error=answer)
     return _judge_result(answer, call)
 
 
@@ -159,7 +183,8 @@ def _same_hash(value: Any, expected: str) -> bool:
     return isinstance(value, str) and value.lower() == expected
 
 
-def _describe_error(error: JsonRpcError) -> str:
+def describe_error(error: JsonRpcError) -> str:
+    """Return an error in one line."""
     return f"{error.message} (code {error.code})"
 
 

@@ -5,11 +5,11 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from seqsend.asking import Asker, Observer
 from seqsend.configuration import Configuration
 from seqsend.diagnosis import EndpointReport, Samples
 from seqsend.errors import EndpointFailure
 from seqsend.events import Attempt, Endpoint
-from seqsend.failover import Failover, Observer
 from seqsend.hints import hint_for
 from seqsend.jsonrpc import Call, parse_json
 from seqsend.nodes import METHOD_NOT_FOUND, takes_transactions
@@ -39,8 +39,7 @@ class Probe:
         self._configuration = configuration
         self._endpoint = endpoint
         self._transport = configuration.transport(endpoint)
-        self._failover = Failover(
-            (endpoint,),
+        self._asker = Asker(
             self._transport,
             configuration.limits,
             secrets=configuration.secrets,
@@ -50,7 +49,7 @@ class Probe:
 
     def run(self) -> EndpointReport:
         """Ask, and return what was found out."""
-        total = self._failover.start_deadline()
+        total = self._asker.start_deadline()
         by = Deadline.after(self._configuration.limits.request, "request timeout").or_sooner(total)
         try:
             report = _finished(self._question(by))
@@ -61,12 +60,13 @@ class Probe:
         return report
 
     def _ask(self, by: Deadline | None, method: str, *params: Any) -> tuple[Judgement, Attempt]:
-        judgement, attempt = self._failover.ask(self._endpoint, Call(method, list(params)), by)
+        request = self._asker.prepare(Call(method, list(params)))
+        judgement, attempt = self._asker.ask(self._endpoint, request, by)
         if judgement.row.kind == "outage":
             # Of a phase that failed no time is told.
             timings = {p: s for p, s in attempt.timings.items() if p != attempt.phase}
             attempt = replace(attempt, outcome="outage", timings=timings)
-        return judgement, self._failover.tell(attempt)
+        return judgement, self._asker.tell(attempt)
 
     def _question(self, by: Deadline) -> EndpointReport:
         judgement, first = self._ask(by, "eth_chainId")

@@ -1,9 +1,11 @@
 """One transaction, and what became of it."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
-from seqsend.errors import DeliveryUnknown, Rejected, Unreachable
+from seqsend.errors import DeliveryUnknown, Interrupted, Rejected, Unreachable
 from seqsend.events import Attempt, AttemptOutcome, Endpoint, Sent
 from seqsend.failover import Failover
 from seqsend.jsonrpc import Call
@@ -11,13 +13,24 @@ from seqsend.nodes import may_have_landed
 from seqsend.rawtx import RawTransaction
 from seqsend.transports.base import Deadline
 
+End = Rejected | Unreachable | DeliveryUnknown
+"""How a call ends that brings no result."""
 
-def submit(failover: Failover, transaction: RawTransaction) -> Sent:
+
+def call_for(transaction: RawTransaction, conditions: Mapping[str, Any] | None = None) -> Call:
+    """Return the call that sends ``transaction``, under ``conditions`` where there are some."""
+    if conditions is None:
+        return Call("eth_sendRawTransaction", [transaction.hex], expected=transaction.hash)
+    method, params = "eth_sendRawTransactionConditional", [transaction.hex, dict(conditions)]
+    return Call(method, params, expected=transaction.hash)
+
+
+def submit(
+    failover: Failover,
+    transaction: RawTransaction,
+    conditions: Mapping[str, Any] | None = None,
+) -> Sent:
     """Send ``transaction`` and return what is known of it to be true.
-
-    An end that leaves open whether the sequencer has the transaction is followed by a look-up of
-    its hash: at the endpoint that refused it in words that may mean "I have it", or, where no
-    endpoint gave an answer, at each of them once.
 
     Raises:
         Rejected: an endpoint refused it, and it is not there.
@@ -26,28 +39,41 @@ def submit(failover: Failover, transaction: RawTransaction) -> Sent:
 
     """
     started = time.monotonic()
-    by = failover.start_deadline()
-    call = Call("eth_sendRawTransaction", [transaction.hex], expected=transaction.hash)
-    end: Rejected | Unreachable | DeliveryUnknown
+    by = failover.asker.start_deadline()
     try:
-        answer = failover.call(call, by=by)
+        answer = failover.call(call_for(transaction, conditions), by=by)
     except (Rejected, Unreachable, DeliveryUnknown) as error:
-        end = error
-    else:
-        return Sent(transaction.hash, "accepted", answer.endpoint, answer.attempts, answer.elapsed)
+        return settle(failover, transaction, error, by, started)
+    return Sent(transaction.hash, "accepted", answer.endpoint, answer.attempts, answer.elapsed)
+
+
+def settle(
+    failover: Failover,
+    transaction: RawTransaction,
+    end: End,
+    by: Deadline | None,
+    started: float,
+) -> Sent:
+    """Return or raise what is true of ``transaction`` after a call that ended with ``end``.
+
+    An end that leaves open whether the sequencer has the transaction is followed by a look-up of
+    its hash: at the endpoint that refused it in words that may mean "I have it", or, where no
+    endpoint gave an answer, at each of them once.
+    """
     end.hash = transaction.hash
     look_ups: list[Attempt] = []
     for endpoint in _where_to_look(end, failover, by):
-        look_ups.append(_look_up(failover, endpoint, transaction.hash, by))
+        try:
+            look_ups.append(_look_up(failover, endpoint, transaction.hash, by))
+        except Interrupted as interrupted:
+            raise Interrupted(*end.attempts, *look_ups, *interrupted.attempts) from None
         if look_ups[-1].outcome == "found":
             tried = (*end.attempts, *look_ups)
             return Sent(transaction.hash, "known", endpoint, tried, time.monotonic() - started)
-    raise _settled(end, look_ups, time.monotonic() - started)
+    raise _settled(end, look_ups, time.monotonic() - started) from None
 
 
-def _where_to_look(
-    end: Rejected | Unreachable | DeliveryUnknown, failover: Failover, by: Deadline | None
-) -> tuple[Endpoint, ...]:
+def _where_to_look(end: End, failover: Failover, by: Deadline | None) -> tuple[Endpoint, ...]:
     if end.error is None:
         has_time = by is None or by.remaining > 0
         return failover.in_order() if isinstance(end, DeliveryUnknown) and has_time else ()
@@ -59,20 +85,19 @@ def _look_up(
     failover: Failover, endpoint: Endpoint, transaction_hash: str, by: Deadline | None
 ) -> Attempt:
     """Ask ``endpoint`` for the transaction; the outcome tells what it said."""
-    call = Call("eth_getTransactionByHash", [transaction_hash])
-    judgement, attempt = failover.ask(endpoint, call, by)
+    asker = failover.asker
+    request = asker.prepare(Call("eth_getTransactionByHash", [transaction_hash]))
+    judgement, attempt = asker.ask(endpoint, request, by)
     # A look-up delivers nothing, whatever became of it.
     if judgement.row.kind != "result":
-        return failover.tell(replace(attempt, outcome="lookup_failed", delivered="no"))
+        return asker.tell(replace(attempt, outcome="lookup_failed", delivered="no"))
     transaction = judgement.result
     found = isinstance(transaction, dict) and transaction.get("hash") == transaction_hash
     outcome: AttemptOutcome = "found" if found else "not_found"
-    return failover.tell(replace(attempt, outcome=outcome, delivered="no"))
+    return asker.tell(replace(attempt, outcome=outcome, delivered="no"))
 
 
-def _settled(
-    end: Rejected | Unreachable | DeliveryUnknown, look_ups: list[Attempt], elapsed: float
-) -> Rejected | Unreachable | DeliveryUnknown:
+def _settled(end: End, look_ups: list[Attempt], elapsed: float) -> End:
     """Return how a call ended whose transaction no look-up has found."""
     end.attempts = (*end.attempts, *look_ups)
     end.elapsed = elapsed

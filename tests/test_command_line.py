@@ -144,11 +144,11 @@ def test_a_wrong_option_is_named_and_nothing_is_sent(
     ("words", "said"),
     [
         (["--rollup.sequencer-htp=http://u:secret@x", "rpc", "m"], "No such option"),
-        (["send", "0x02", "http://u:secret@x"], "unexpected extra argument"),
+        (["check", "http://u:secret@x"], "unexpected extra argument"),
         (["http://u:secret@x"], "No such command"),
         (["rpc", "m", "-1"], "No such option"),
         (["rpc", "m", "--raw"], "requires an argument"),
-        (["send", "--json"], "Missing argument"),
+        (["rpc", "--json"], "Missing argument"),
     ],
 )
 def test_words_that_are_not_understood_are_refused_without_secrets(

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqsend.asking import Asker, Limits
 from seqsend.endpoints import parse_endpoints
 from seqsend.errors import CallError, DeliveryUnknown, EndpointFailure, Rejected, Unreachable
 from seqsend.events import Attempt, Endpoint, Reply
-from seqsend.failover import Failover, Limits
+from seqsend.failover import Failover
 from seqsend.jsonrpc import Call
 from seqsend.transports.base import Exchange
 
@@ -65,8 +66,8 @@ def _failover(
     transport = Scripted(outcomes)
     endpoints = parse_endpoints([f"http://seq{i}" for i in sorted(outcomes)])
     limits = Limits(total=total)
-    made = Failover(endpoints, transport, limits, failback_after=failback_after, observer=observer)
-    return made, transport
+    asker = Asker(transport, limits, observer=observer)
+    return Failover(endpoints, asker, failback_after=failback_after), transport
 
 
 def _end(failover: Failover, method: str = "eth_chainId", *, retry_unsafe: bool = False) -> str:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from seqsend import CallError, SequencerClient, failover, policy
+from seqsend import CallError, SequencerClient, asking, policy
 from seqsend.policy import Row
 from seqsend.render.outcome import EXIT_CODES
 from tests.conftest import FreshTx
@@ -126,8 +126,8 @@ def provoked(
 
         return judging
 
-    monkeypatch.setattr(failover, "judge_reply", note(policy.judge_reply))
-    monkeypatch.setattr(failover, "judge_failure", note(policy.judge_failure))
+    monkeypatch.setattr(asking, "judge_reply", note(policy.judge_reply))
+    monkeypatch.setattr(asking, "judge_failure", note(policy.judge_failure))
     limit = 65_536 if fault.options else 32 * 2**20
     with SequencerClient(
         url,

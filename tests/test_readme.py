@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from seqsend.cli.options import OPTIONS
 from seqsend.render import diagnosis
 from seqsend.render.outcome import EXIT_CODES
@@ -33,14 +35,21 @@ def test_lists_every_status_with_its_exit_code() -> None:
     listed = {
         status: int(row[2])
         for row in _table("Exit codes")
+        if row[2]
         for status in re.findall("`([a-z]+)`", row[0])
     }
     assert listed == dict(EXIT_CODES) | {k: v for k, v in diagnosis.EXIT_CODES.items() if v}
 
 
-def test_lists_every_option_of_check() -> None:
-    section = "Which sequencer is reachable, and what is wrong with the others"
+@pytest.mark.parametrize(
+    ("command", "section"),
+    [
+        ("check", "Which sequencer is reachable, and what is wrong with the others"),
+        ("send", "Many transactions"),
+    ],
+)
+def test_lists_every_option_of_a_command(command: str, section: str) -> None:
     listed = {re.findall(r"`(--[a-z-]+)", row[0])[0] for row in _table(section)}
     shared = {flag for option in OPTIONS for flag in option.flags}
-    found = set(re.findall(r"--[a-z][a-z.-]*[a-z]", seqsend("check", "--help").out))
+    found = set(re.findall(r"--[a-z][a-z.-]*[a-z]", seqsend(command, "--help").out))
     assert listed == found - shared - {"--help"}

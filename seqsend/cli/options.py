@@ -100,6 +100,15 @@ OPTIONS = (
         environment="SEQSEND_DEADLINE",
     ),
     Option(
+        "failback_after",
+        ("--failback-after",),
+        "After a failover, try endpoint 1 first again once so much time has passed. "
+        "[env: SEQSEND_FAILBACK_AFTER; default: never]",
+        "Time",
+        metavar="DURATION",
+        environment="SEQSEND_FAILBACK_AFTER",
+    ),
+    Option(
         "max_response_size",
         ("--max-response-size",),
         "Refuse a longer answer, counted after decompression. "
@@ -150,6 +159,7 @@ class Settings:
 
     connection: Connection
     strict_errors: bool
+    failback_after: float | None
 
 
 def takes_shared_options(command: Callable[..., T]) -> Callable[..., T]:
@@ -238,7 +248,11 @@ def read_settings(given: Given) -> Settings:
         deadline=_parsed(given, "deadline", parse_duration, None),
         max_response_size=_parsed(given, "max_response_size", parse_size, MAX_RESPONSE_SIZE),
     )
-    return Settings(connection, given["strict_errors"] or _switch("SEQSEND_STRICT_ERRORS"))
+    return Settings(
+        connection,
+        strict_errors=given["strict_errors"] or _switch("SEQSEND_STRICT_ERRORS"),
+        failback_after=_parsed(given, "failback_after", parse_duration, None),
+    )
 
 
 _BY_FIELD = {option.field: option for option in OPTIONS}

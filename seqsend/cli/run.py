@@ -6,6 +6,7 @@ from typing import NoReturn
 
 import typer
 
+from seqsend.asking import Observer
 from seqsend.cli.options import Given, read_settings, read_style
 from seqsend.client import SequencerClient
 from seqsend.errors import CallError, UsageError
@@ -42,13 +43,26 @@ def run(command: Command, given: Given, prepare: Callable[[], Task]) -> None:
     def act(report: Report) -> int:
         nonlocal task
         task = prepare()
-        settings = read_settings(given)
-        with SequencerClient(
-            **settings.connection, strict_errors=settings.strict_errors, observer=report
-        ) as client:
+        with open_client(given, report) as client:
             return report.finish(task.act(client))
 
     guard(command, given, act, known_hash=lambda: task.hash if task else None)
+
+
+def open_client(given: Given, observer: Observer) -> SequencerClient:
+    """Return the client that the shared options ask for.
+
+    Raises:
+        UsageError: one of them is wrong.
+
+    """
+    settings = read_settings(given)
+    return SequencerClient(
+        **settings.connection,
+        strict_errors=settings.strict_errors,
+        failback_after=settings.failback_after,
+        observer=observer,
+    )
 
 
 def guard(

@@ -19,8 +19,12 @@ def document(outcome: Outcome) -> dict[str, Any]:
     if outcome.command == "check":  # that found out nothing: what it finds has its own form
         nothing: dict[str, Any] = {"endpoints": [], "chain_ids": [], "max_lag": None}
         return head | nothing | {"elapsed_ms": 0.0, "error": outcome.error}
+    if outcome.line is not None:
+        head["line"] = outcome.line
     if outcome.command == "send":
         head["hash"] = outcome.hash
+    if outcome.waited:
+        head["receipt"] = outcome.receipt
     return head | {
         "result": outcome.result,
         "error": outcome.error,

@@ -18,7 +18,7 @@ from seqsend.events import Attempt
 from seqsend.render.diagnosis import EXIT_CODES, document, lines
 from seqsend.render.document import to_json
 from seqsend.render.report import Style
-from seqsend.render.streams import has_colour, tell, write_answer
+from seqsend.render.streams import Written, has_colour, tell, write_answer
 from seqsend.render.table import picture
 from seqsend.render.text import detail_line
 
@@ -46,7 +46,7 @@ class Look:
             return self._watch(arguments | compared | {"count": count}, every)
         with self._progress(arguments["endpoints"], count) as observer:
             diagnosis = check(**arguments, **compared, count=count, observer=observer)
-        return EXIT_CODES[diagnosis.status] if self._show(diagnosis) else 1
+        return 1 if self._show(diagnosis) == "failed" else EXIT_CODES[diagnosis.status]
 
     def _watch(self, arguments: Any, every: float) -> int:
         if self._style.json or not self._in_colour:
@@ -63,13 +63,15 @@ class Look:
 
     def _watch_in_lines(self, arguments: Any, every: float) -> int:
         try:
-            while self._show(check(**arguments, observer=self._tell), f"== {_now()}"):
-                time.sleep(every)
+            written: Written = "written"
+            while written == "written":
+                written = self._show(check(**arguments, observer=self._tell), f"== {_now()}")
+                time.sleep(every if written == "written" else 0)
         except KeyboardInterrupt:
             return _INTERRUPTED
-        return 1
+        return int(written == "failed")
 
-    def _show(self, diagnosis: Diagnosis, title: str | None = None) -> bool:
+    def _show(self, diagnosis: Diagnosis, title: str | None = None) -> Written:
         if self._style.json:
             return write_answer(to_json(document(diagnosis)))
         if self._console.is_terminal:

@@ -1,12 +1,14 @@
 """How a command ended, in one record that text, JSON and the exit code are all made from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
 from seqsend.errors import CallError
 from seqsend.events import Answer, Attempt, Endpoint, Sent, count_failovers
+from seqsend.nodes import SEND_METHODS
+from seqsend.stream import Broken, Ended, NotSent
 
 Command = Literal["send", "rpc", "check"]
 
@@ -19,6 +21,8 @@ EXIT_CODES: Mapping[str, int] = MappingProxyType(
         "rejected": 3,
         "unreachable": 4,
         "unknown": 5,
+        "pending": 6,
+        "reverted": 7,
         "interrupted": 130,
     }
 )
@@ -40,11 +44,16 @@ class Outcome:
     attempts: tuple[Attempt, ...] = ()
     elapsed: float = 0.0
     """Seconds."""
+    line: int | None = None
+    """The line of the input, where there are several."""
+    receipt: Mapping[str, Any] | None = None
+    waited: bool = False
+    """A receipt was waited for."""
 
     @property
-    def exit_code(self) -> int:
-        """What the process ends with."""
-        return EXIT_CODES[self.status]
+    def exit_code(self) -> int | None:
+        """What the process ends with; None for what was not sent."""
+        return EXIT_CODES.get(self.status)
 
     @property
     def failovers(self) -> int:
@@ -96,11 +105,47 @@ def outcome_of_usage(command: Command, message: str) -> Outcome:
     return Outcome(command, "usage", error=_in_our_words(message))
 
 
+def outcome_of_ended(ended: Ended, *, alone: bool) -> Outcome:
+    """Return the outcome of one line of many, or of a transaction that is ``alone``."""
+    found = replace(_outcome_of_end(ended), line=None if alone else ended.line)
+    if not ended.waited:
+        return found
+    return replace(
+        found,
+        status=ended.status,
+        receipt=ended.receipt,
+        waited=True,
+        error=_in_our_words(_WAITED[ended.status]) if ended.status in _WAITED else None,
+    )
+
+
+_WAITED = {
+    "pending": "accepted, and no receipt came within the time given",
+    "reverted": "mined, and reverted: it had no effect but its fee",
+}
+
+
+def _outcome_of_end(ended: Ended) -> Outcome:
+    end = ended.end
+    if isinstance(end, Sent):
+        return outcome_of_sent(end)
+    if isinstance(end, CallError):
+        return outcome_of_error("send", end)
+    if isinstance(end, Broken):
+        return outcome_of_interrupt("send", end.attempts, ended.hash)
+    if isinstance(end, NotSent):
+        said = f"not sent: the run had stopped at line {end.because}"
+        return Outcome("send", "not_sent", hash=ended.hash, error=_in_our_words(said))
+    return outcome_of_usage("send", str(end))
+
+
 def outcome_of_interrupt(
     command: Command, attempts: tuple[Attempt, ...], transaction_hash: str | None
 ) -> Outcome:
     """Return the outcome of a command that Ctrl-C ended after ``attempts``."""
-    if any(a.delivered != "no" for a in attempts):
+    if any(a.outcome == "answered" and a.method in SEND_METHODS for a in attempts):
+        said = "interrupted: it was accepted, and its receipt was waited for"
+    elif any(a.delivered != "no" for a in attempts):
         said = "interrupted: it may have been delivered"
     else:
         said = "interrupted: nothing was delivered"

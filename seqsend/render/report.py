@@ -47,7 +47,7 @@ class Report:
         ``error`` adds the attempts that `--quiet` kept silent about until now.
         """
         text = answer_text(outcome, as_json=self.style.json)
-        written = text is None or write_answer(text)
+        written = text is None or write_answer(text) != "failed"
         if outcome.error is None:
             if not self.style.quiet:
                 tell(success_line(outcome), "success")
@@ -60,7 +60,7 @@ class Report:
         if not written:
             tell(f"error: the answer could not be written to stdout; it was: {text}", "error")
             return outcome.exit_code or 1
-        return outcome.exit_code
+        return outcome.exit_code or 0
 
 
 def _headline(outcome: Outcome, error: CallError | None) -> str:

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TextIO
+from typing import Literal, TextIO
 
 from seqsend.shown import escape
 from seqsend.version import __version__
@@ -46,27 +46,29 @@ def _tell_in_colour(line: str, style: str) -> None:
     Console(file=sys.stderr).print(Text(line, style=style), soft_wrap=True)
 
 
-def write_answer(text: str) -> bool:
-    """Write the answer and a newline to stdout, as UTF-8; tell whether all of it was written.
+Written = Literal["written", "closed", "failed"]
+"""``closed`` by a reader that has what it wanted; ``failed`` where the answer is lost."""
 
-    A reader that closed the pipe has read what it wanted: that counts as written.
-    """
+
+def write_answer(text: str) -> Written:
+    """Write the answer and a newline to stdout, as UTF-8."""
     if sys.stdout is None:
-        return False
+        return "failed"
     try:
         sys.stdout.buffer.write(f"{text}\n".encode())
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         _drop_stdout()
+        return "closed"
     except (OSError, ValueError):
         _drop_stdout()
-        return False
-    return True
+        return "failed"
+    return "written"
 
 
 def print_version() -> int:
     """Answer `--version`; return the exit code."""
-    return 0 if write_answer(f"seqsend {__version__}") else 1
+    return int(write_answer(f"seqsend {__version__}") == "failed")
 
 
 def _drop_stdout() -> None:

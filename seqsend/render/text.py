@@ -1,5 +1,6 @@
 """Outcomes and attempts as lines that a person reads on stderr, and the answer on stdout."""
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -14,6 +15,7 @@ _ATTEMPT_LINES: Mapping[str, str] = MappingProxyType(
     {
         "failover": "{endpoint}: {reason} ({phase}, {elapsed}); trying the next",
         "outage": "{endpoint}: {reason} ({phase}, {elapsed})",
+        "refused": "{endpoint}: {reason}; asking with smaller ones",
         "found": "{endpoint}: has the transaction (look-up by hash, {elapsed})",
         "not_found": "{endpoint}: does not have the transaction (look-up by hash, {elapsed})",
         "lookup_failed": "{endpoint}: look-up by hash failed: {reason} ({phase}, {elapsed})",
@@ -23,6 +25,7 @@ _ATTEMPT_LINES: Mapping[str, str] = MappingProxyType(
 _HINTS: Mapping[tuple[str, str], str] = MappingProxyType(
     {
         ("send", "unreachable"): "nothing was sent: check the addresses, then send it again",
+        ("send", "pending"): "to look: seqsend rpc eth_getTransactionReceipt {hash}",
         ("rpc", "unreachable"): "nothing was delivered: check the addresses, then call again",
         ("send", "unknown"): (
             "sending the same bytes again is safe, a transaction is executed once; "
@@ -33,12 +36,18 @@ _HINTS: Mapping[tuple[str, str], str] = MappingProxyType(
 )
 
 
+_HAS_HASH = ("accepted", "known", "unknown", "pending", "reverted")
+
+
 def answer_text(outcome: Outcome, *, as_json: bool) -> str | None:
     """Return what stdout gets, without the newline; None for nothing."""
     if as_json:
         return to_json(document(outcome))
     if outcome.command == "send":
-        return outcome.hash if outcome.status in ("accepted", "known", "unknown") else None
+        if outcome.status in _HAS_HASH:
+            return outcome.hash
+        # Of many every line gets one: a word where there is no transaction to name.
+        return None if outcome.line is None else outcome.status
     if outcome.status != "ok":
         return None
     return escape(outcome.result) if isinstance(outcome.result, str) else to_json(outcome.result)
@@ -75,7 +84,18 @@ def success_line(outcome: Outcome) -> str:
     if outcome.failovers:
         plural = "s" if outcome.failovers > 1 else ""
         said += f" after {outcome.failovers} failover{plural}"
-    return said
+    return f"{said}; {mined}" if (mined := receipt_text(outcome)) else said
+
+
+def receipt_text(outcome: Outcome) -> str | None:
+    """Return where a transaction was mined, and with what status; None without a receipt."""
+    if outcome.receipt is None:
+        return None
+    block, status = (
+        int(text, 16) if isinstance(text, str) and re.fullmatch("0x[0-9a-fA-F]+", text) else "?"
+        for text in (outcome.receipt.get("blockNumber"), outcome.receipt.get("status"))
+    )
+    return f"block {block}, status {status}"
 
 
 def hint_line(outcome: Outcome) -> str | None:

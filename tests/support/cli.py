@@ -36,6 +36,14 @@ class Run:
         return self._valid(SCHEMA)
 
     @property
+    def documents(self) -> list[dict[str, Any]]:
+        """What `--json` printed of several transactions: one valid object a line."""
+        found = [json.loads(line) for line in self.out.splitlines()]
+        for each in found:
+            jsonschema.validate(each, SCHEMA)
+        return found
+
+    @property
     def diagnosis(self) -> dict[str, Any]:
         """What `check --json` printed: exactly one object, valid by its schema."""
         return self._valid(CHECK_SCHEMA)

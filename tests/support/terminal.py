@@ -12,6 +12,7 @@ import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import IO
 
 import pyte
 
@@ -36,9 +37,12 @@ def on_a_terminal(
     *,
     columns: int = 80,
     interrupt_when: Callable[[str], bool] = lambda _raw: False,
+    stdout: IO[bytes] | None = None,
     timeout: float = 30,
 ) -> Seen:
     """Run `seqsend` with stdout and stderr on a terminal of so many columns, and read it.
+
+    ``stdout`` takes what is written there instead.
 
     Ctrl-C is pressed as soon as ``interrupt_when`` is true of what was written so far.
     """
@@ -47,7 +51,7 @@ def on_a_terminal(
     with subprocess.Popen(
         [sys.executable, "-m", "seqsend", *words],
         stdin=subprocess.DEVNULL,
-        stdout=side,
+        stdout=stdout or side,
         stderr=side,
         env=environment,
     ) as running:

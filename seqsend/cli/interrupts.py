@@ -1,0 +1,61 @@
+"""Ctrl-C and SIGTERM while many transactions are sent: let through only where nothing is lost."""
+
+import signal
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, Self
+
+
+class Interrupts:
+    """Holds both signals back, but for what is run by it; a context manager.
+
+    Between the answer of a sequencer and the line that tells of it an exception would lose what is
+    known. So a signal is noted there, and raised by the next thing that takes time.
+    """
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        """The one that came, if one did."""
+        self._open = False
+        self._before: dict[int, Any] = {}
+
+    @property
+    def exit_code(self) -> int:
+        """What the process ends with after a signal: 128 and its number, as a shell has it."""
+        return 128 + (self.signal or signal.SIGINT)
+
+    def run(self, takes_time: Callable[[], Any]) -> Any:
+        """Run something that a signal may end.
+
+        Raises:
+            KeyboardInterrupt: a signal came, now or before.
+
+        """
+        self._open = True
+        try:
+            if self.signal is not None and self._before:
+                raise KeyboardInterrupt
+            return takes_time()
+        finally:
+            self._open = False
+
+    def forget(self) -> None:
+        """Go on after a signal has been dealt with; the next ends the process."""
+        self._restore()
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        first, self.signal = self.signal is None, number
+        if self._open or not first:
+            raise KeyboardInterrupt
+
+    def _restore(self) -> None:
+        while self._before:
+            signal.signal(*self._before.popitem())
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._restore()

@@ -1,0 +1,130 @@
+"""What `send` tells of many transactions: a line for each, and at the end a summary."""
+
+import os
+import sys
+import time
+from collections import Counter
+from contextlib import ExitStack
+from typing import Any, Self
+
+from seqsend.events import Attempt
+from seqsend.render.outcome import Outcome
+from seqsend.render.report import Style
+from seqsend.render.streams import Written, has_colour, tell, write_answer
+from seqsend.render.text import answer_text, attempt_line, detail_line, receipt_text
+from seqsend.stream import Ended
+
+_SCREENFUL = 24  # lines; a shorter run needs no progress
+_REDRAWN_EVERY = 0.1  # seconds
+
+
+class RunReport:
+    """Tells of each line as it ends; an observer of the client and a context manager."""
+
+    def __init__(self, style: Style, size: int | None) -> None:
+        """``size`` is that of the input in bytes, if it is known."""
+        self._style = style
+        self._size = size
+        self._started = time.monotonic()
+        self._statuses: Counter[str] = Counter()
+        self._answered: Counter[int] = Counter()
+        self._failovers = 0
+        self._endpoint: int | None = None
+        self._stack = ExitStack()
+        self._progress: Any = None
+        self._task: Any = None
+        self._drawn = 0.0
+        self.written: Written = "written"
+        """What became of the last line; after any other word nothing more can be told."""
+        self.exit_code = 0
+        """That of the first line that is not 0."""
+
+    def __call__(self, attempt: Attempt) -> None:
+        """Tell of an attempt that failed; with `-v` of every one."""
+        # That one is known is told by the summary: of many it would be a line for each.
+        line = None if attempt.outcome == "found" else attempt_line(attempt)
+        if line is not None and not self._style.quiet:
+            tell(line, "trouble")
+        if self._style.verbose:
+            tell(detail_line(attempt), "detail")
+
+    def add(self, outcome: Outcome, position: int) -> None:
+        """Write the line of ``outcome``; ``position`` is how many bytes of the input were read."""
+        text = str(answer_text(outcome, as_json=self._style.json))
+        self.written = write_answer(text)
+        if self.written == "closed" and not self._style.quiet:
+            tell(f"stdout is closed; line {outcome.line}: {outcome.status} {outcome.hash}", "note")
+        if self.written == "failed":
+            tell(f"error: the answer could not be written to stdout; it was: {text}", "error")
+            self.exit_code = self.exit_code or 1
+        self._statuses[outcome.status] += 1
+        self._failovers += outcome.failovers
+        if outcome.endpoint is not None:
+            self._endpoint = outcome.endpoint.index
+            self._answered[self._endpoint] += 1
+        self.exit_code = self.exit_code or outcome.exit_code or 0
+        if outcome.error is not None and outcome.status != "not_sent":
+            tell(f"error: line {outcome.line}: {outcome.error['message']}", "error")
+        elif self._style.verbose and (mined := receipt_text(outcome)):
+            tell(f"line {outcome.line}: {mined}", "detail")
+        self._draw(position)
+
+    def tell_untold(self, ended: Ended) -> None:
+        """Say on stderr how a line ended of which stdout can tell no more."""
+        if not self._style.quiet:
+            tell(f"line {ended.line}: {ended.status} {ended.hash or ''}", "note")
+
+    def finish(self) -> None:
+        """Say how all of it went."""
+        self._stack.close()
+        if self._style.quiet or self.written == "closed":
+            return
+        good = self.exit_code == 0
+        tell(self._summary(), "success" if good else "note")
+
+    def _summary(self) -> str:
+        seconds = time.monotonic() - self._started
+        total = sum(self._statuses.values())
+        ends = ", ".join(f"{n} {status}" for status, n in self._statuses.most_common())
+        by = ", ".join(f"endpoint {i}: {n}" for i, n in sorted(self._answered.items()))
+        failovers = f"{self._failovers} failover{'' if self._failovers == 1 else 's'}"
+        parts = [f"{total} transactions: {ends or 'none'}", f"answered by {by}" if by else ""]
+        rate = f"{seconds:.1f} s, {total / max(seconds, 0.001):.0f}/s"
+        return "; ".join(part for part in (*parts, failovers, rate) if part)
+
+    def _draw(self, position: int) -> None:
+        done = sum(self._statuses.values())
+        if self._progress is None:
+            if done != _SCREENFUL or not self._wants_progress():
+                return
+            self._begin()
+        if time.monotonic() - self._drawn < _REDRAWN_EVERY:
+            return
+        self._drawn = time.monotonic()
+        rate = done / (self._drawn - self._started)
+        said = f"{done} done, {rate:.0f}/s, {self._failovers} failovers, endpoint {self._endpoint}"
+        self._progress.update(self._task, completed=position, description=said)
+        self._progress.refresh()
+
+    def _wants_progress(self) -> bool:
+        # Where the lines themselves are on the screen, they show how far it is.
+        on_screen = sys.stdout is not None and sys.stdout.isatty()
+        return not self._style.quiet and not on_screen and has_colour(sys.stderr, os.environ)
+
+    def _begin(self) -> None:
+        from rich.console import Console  # on a terminal only
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = [TextColumn("{task.description}")]
+        if self._size is not None:
+            columns += [BarColumn(), TimeRemainingColumn()]  # type: ignore[list-item]
+        self._progress = self._stack.enter_context(
+            Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False)
+        )
+        self._task = self._progress.add_task("", total=self._size)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._stack.close()
