@@ -5,16 +5,18 @@ from types import TracebackType
 from typing import Any, Self
 
 from seqsend.asking import Asker, Observer
-from seqsend.batch import Batches
 from seqsend.configuration import MAX_RESPONSE_SIZE, check_times, configure
 from seqsend.errors import UsageError
 from seqsend.events import Answer, Endpoint, Sent
 from seqsend.failover import Failover
 from seqsend.jsonrpc import Call
-from seqsend.rawtx import RawTransaction, parse_raw_transaction
-from seqsend.receipts import Receipts
-from seqsend.stream import Stream
-from seqsend.submission import submit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # Imported where they are used: a call that sends nothing needs none of them.
+    from seqsend.rawtx import RawTransaction
+    from seqsend.receipts import Receipts
+    from seqsend.stream import Stream
 
 
 class SequencerClient:
@@ -116,7 +118,7 @@ class SequencerClient:
         return self._failover.call(Call(method, given), retry_unsafe=retry_unsafe)
 
     def send_raw_transaction(
-        self, raw: str | RawTransaction, *, conditions: Mapping[str, Any] | None = None
+        self, raw: "str | RawTransaction", *, conditions: Mapping[str, Any] | None = None
     ) -> Sent:
         """Submit one signed transaction, given as hex.
 
@@ -130,6 +132,9 @@ class SequencerClient:
             UsageError: it is no signed transaction; nothing was sent.
 
         """
+        from seqsend.rawtx import parse_raw_transaction
+        from seqsend.submission import submit
+
         transaction = parse_raw_transaction(raw) if isinstance(raw, str) else raw
         return submit(self._failover, transaction, conditions)
 
@@ -140,7 +145,7 @@ class SequencerClient:
         keep_going: bool = False,
         conditions: Mapping[str, Any] | None = None,
         run: Any = lambda send: send(),
-    ) -> Stream:
+    ) -> "Stream":
         """Return what sends many transactions, one by one or in JSON-RPC batches.
 
         The first that is not accepted or known stops the run, unless it is to ``keep_going``.
@@ -150,12 +155,15 @@ class SequencerClient:
             UsageError: ``batch_size`` is below 1.
 
         """
+        from seqsend.batch import Batches
+        from seqsend.stream import Stream
+
         if batch_size < 1:
             raise UsageError(f"batch_size is {batch_size}, and must be 1 or more", good="100")
         batches = Batches(self._failover, batch_size, conditions)
         return Stream(batches.submit, size=batch_size, keep_going=keep_going, run=run)
 
-    def receipts(self, timeout: float, *, run: Any = lambda wait: wait()) -> Receipts:
+    def receipts(self, timeout: float, *, run: Any = lambda wait: wait()) -> "Receipts":
         """Return what adds receipts to the results of a stream; ``timeout`` in seconds for each.
 
         ``run`` runs each wait and poll: whoever handles signals lets them through there.
@@ -164,6 +172,8 @@ class SequencerClient:
             UsageError: ``timeout`` cannot be waited for.
 
         """
+        from seqsend.receipts import Receipts
+
         check_times(timeout=timeout)
         return Receipts(self._failover, timeout, run=run)
 

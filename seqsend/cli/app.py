@@ -1,29 +1,18 @@
 """The program: its commands, and what it does with what typer cannot read."""
 
+from importlib import import_module
 from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 
-from seqsend.cli.check import check
 from seqsend.cli.help import Command, Group
 from seqsend.cli.options import Given, takes_shared_options
-from seqsend.cli.rpc import rpc
-from seqsend.cli.send import send
 from seqsend.render.streams import print_version, tell
 from seqsend.shown import redact_words
 
 _EXAMPLE = "Example: "
 _GOOD = "seqsend send 0x02f8… --rollup.sequencer-http http://seq1:8545,http://seq2:8545"
-
-app = typer.Typer(
-    name="seqsend",
-    cls=Group,
-    add_completion=False,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
 
 
 def _print_version(wanted: bool) -> None:
@@ -31,7 +20,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit(print_version())
 
 
-@app.callback(epilog=_EXAMPLE + _GOOD)
 @takes_shared_options
 def seqsend(
     given: Given,
@@ -48,19 +36,40 @@ def seqsend(
     """
 
 
-for name, command, example in (
-    ("send", send, "seqsend send 0x02f8… --rollup.sequencer-http http://seq1:8545"),
-    ("check", check, "seqsend check --rollup.sequencer-http http://seq1:8545,http://seq2:8545"),
-    ("rpc", rpc, "seqsend rpc eth_getBlockByNumber latest false"),
-):
-    takes_words = command is not check
-    app.command(name, cls=Command, no_args_is_help=takes_words, epilog=_EXAMPLE + example)(command)
+# Module of seqsend.cli and function in one, by the command's name; an example for its help.
+_COMMANDS = {
+    "send": "seqsend send 0x02f8… --rollup.sequencer-http http://seq1:8545",
+    "check": "seqsend check --rollup.sequencer-http http://seq1:8545,http://seq2:8545",
+    "rpc": "seqsend rpc eth_getBlockByNumber latest false",
+}
+
+
+def _build(arguments: list[str]) -> typer.Typer:
+    """Return the program with the commands that ``arguments`` can mean.
+
+    To build one costs time at each start: where a command is named, the others are left out.
+    """
+    app = typer.Typer(
+        name="seqsend",
+        cls=Group,
+        add_completion=False,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    app.callback(epilog=_EXAMPLE + _GOOD)(seqsend)
+    named = [name for name in _COMMANDS if name in arguments]
+    for name in named or _COMMANDS:
+        command = getattr(import_module(f"seqsend.cli.{name}"), name)
+        example = _EXAMPLE + _COMMANDS[name]
+        app.command(name, cls=Command, no_args_is_help=name != "check", epilog=example)(command)
+    return app
 
 
 def main(arguments: list[str]) -> int:
     """Run the program with ``arguments`` and return its exit code."""
     try:
-        code = app(arguments, prog_name="seqsend", standalone_mode=False)
+        code = _build(arguments)(arguments, prog_name="seqsend", standalone_mode=False)
     except TyperException as error:
         return _refuse(error)
     except OSError as error:

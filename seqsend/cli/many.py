@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -11,24 +11,14 @@ from seqsend.cli.interrupts import Interrupts
 from seqsend.cli.lines import Lines
 from seqsend.cli.options import Given, read_style
 from seqsend.cli.run import open_client
+from seqsend.cli.wanted import Wanted
 from seqsend.errors import UsageError
-from seqsend.render.outcome import outcome_of_ended
+from seqsend.render.ended import outcome_of_ended
 from seqsend.render.run_report import RunReport
 from seqsend.stream import Ended, Line, Stream
 
 _PATIENCE = 1.0  # seconds that more input is waited for once nothing more is sent
 _GOOD = "seqsend send 0x02f86c…, or seqsend send --file transactions.txt"
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """The options of `send`, checked."""
-
-    batch_size: int
-    keep_going: bool
-    wait: float | None
-    """Seconds for a receipt; None for none."""
-    conditions: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)

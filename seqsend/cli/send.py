@@ -1,20 +1,17 @@
 """`seqsend send`."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from seqsend.cli.many import Wanted, find_source, send_many
 from seqsend.cli.options import Given, parse_option, takes_shared_options
 from seqsend.cli.run import Task, guard, run
+from seqsend.cli.wanted import Wanted
 from seqsend.client import SequencerClient
-from seqsend.conditions import parse_conditions
 from seqsend.errors import UsageError
 from seqsend.quantities import parse_duration, parse_whole
 from seqsend.rawtx import parse_raw_transaction
-from seqsend.render.outcome import Outcome, outcome_of_ended, outcome_of_sent
-from seqsend.stream import Ended
+from seqsend.render.outcome import Outcome, outcome_of_sent
 
 _MANY, _ONE = "Many transactions", "What follows"
 
@@ -91,7 +88,13 @@ def send(
     words = raw or []
     if file is None and len(words) == 1 and words != ["-"]:
         run("send", given, lambda: _one(words[0], wanted()))
-    guard("send", given, lambda _report: send_many(given, find_source(words, file), wanted()))
+
+    def act(_report: Any) -> int:
+        from seqsend.cli.many import find_source, send_many  # one transaction needs none of it
+
+        return send_many(given, find_source(words, file), wanted())
+
+    guard("send", given, act)
 
 
 def _one(raw: str, wanted: Wanted) -> Task:
@@ -101,6 +104,9 @@ def _one(raw: str, wanted: Wanted) -> Task:
         sent = client.send_raw_transaction(transaction, conditions=wanted.conditions)
         if wanted.wait is None:
             return outcome_of_sent(sent)
+        from seqsend.render.ended import outcome_of_ended  # where a receipt is waited for only
+        from seqsend.stream import Ended
+
         alone = iter([Ended(1, sent.hash, sent)])
         (ended,) = client.receipts(wanted.wait).follow(alone)
         return outcome_of_ended(ended, alone=True)
@@ -115,10 +121,13 @@ def _parse_wait(*, wait: bool, text: str | None) -> float | None:
 
 
 def _parse_conditional(text: str) -> dict[str, Any]:
+    from seqsend.conditions import parse_conditions  # few transactions have some
+
     if not text.startswith("@"):
         return parse_conditions(text)
     try:
-        return parse_conditions(Path(text[1:]).read_text())
+        with open(text[1:], encoding="utf-8") as file:
+            return parse_conditions(file.read())
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "is no text"
         raise UsageError(f"{text[1:]}: {why.lower()}", good="@conditions.json") from None

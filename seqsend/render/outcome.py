@@ -1,14 +1,13 @@
 """How a command ended, in one record that text, JSON and the exit code are all made from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
 from seqsend.errors import CallError
 from seqsend.events import Answer, Attempt, Endpoint, Sent, count_failovers
 from seqsend.nodes import SEND_METHODS
-from seqsend.stream import Broken, Ended, NotSent
 
 Command = Literal["send", "rpc", "check"]
 
@@ -93,7 +92,7 @@ def outcome_of_error(command: Command, error: CallError) -> Outcome:
         command,
         error.status,
         hash=error.hash,
-        error=said if error.error is not None else _in_our_words(error.headline),
+        error=said if error.error is not None else in_our_words(error.headline),
         endpoint=error.endpoint,
         attempts=error.attempts,
         elapsed=error.elapsed,
@@ -102,41 +101,7 @@ def outcome_of_error(command: Command, error: CallError) -> Outcome:
 
 def outcome_of_usage(command: Command, message: str) -> Outcome:
     """Return the outcome of a command that was given something wrong: nothing was sent."""
-    return Outcome(command, "usage", error=_in_our_words(message))
-
-
-def outcome_of_ended(ended: Ended, *, alone: bool) -> Outcome:
-    """Return the outcome of one line of many, or of a transaction that is ``alone``."""
-    found = replace(_outcome_of_end(ended), line=None if alone else ended.line)
-    if not ended.waited:
-        return found
-    return replace(
-        found,
-        status=ended.status,
-        receipt=ended.receipt,
-        waited=True,
-        error=_in_our_words(_WAITED[ended.status]) if ended.status in _WAITED else None,
-    )
-
-
-_WAITED = {
-    "pending": "accepted, and no receipt came within the time given",
-    "reverted": "mined, and reverted: it had no effect but its fee",
-}
-
-
-def _outcome_of_end(ended: Ended) -> Outcome:
-    end = ended.end
-    if isinstance(end, Sent):
-        return outcome_of_sent(end)
-    if isinstance(end, CallError):
-        return outcome_of_error("send", end)
-    if isinstance(end, Broken):
-        return outcome_of_interrupt("send", end.attempts, ended.hash)
-    if isinstance(end, NotSent):
-        said = f"not sent: the run had stopped at line {end.because}"
-        return Outcome("send", "not_sent", hash=ended.hash, error=_in_our_words(said))
-    return outcome_of_usage("send", str(end))
+    return Outcome(command, "usage", error=in_our_words(message))
 
 
 def outcome_of_interrupt(
@@ -153,11 +118,12 @@ def outcome_of_interrupt(
         command,
         "interrupted",
         hash=transaction_hash,
-        error=_in_our_words(said),
+        error=in_our_words(said),
         attempts=attempts,
         elapsed=sum(a.elapsed for a in attempts),
     )
 
 
-def _in_our_words(message: str) -> dict[str, Any]:
+def in_our_words(message: str) -> dict[str, Any]:
+    """Return an error of which the words are ours."""
     return {"code": None, "message": message, "data": None}

@@ -1,0 +1,282 @@
+"""seqsend beside other tools, as ratios measured side by side in the same run."""
+
+import argparse
+import json
+import re
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from http.client import HTTPConnection
+from pathlib import Path
+
+import requests
+import rlp  # type: ignore[import-untyped]
+from eth_hash.backends.pycryptodome import backend
+
+from tests.support.node import Anvil
+from tests.support.servers import Replying, Request, http
+from tests.support.wallet import Signed, Wallet
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+PEERS = HERE / "peers"
+PYTHON = str(ROOT / ".venv" / "bin" / "python")
+SEQSEND = str(ROOT / ".venv" / "bin" / "seqsend")
+CAST = str(next(iter(PEERS.glob("node_modules/@foundry-rs/cast-*/bin/cast")), "cast"))
+MANY, BATCH = 2000, 100
+CAST_LOOP = 20  # of the many: enough for a rate
+
+Command = list[str]
+
+
+def script(name: str, *words: str) -> Command:
+    """Return the command that runs one of the scripts here with ``words``."""
+    path = HERE / "scripts" / name
+    if path.suffix == ".js":
+        # Beside the packages, where node looks for them.
+        copy = PEERS / name
+        copy.write_text(path.read_text())
+        return ["node", str(copy), *words]
+    python = PEERS / "venv" / "bin" / "python" if "web3" in name else PYTHON
+    return [str(python), str(path), *words]
+
+
+def run(command: Command) -> float:
+    """Return the seconds that a command takes."""
+    started = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    return time.perf_counter() - started
+
+
+def side_by_side(makers: Mapping[str, Callable[[], float]], runs: int) -> dict[str, float]:
+    """Return the median of each, taken in turns so that all meet the same weather."""
+    for measure in makers.values():
+        measure()  # warm: files in the cache, byte code written
+    seen: dict[str, list[float]] = {name: [] for name in makers}
+    for _ in range(runs):
+        for name, measure in makers.items():
+            seen[name].append(measure())
+    return {name: statistics.median(values) for name, values in seen.items()}
+
+
+def table(title: str, medians: dict[str, float], base: str, unit: str = "ms") -> None:
+    """Print medians and their ratios to ``base``."""
+    print(f"\n{title}")
+    for name, median in sorted(medians.items(), key=lambda item: item[1]):
+        shown = f"{median * 1000:8.0f} ms" if unit == "ms" else f"{median:8.0f} /s"
+        print(f"  {name:32} {shown}   {median / medians[base]:6.2f} x {base}")
+
+
+def verdict(said: str, ratio: float, limit: float, *, at_most: bool) -> None:
+    """Print a figure beside what it is to be."""
+    good = ratio <= limit if at_most else ratio >= limit
+    word = "at most" if at_most else "at least"
+    print(f"  {'ok  ' if good else 'MISS'} {said}: {ratio:.2f} (to be {word} {limit})")
+
+
+def one_shot(node: Anvil, runs: int) -> None:
+    """Measure one call and one transaction, each a process of its own."""
+    call = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []})
+    curl = ["curl", "-s", "-H", "Content-Type: application/json", node.url, "-d"]
+    commands = {
+        "bare python -c pass": [PYTHON, "-c", "pass"],
+        "seqsend --version": [SEQSEND, "--version"],
+        "curl": [*curl, call],
+        "cast": [CAST, "rpc", "eth_chainId", "--rpc-url", node.url],
+        "five lines of requests": script("five_lines.py", node.url, "eth_chainId"),
+        "seqsend rpc": [SEQSEND, "rpc", "eth_chainId", "-q", f"--rollup.sequencer={node.url}"],
+        "web3.py": script("with_web3.py", node.url, "eth_chainId"),
+        "ethers": script("with_ethers.js", node.url, "eth_chainId"),
+        "viem": script("with_viem.js", node.url, "eth_chainId"),
+    }
+    made = {name: partial(run, command) for name, command in commands.items()}
+    found = side_by_side(made, runs)
+    table("one-shot: eth_chainId", found, "five lines of requests")
+    base = found["five lines of requests"]
+    verdict("seqsend rpc / requests", found["seqsend rpc"] / base, 1.5, at_most=True)
+    bare = found["seqsend --version"] / found["bare python -c pass"]
+    verdict("seqsend --version / bare python", bare, 5, at_most=True)
+    for peer in ("web3.py", "ethers", "viem"):
+        verdict(f"seqsend rpc / {peer}", found["seqsend rpc"] / found[peer], 1, at_most=True)
+
+    wallet = Wallet(0)
+    send = "eth_sendRawTransaction"
+
+    def sending(command: Callable[[str], Command]) -> Callable[[], float]:
+        def measure() -> float:
+            raw = wallet.sign(2, nonce=node.nonce(wallet.address)).raw
+            return run(command(raw))
+
+        return measure
+
+    def by_curl(raw: str) -> Command:
+        message = {"jsonrpc": "2.0", "id": 1, "method": send, "params": [raw]}
+        return [*curl, json.dumps(message)]
+
+    makers = {
+        "curl": sending(by_curl),
+        "cast": sending(lambda raw: [CAST, "publish", "--async", "--rpc-url", node.url, raw]),
+        "five lines of requests": sending(lambda r: script("five_lines.py", node.url, send, r)),
+        "seqsend send": sending(
+            lambda raw: [SEQSEND, "send", raw, "-q", f"--rollup.sequencer={node.url}"]
+        ),
+        "web3.py": sending(lambda raw: script("with_web3.py", node.url, send, raw)),
+        "ethers": sending(lambda raw: script("with_ethers.js", node.url, send, raw)),
+        "viem": sending(lambda raw: script("with_viem.js", node.url, send, raw)),
+    }
+    found = side_by_side(makers, runs)
+    table("one-shot: send", found, "five lines of requests")
+    base = found["five lines of requests"]
+    verdict("seqsend send / requests", found["seqsend send"] / base, 1.8, at_most=True)
+    for peer in ("web3.py", "ethers", "viem"):
+        verdict(f"seqsend send / {peer}", found["seqsend send"] / found[peer], 1, at_most=True)
+
+
+def on_a_fresh_node(send: Callable[[Anvil], None], count: int) -> float:
+    """Return how many transactions a second go to a node that has seen none."""
+    with Anvil() as node:
+        started = time.perf_counter()
+        send(node)
+        rate = count / (time.perf_counter() - started)
+        assert node.nonce(Wallet(0).address) == count
+    return rate
+
+
+def many(signed: Sequence[Signed], runs: int) -> None:
+    """Measure the rate of many transactions, start-up included."""
+    file = PEERS / "transactions.txt"
+    file.write_text("".join(f"{s.raw}\n" for s in signed))
+    message = {"jsonrpc": "2.0", "method": "eth_sendRawTransaction"}
+
+    def seqsend(*words: str) -> Callable[[Anvil], None]:
+        return lambda node: run(  # type: ignore[return-value]
+            [SEQSEND, "send", "--file", str(file), "-q", f"--rollup.sequencer={node.url}", *words]
+        )
+
+    def session(node: Anvil) -> None:
+        with requests.Session() as kept:
+            for i, each in enumerate(signed):
+                asked = message | {"id": i, "params": [each.raw]}
+                assert kept.post(node.url, json=asked, timeout=10).json()["result"] == each.hash
+
+    def raw_batches(node: Anvil) -> None:
+        kept = HTTPConnection("127.0.0.1", node.port, timeout=10)
+        for at in range(0, len(signed), BATCH):
+            part = signed[at : at + BATCH]
+            body = json.dumps([message | {"id": i, "params": [s.raw]} for i, s in enumerate(part)])
+            kept.request("POST", "/", body, {"Content-Type": "application/json"})
+            answers = json.load(kept.getresponse())
+            assert {a["result"] for a in answers} == {s.hash for s in part}
+        kept.close()
+
+    def cast_loop(node: Anvil) -> None:
+        for each in signed[:CAST_LOOP]:
+            run([CAST, "publish", "--async", "--rpc-url", node.url, each.raw])
+
+    ways = {
+        "requests.Session": (session, len(signed)),
+        "seqsend": (seqsend(), len(signed)),
+        f"http.client, batches of {BATCH}": (raw_batches, len(signed)),
+        f"seqsend --batch-size {BATCH}": (seqsend(f"--batch-size={BATCH}"), len(signed)),
+        "cast publish --async in a loop": (cast_loop, CAST_LOOP),
+    }
+    makers = {name: partial(on_a_fresh_node, *way) for name, way in ways.items()}
+    found = side_by_side(makers, runs)
+    table(f"{len(signed)} transactions", found, "requests.Session", "rate")
+    verdict(
+        "seqsend / requests.Session",
+        found["seqsend"] / found["requests.Session"],
+        1.0,
+        at_most=False,
+    )
+    by_cast = found["seqsend"] / found["cast publish --async in a loop"]
+    verdict("seqsend / cast publish --async", by_cast, 20, at_most=False)
+    raw = found[f"http.client, batches of {BATCH}"]
+    verdict(
+        f"seqsend --batch-size {BATCH} / http.client",
+        found[f"seqsend --batch-size {BATCH}"] / raw,
+        0.9,
+        at_most=False,
+    )
+
+
+TELL = """
+import atexit, sys
+atexit.register(lambda: sys.stderr.write(open("/proc/self/status").read()))
+from seqsend.__main__ import main
+main()
+"""
+
+
+def _made_up(number: int) -> bytes:
+    """Return a well-formed transaction that no key has signed: the server does not look."""
+    fields = [1, number, 1, 1, 21_000, b"\x11" * 20, 1, b"", [], 0, 7**40, 11**40]
+    return b"\x02" + bytes(rlp.encode([_minimal(f) for f in fields]))
+
+
+def _minimal(value: object) -> object:
+    if not isinstance(value, int):
+        return value
+    return value.to_bytes((value.bit_length() + 7) // 8, "big")
+
+
+def peak_memory(lines: int) -> float:
+    """Return the MB that a run over so many lines takes at most."""
+
+    def reply(request: Request) -> bytes:
+        asked = request.json
+        answers = [
+            {"jsonrpc": "2.0", "id": a["id"], "result": _hash(a["params"][0])} for a in asked
+        ]
+        return http(200, json.dumps(answers).encode())
+
+    with tempfile.NamedTemporaryFile("w") as file, Replying(reply) as server:
+        file.writelines(f"0x{_made_up(number).hex()}\n" for number in range(lines))
+        file.flush()
+        words = ["send", "--file", file.name, f"--rollup.sequencer={server.url}"]
+        done = subprocess.run(
+            [PYTHON, "-c", TELL, *words, f"--batch-size={BATCH}"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+    found = re.search(r"VmHWM:\s*(\d+) kB", done.stderr)
+    assert found is not None
+    assert f"{lines} accepted" in done.stderr
+    return int(found.group(1)) / 1024
+
+
+def _hash(raw: str) -> str:
+    return "0x" + bytes(backend.keccak256(bytes.fromhex(raw[2:]))).hex()
+
+
+def memory() -> None:
+    """Measure that memory does not grow with the input."""
+    few, lots = peak_memory(1000), peak_memory(100_000)
+    print(f"\npeak memory: {few:.1f} MB with 1,000 lines, {lots:.1f} MB with 100,000")
+    verdict("difference in MB", lots - few, 10, at_most=True)
+
+
+def main() -> None:
+    """Measure what is asked for."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--many", type=int, default=MANY, help="how many transactions")
+    parser.add_argument("--only", choices=["one-shot", "many", "memory"])
+    given = parser.parse_args()
+    if given.only in (None, "one-shot"):
+        with Anvil() as node:
+            one_shot(node, given.runs)
+    if given.only in (None, "many"):
+        wallet = Wallet(0)
+        many([wallet.sign(2, nonce=nonce) for nonce in range(given.many)], given.runs)
+    if given.only in (None, "memory"):
+        memory()
+
+
+if __name__ == "__main__":
+    main()

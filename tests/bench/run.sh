@@ -1,0 +1,21 @@
+#!/bin/sh
+# Measures seqsend beside other tools and prints a table of ratios: sh tests/bench/run.sh
+#
+# Peers are pinned, and installed into tests/bench/peers, which git does not see. Arguments go to
+# bench.py: --runs 5 for a quick look.
+set -eu
+CDPATH='' cd -- "$(dirname -- "$0")/../.."
+sh tests/support/setup.sh test
+
+peers=tests/bench/peers
+mkdir -p "$peers"
+cp tests/bench/peers.json "$peers/package.json"
+if ! cmp -s tests/bench/peers.json "$peers/.installed"; then
+    printf 'bench: installing cast, ethers, viem and web3.py\n' >&2
+    npm install --prefix "$peers" --no-audit --no-fund --ignore-scripts >&2
+    [ -x "$peers/venv/bin/python" ] || .venv/bin/python -m venv "$peers/venv"
+    "$peers/venv/bin/python" -m pip install -q --disable-pip-version-check \
+        -r tests/bench/peers.txt
+    cp tests/bench/peers.json "$peers/.installed"
+fi
+exec .venv/bin/python -m tests.bench.bench "$@"
