@@ -173,6 +173,8 @@ class Asker:
     def _cleaned(self, judgement: Judgement) -> Judgement:
         """Take out of a server's words what it may quote of our URL or headers."""
         reason, error = judgement.reason, judgement.error
+        if error is None and reason is None:
+            return judgement
         if error is not None:
             message = scrub(error.message, self._secrets)
             error = JsonRpcError(error.code, message, scrub_json(error.data, self._secrets))

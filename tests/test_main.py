@@ -1,6 +1,7 @@
 """The program's last net."""
 
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +12,8 @@ def _run_with(monkeypatch: pytest.MonkeyPatch, raised: BaseException) -> object:
     def fail(_arguments: list[str]) -> int:
         raise raised
 
+    # It turns the collector off for its process, which is the tests' here.
+    monkeypatch.setattr("seqsend.__main__.gc", SimpleNamespace(disable=int, freeze=int))
     monkeypatch.setattr("seqsend.cli.app.main", fail)
     monkeypatch.setattr(sys, "argv", ["seqsend", "send"])
     with pytest.raises(SystemExit) as caught:

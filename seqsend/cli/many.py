@@ -1,5 +1,6 @@
 """`seqsend send` with many transactions: none is lost, whatever ends the run."""
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -79,6 +80,7 @@ def find_source(words: list[str], file: str | None) -> Source:
 
 def send_many(given: Given, source: Source, wanted: Wanted) -> int:
     """Send all transactions of ``source``, tell of each, and return the exit code."""
+    gc.enable()  # which the start of the program has turned off
     interrupts = Interrupts()
     lines = source.open(interrupts.run)
     report = RunReport(read_style(given), source.size)

@@ -1,5 +1,6 @@
 """`check` on the screen: asks, shows, and asks again as long as it is to."""
 
+import gc
 import os
 import sys
 import time
@@ -42,6 +43,7 @@ class Look:
             UsageError: an argument is wrong.
 
         """
+        gc.enable()  # which the start of the program has turned off
         if every is not None:
             return self._watch(arguments | compared | {"count": count}, every)
         with self._progress(arguments["endpoints"], count) as observer:

@@ -31,8 +31,10 @@ class _Ageing:
         exchange = running.get()
         exchange.enter("send")
         self._used = time.monotonic()
+        sock: BoundedSocket = self.sock  # type: ignore[attr-defined]
         try:
-            request(*args, **kwargs)
+            with sock.gathering():
+                request(*args, **kwargs)
         except OSError:
             # urllib3 goes on to read what the server may have said before it closed.
             exchange.enter("answer")
@@ -74,6 +76,8 @@ class _HTTPSConnection(_Ageing, HTTPSConnection):
         self.sock = BoundedSocket(self.sock)
 
     def request(self, *args: Any, **kwargs: Any) -> None:
+        if self.sock is None:
+            self.connect()
         self._write(super().request, *args, **kwargs)
 
 

@@ -10,6 +10,7 @@ import ipaddress
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -44,6 +45,17 @@ _REASONS: tuple[tuple[type[BaseException], str], ...] = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How an endpoint is reached: what a request's pool, target and headers are."""
+
+    pool: Any
+    """urllib3's, of kept-alive connections to the endpoint, or to its proxy."""
+    target: str
+    """What stands in the request line."""
+    headers: Mapping[str, str]
+
+
 class HttpTransport:
     """Posts to ``http://`` and ``https://`` endpoints; safe to share between threads."""
 
@@ -72,30 +84,59 @@ class HttpTransport:
         )
         context = trust(cacert, os.environ) if secure else None
         self._adapter = _Adapter(context, pools=len(endpoints))
+        self._ways: dict[int, _Way] = {}
         _hide_urls_in_logs()
 
     def exchange(self, endpoint: Endpoint, body: bytes, exchange: Exchange) -> Reply:
         """Post ``body`` once. See `seqsend.transports.base.Transport.exchange`."""
-        request = self._requests[endpoint.index].copy()
-        request.body = body
-        request.headers["Content-Length"] = str(len(body))
-        return self._carry(endpoint, request, exchange)
+        way = self._way(endpoint)
+        return self._carry(way, "POST", way.target, body, exchange)
 
     def fetch(self, endpoint: Endpoint, path: str, exchange: Exchange) -> Reply:
         """Get what is at ``path``. See `seqsend.transports.base.Fetching.fetch`."""
-        request = self._requests[endpoint.index].copy()
-        request.method = "GET"
-        parts = urlsplit(request.url or "")
-        below = f"{str(parts.path).rstrip('/')}/{path}"
-        request.url = urlunsplit(parts._replace(path=below))
-        return self._carry(endpoint, request, exchange)
+        way = self._way(endpoint)
+        parts = urlsplit(way.target)
+        below = f"{parts.path.rstrip('/')}/{path}"
+        return self._carry(way, "GET", urlunsplit(parts._replace(path=below)), None, exchange)
+
+    def close(self) -> None:
+        """Close every connection that was kept alive."""
+        self._adapter.close()
+
+    def _way(self, endpoint: Endpoint) -> "_Way":
+        """Return the way to an endpoint, found once: it is the same for every call."""
+        way = self._ways.get(endpoint.index)
+        if way is None:
+            request, proxy = self._requests[endpoint.index], self._proxies[endpoint.index]
+            proxies = {urlsplit(endpoint.url).scheme.lower(): proxy} if proxy else {}
+            pool = self._adapter.get_connection_with_tls_context(request, True, proxies=proxies)
+            target = self._adapter.request_url(request, proxies)
+            way = self._ways[endpoint.index] = _Way(pool, target, dict(request.headers))
+        return way
 
     def _carry(
-        self, endpoint: Endpoint, request: requests.PreparedRequest, exchange: Exchange
+        self, way: "_Way", method: str, target: str, body: bytes | None, exchange: Exchange
     ) -> Reply:
         token = running.set(exchange)
         try:
-            return self._send(endpoint, request)
+            raw = way.pool.urlopen(
+                method,
+                target,
+                body,
+                way.headers,
+                retries=False,
+                redirect=False,
+                assert_same_host=False,
+                preload_content=False,
+                decode_content=False,
+            )
+            try:
+                return Reply(raw.status, self._read(raw), raw.headers.get("location"))
+            finally:
+                # A connection read to its end went back into the pool by itself, out of reach of
+                # close(); one that was not is of no use any more.
+                raw.close()
+                raw.release_conn()
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as e:
             # From None: a traceback is not to show the library's message, with the URL in it.
             raise EndpointFailure(_describe(e)) from None
@@ -103,27 +144,8 @@ class HttpTransport:
             exchange.leave()
             running.reset(token)
 
-    def close(self) -> None:
-        """Close every connection that was kept alive."""
-        self._adapter.close()
-
-    def _send(self, endpoint: Endpoint, request: requests.PreparedRequest) -> Reply:
-        proxy = self._proxies[endpoint.index]
-        response = self._adapter.send(
-            request,
-            stream=True,
-            proxies={urlsplit(endpoint.url).scheme.lower(): proxy} if proxy else {},
-        )
-        raw, status = response.raw, response.status_code
-        try:
-            return Reply(status, self._read(raw, status), response.headers.get("location"))
-        finally:
-            # A connection read to its end went back into the pool by itself, out of reach of
-            # close(); one that was not is of no use any more.
-            raw.close()
-            raw.release_conn()
-
-    def _read(self, raw: urllib3.HTTPResponse, status: int) -> bytes:
+    def _read(self, raw: Any) -> bytes:
+        status = raw.status
         if 200 <= status < 300:
             return _read_at_most(raw, self._limit)
         if 300 <= status < 400:
@@ -171,6 +193,7 @@ def _prepare(endpoint: Endpoint, headers: Mapping[str, str]) -> requests.Prepare
             f"endpoint {endpoint.index} {endpoint.shown!r} has no valid host and port",
             good="http://seq1:8545",
         )
+    prepared.headers.pop("Content-Length")  # of the body that is not there yet
     prepared.headers.update(headers)  # case-insensitive: a header of the user's replaces ours
     return prepared
 

@@ -11,7 +11,8 @@ import io
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
@@ -151,6 +152,21 @@ class BoundedSocket:
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
+        self._gathered: list[bytes] | None = None
+
+    @contextmanager
+    def gathering(self) -> Iterator[None]:
+        """Write what is written meanwhile at its end, in one go.
+
+        A head and its body in two packets make the server wake up twice.
+        """
+        self._gathered = []
+        try:
+            yield
+            whole = b"".join(self._gathered)
+        finally:
+            self._gathered = None
+        self.sendall(whole)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
@@ -172,6 +188,9 @@ class BoundedSocket:
         A connection that breaks here is left as the OSError it is: urllib3 then still reads the
         answer that a server can have given before it closed (413, say).
         """
+        if self._gathered is not None:
+            self._gathered.append(data)
+            return
         rest = memoryview(data)
         while rest:
             self._arm()

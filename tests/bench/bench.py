@@ -9,10 +9,8 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from http.client import HTTPConnection
 from pathlib import Path
 
-import requests
 import rlp  # type: ignore[import-untyped]
 from eth_hash.backends.pycryptodome import backend
 
@@ -146,40 +144,26 @@ def on_a_fresh_node(send: Callable[[Anvil], None], count: int) -> float:
 
 
 def many(signed: Sequence[Signed], runs: int) -> None:
-    """Measure the rate of many transactions, start-up included."""
+    """Measure the rate of many transactions, each way a process of its own."""
     file = PEERS / "transactions.txt"
     file.write_text("".join(f"{s.raw}\n" for s in signed))
-    message = {"jsonrpc": "2.0", "method": "eth_sendRawTransaction"}
 
     def seqsend(*words: str) -> Callable[[Anvil], None]:
         return lambda node: run(  # type: ignore[return-value]
             [SEQSEND, "send", "--file", str(file), "-q", f"--rollup.sequencer={node.url}", *words]
         )
 
-    def session(node: Anvil) -> None:
-        with requests.Session() as kept:
-            for i, each in enumerate(signed):
-                asked = message | {"id": i, "params": [each.raw]}
-                assert kept.post(node.url, json=asked, timeout=10).json()["result"] == each.hash
-
-    def raw_batches(node: Anvil) -> None:
-        kept = HTTPConnection("127.0.0.1", node.port, timeout=10)
-        for at in range(0, len(signed), BATCH):
-            part = signed[at : at + BATCH]
-            body = json.dumps([message | {"id": i, "params": [s.raw]} for i, s in enumerate(part)])
-            kept.request("POST", "/", body, {"Content-Type": "application/json"})
-            answers = json.load(kept.getresponse())
-            assert {a["result"] for a in answers} == {s.hash for s in part}
-        kept.close()
+    def scripted(name: str, *words: str) -> Callable[[Anvil], None]:
+        return lambda node: run(script(name, node.url, str(file), *words))  # type: ignore[return-value]
 
     def cast_loop(node: Anvil) -> None:
         for each in signed[:CAST_LOOP]:
             run([CAST, "publish", "--async", "--rpc-url", node.url, each.raw])
 
     ways = {
-        "requests.Session": (session, len(signed)),
+        "requests.Session": (scripted("session_loop.py"), len(signed)),
         "seqsend": (seqsend(), len(signed)),
-        f"http.client, batches of {BATCH}": (raw_batches, len(signed)),
+        f"http.client, batches of {BATCH}": (scripted("batch_loop.py", str(BATCH)), len(signed)),
         f"seqsend --batch-size {BATCH}": (seqsend(f"--batch-size={BATCH}"), len(signed)),
         "cast publish --async in a loop": (cast_loop, CAST_LOOP),
     }
