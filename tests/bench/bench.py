@@ -3,19 +3,22 @@
 import argparse
 import json
 import re
+import socket
 import statistics
 import subprocess
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import rlp  # type: ignore[import-untyped]
 from eth_hash.backends.pycryptodome import backend
 
 from tests.support.node import Anvil
-from tests.support.servers import Replying, Request, http
+from tests.support.servers import Relaying, Replying, Request, http, pass_on
 from tests.support.wallet import Signed, Wallet
 
 HERE = Path(__file__).parent
@@ -245,12 +248,94 @@ def memory() -> None:
     verdict("difference in MB", lots - few, 10, at_most=True)
 
 
+class _Mortal(Relaying):
+    """Passes on to a node, and is gone for good after so many requests."""
+
+    def __init__(self, upstream: str, lives: int) -> None:
+        super().__init__(upstream)
+        self._lives = lives
+
+    def handle(self, connection: socket.socket) -> None:
+        """Answer as long as there is life."""
+        while (request := self.read_request(connection)) is not None:
+            said = http(200, pass_on(request.body, self.upstream))
+            self._lives -= 1
+            if self._lives <= 0:
+                self.__exit__()
+                return
+            connection.sendall(said)
+
+
+class _Forgetful(Relaying):
+    """Passes on to a node, and closes instead of every tenth answer."""
+
+    _seen = 0
+
+    def handle(self, connection: socket.socket) -> None:
+        """Answer nine times of ten."""
+        while (request := self.read_request(connection)) is not None:
+            said = http(200, pass_on(request.body, self.upstream))
+            self._seen += 1
+            if self._seen % 10 == 0:
+                return
+            connection.sendall(said)
+
+
+def _outcomes(file: str, *urls: str, words: Sequence[str] = ()) -> list[dict[str, Any]]:
+    at = f"--rollup.sequencer={','.join(urls)}"
+    done = subprocess.run(
+        [SEQSEND, "send", "--file", file, at, "--json", "-q", "--keep-going", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def _said(title: str, *, good: bool) -> None:
+    print(f"  {'ok  ' if good else 'MISS'} {title}")
+
+
+def accounts(count: int) -> None:
+    """Hold what is told of many transactions against what the nodes have."""
+    wallet = Wallet(0)
+    signed = [wallet.sign(2, nonce=nonce) for nonce in range(count)]
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.writelines(f"{each.raw}\n" for each in signed)
+        file.flush()
+        print(f"\n{count} transactions, endpoint 1 gone in the middle, nodes that share no state")
+        with Anvil() as one, Anvil() as two, _Mortal(one.url, count // 2) as mortal:
+            found = _outcomes(file.name, mortal.url, two.url)
+            by = Counter((d["status"], (d["endpoint"] or {}).get("index")) for d in found)
+            maybe = sum(d["attempts"][0]["delivered"] == "unknown" for d in found)
+            first = one.nonce(wallet.address)
+            pool = two.rpc("txpool_status")
+            second = int(pool["pending"], 16) + int(pool["queued"], 16)
+        print(f"  told: {dict(by)}; node 1 has {first}, node 2 holds {second}")
+        _said("a line for each", good=[d["hash"] for d in found] == [s.hash for s in signed])
+        told = by["accepted", 1]
+        _said("node 1 has what is told, or may have", good=told <= first <= told + maybe)
+        _said("node 2 has what is told", good=second == by["accepted", 2])
+        print(f"\n{count} transactions over a proxy that drops every tenth answer")
+        with Anvil() as node, _Forgetful(node.url) as forgetful:
+            # Back to the proxy after each failover: else it is asked no more.
+            words = ("--failback-after=1ms",)
+            found = _outcomes(file.name, forgetful.url, node.url, words=words)
+            by_status = Counter(d["status"] for d in found)
+            has = node.nonce(wallet.address)
+        print(f"  told: {dict(by_status)}; the node has {has}")
+        _said("a line for each", good=[d["hash"] for d in found] == [s.hash for s in signed])
+        _said(
+            "the node has them all", good=has == count == by_status["accepted"] + by_status["known"]
+        )
+
+
 def main() -> None:
     """Measure what is asked for."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=15)
     parser.add_argument("--many", type=int, default=MANY, help="how many transactions")
-    parser.add_argument("--only", choices=["one-shot", "many", "memory"])
+    parser.add_argument("--only", choices=["one-shot", "many", "memory", "accounts"])
     given = parser.parse_args()
     if given.only in (None, "one-shot"):
         with Anvil() as node:
@@ -260,6 +345,8 @@ def main() -> None:
         many([wallet.sign(2, nonce=nonce) for nonce in range(given.many)], given.runs)
     if given.only in (None, "memory"):
         memory()
+    if given.only in (None, "accounts"):
+        accounts(5000)
 
 
 if __name__ == "__main__":

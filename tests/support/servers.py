@@ -260,6 +260,7 @@ class Relaying(Replying):
 
     def __init__(self, upstream: str, *, host: str = "127.0.0.1") -> None:
         super().__init__(lambda request: http(200, pass_on(request.body, upstream)), host=host)
+        self.upstream = upstream
 
 
 class Swallowing(Server):
