@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from seqsend.events import Answer, Attempt, Endpoint, JsonRpcError, Sent
+    from seqsend.stream import Ended, Line
 
 __all__ = [
     "Answer",
@@ -29,9 +30,11 @@ __all__ = [
     "CallError",
     "DeliveryUnknown",
     "Diagnosis",
+    "Ended",
     "Endpoint",
     "EndpointReport",
     "JsonRpcError",
+    "Line",
     "Rejected",
     "Samples",
     "Sent",
@@ -57,6 +60,7 @@ _ROOMS = {
         "UsageError",
     ],
     "events": ["Answer", "Attempt", "Endpoint", "JsonRpcError", "Sent"],
+    "stream": ["Ended", "Line"],
 }
 
 

@@ -134,9 +134,9 @@ class Slow(Relaying):
         return request
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_in_the_middle_leaves_a_line_for_each(
-    number: signal.Signals, code: int, node: Anvil, signed: list[Signed], tmp_path: Path
+    number: signal.Signals, node: Anvil, signed: list[Signed], tmp_path: Path
 ) -> None:
     file = tmp_path / "transactions.txt"
     file.write_text(text_of(signed))
@@ -158,7 +158,7 @@ def test_a_signal_in_the_middle_leaves_a_line_for_each(
     ]
     assert [d["hash"] for d in found] == [s.hash for s in signed]
     assert "may have been delivered" in found[2]["error"]["message"]
-    assert running.returncode == code
+    assert running.returncode == 130
     assert "Traceback" not in err
     # The same again ends with everything there.
     again = seqsend("send", "--file", str(file), at(node.url), "--json")

@@ -63,8 +63,11 @@ STAGES: dict[str, tuple[Callable[[], AbstractContextManager[Any]], str, Any, str
 }
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("stage", STAGES)
-def test_ctrl_c_says_what_was_and_was_not_sent(stage: str, fresh_tx: FreshTx) -> None:
+def test_ctrl_c_says_what_was_and_was_not_sent(
+    stage: str, number: signal.Signals, fresh_tx: FreshTx
+) -> None:
     start, scheme, has_come_to_it, phase, said = STAGES[stage]
     signed = fresh_tx()
     with start() as server:
@@ -76,7 +79,7 @@ def test_ctrl_c_says_what_was_and_was_not_sent(stage: str, fresh_tx: FreshTx) ->
             text=True,
         )
         until(lambda: has_come_to_it(server))
-        running.send_signal(signal.SIGINT)
+        running.send_signal(number)
         interrupted = time.monotonic()
         out, err = running.communicate(timeout=10)
         assert time.monotonic() - interrupted <= 2  # the timeouts are 5 and 10 s

@@ -19,11 +19,6 @@ class Interrupts:
         self._open = False
         self._before: dict[int, Any] = {}
 
-    @property
-    def exit_code(self) -> int:
-        """What the process ends with after a signal: 128 and its number, as a shell has it."""
-        return 128 + (self.signal or signal.SIGINT)
-
     def run(self, takes_time: Callable[[], Any]) -> Any:
         """Run something that a signal may end.
 

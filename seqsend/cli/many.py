@@ -15,6 +15,7 @@ from seqsend.cli.run import open_client
 from seqsend.cli.wanted import Wanted
 from seqsend.errors import UsageError
 from seqsend.render.ended import outcome_of_ended
+from seqsend.render.outcome import EXIT_CODES
 from seqsend.render.run_report import RunReport
 from seqsend.stream import Ended, Line, Stream
 
@@ -106,7 +107,7 @@ def send_many(given: Given, source: Source, wanted: Wanted) -> int:
             rest = (stream.not_sent(line) for line in lines)
             _tell(chain(left, results, rest), report, stream, lines)
         report.finish()
-    return report.exit_code if interrupts.signal is None else interrupts.exit_code
+    return report.exit_code if interrupts.signal is None else EXIT_CODES["interrupted"]
 
 
 def _tell(

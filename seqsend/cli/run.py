@@ -1,7 +1,9 @@
 """The one place where an error becomes a message and an exit code."""
 
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import FrameType
 from typing import NoReturn
 
 import typer
@@ -65,6 +67,10 @@ def open_client(given: Given, observer: Observer) -> SequencerClient:
     )
 
 
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
 def guard(
     command: Command,
     given: Given,
@@ -79,6 +85,8 @@ def guard(
 
     """
     report = Report(read_style(given))
+    # Whoever ends it by SIGTERM (a time limit, a service manager) is told what was sent, too.
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = act(report)
     except UsageError as error:
