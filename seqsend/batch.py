@@ -45,6 +45,7 @@ class Batches:
         self._failover = failover
         self._asker = failover.asker
         self._conditions = conditions
+        self._is_last = False
         self._sizes = dict.fromkeys((e.index for e in failover.endpoints), size)
 
     def submit(self, transactions: Sequence[RawTransaction]) -> list[Sent | CallError]:
@@ -70,6 +71,7 @@ class Batches:
             too_late = by is not None and by.remaining <= 0 and all(i.attempts for i in waiting)
             if not waiting or too_late:
                 return
+            self._is_last = position + 1 == len(self._failover.endpoints)
             self._send_to(endpoint, waiting, by)
             if position and any(item.decided for item in waiting):
                 self._failover.prefer(endpoint)
@@ -91,7 +93,7 @@ class Batches:
     def _ask_one(self, endpoint: Endpoint, item: _Item, by: Deadline | None) -> bool:
         """Ask for one; tell whether the endpoint failed."""
         judgement, attempt = self._asker.ask(endpoint, self._asker.prepare(item.call), by)
-        self._note(item, judgement, self._asker.tell(attempt))
+        self._note(item, judgement, self._asker.tell(self._named(attempt)))
         return judgement.row.kind == "outage"
 
     def _ask_many(
@@ -102,7 +104,7 @@ class Batches:
         if answer.refused:
             self._sizes[endpoint.index] = len(chunk) // 2
             attempt = replace(attempt, outcome="refused")
-        self._asker.tell(attempt)
+        attempt = self._asker.tell(self._named(attempt))
         if answer.whole.row.kind == "outage":
             for item in chunk:
                 item.attempts.append(attempt)
@@ -119,6 +121,12 @@ class Batches:
         if missing:
             self._sizes[endpoint.index] = max(1, len(chunk) - len(missing))
         return missing, False
+
+    def _named(self, attempt: Attempt) -> Attempt:
+        """Return ``attempt`` as a failover only where there is an endpoint left to go to."""
+        if self._is_last and attempt.outcome == "failover":
+            return replace(attempt, outcome="outage")
+        return attempt
 
     def _note(self, item: _Item, judgement: Judgement, attempt: Attempt) -> None:
         item.attempts.append(attempt)

@@ -83,6 +83,8 @@ def test_the_exit_code_is_that_of_the_first_that_is_not_0(signed: list[Signed]) 
         run = seqsend("send", poor.raw, "zz", at(nobody.url), "--keep-going", "--json")
     assert [d["exit_code"] for d in run.documents] == [4, 2]
     assert run.code == 4
+    assert "connection refused" in run.err
+    assert "trying the next" not in run.err  # there is none
 
 
 @pytest.mark.parametrize(

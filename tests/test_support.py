@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.machine import find_program
 from tests.support.moments import until
 from tests.support.node import Anvil, find_anvil
 from tests.support.servers import (
@@ -284,3 +285,15 @@ def test_a_server_stops_at_once_and_closes_what_it_had() -> None:
 def test_the_environment_of_the_tests_is_clean() -> None:
     disturbing = ("SSL_CERT_FILE", "NO_COLOR", "FORCE_COLOR", "HTTP_PROXY", "https_proxy")
     assert not [n for n in os.environ if n in disturbing or n.startswith("SEQSEND_")]
+
+
+def test_what_is_lacking_is_said_with_what_would_bring_it_and_in_ci_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert find_program("sh", "dash").endswith("/sh")
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="as root: apt-get install nowhere-to-be-found"):
+        find_program("no-such-program", "nowhere-to-be-found")
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="in CI nothing may be skipped: no-such"):
+        find_program("no-such-program", "nowhere-to-be-found")
