@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import FreshTx
 from tests.support.cli import seqsend
-from tests.support.moments import until
+from tests.support.moments import is_asleep, until
 from tests.support.node import Anvil
 from tests.support.servers import Relaying, Replying, Request, dead, http, pass_on
 from tests.support.terminal import on_a_terminal
@@ -150,6 +150,7 @@ def test_a_signal_in_the_middle_leaves_a_line_for_each(
             text=True,
         )
         assert slow.stuck.wait(20)
+        until(lambda: is_asleep(running))
         running.send_signal(number)
         out, err = running.communicate(timeout=10)
     found = [json.loads(line) for line in out.splitlines()]
@@ -182,6 +183,7 @@ def test_ctrl_c_while_stdin_is_waited_for(node: Anvil, signed: list[Signed]) -> 
     running.stdin.write(text_of(signed[:1]))
     running.stdin.flush()
     assert running.stdout.readline() == hashes(signed[:1])
+    until(lambda: is_asleep(running))
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=10)
     assert (running.returncode, out) == (130, "")

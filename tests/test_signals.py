@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import FreshTx
 from tests.support.cli import SCHEMA
-from tests.support.moments import count_connections, until
+from tests.support.moments import count_connections, is_asleep, until
 from tests.support.node import Anvil
 from tests.support.servers import (
     Dripping,
@@ -78,7 +78,7 @@ def test_ctrl_c_says_what_was_and_was_not_sent(
             stderr=subprocess.PIPE,
             text=True,
         )
-        until(lambda: has_come_to_it(server))
+        until(lambda: has_come_to_it(server) and is_asleep(running))
         running.send_signal(number)
         interrupted = time.monotonic()
         out, err = running.communicate(timeout=10)

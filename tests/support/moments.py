@@ -1,5 +1,6 @@
 """To wait for a moment, and not for a time."""
 
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,3 +26,13 @@ def until(holds: Callable[[], object], *, within: float = 10.0) -> None:
     while not holds():
         assert time.monotonic() < deadline, "it did not come to that"
         time.sleep(0.002)
+
+
+def is_asleep(process: "subprocess.Popen[str]") -> bool:
+    """Tell whether the main thread of a process waits in the kernel (Linux).
+
+    A signal that comes just before it begins to wait is not seen by Python until the wait is over:
+    so a test that sends one waits for this first.
+    """
+    stat = Path(f"/proc/{process.pid}/stat").read_text()
+    return stat.rpartition(")")[2].split()[0] == "S"
