@@ -10,14 +10,15 @@ from typing import TypeVar
 
 from seqsend.batch_policy import BatchJudgement, judge_batch
 from seqsend.errors import EndpointFailure, Interrupted
-from seqsend.events import Attempt, AttemptOutcome, Endpoint, JsonRpcError, Reply
+from seqsend.events import Attempt, AttemptOutcome, Endpoint, Event, JsonRpcError, Reply
 from seqsend.jsonrpc import Call, encode_batch, encode_request
 from seqsend.policy import Class, Judgement, judge_failure, judge_reply
 from seqsend.shown import excerpt, scrub, scrub_json
 from seqsend.transports.base import Deadline, Exchange, Transport
 
-Observer = Callable[[Attempt], None]
-"""Is told of every attempt as it ends, in the thread that made it."""
+Observer = Callable[[Event], None]
+"""Is told of every attempt and call as it ends, in the thread that made it, and of every change of
+the preferred endpoint."""
 
 T = TypeVar("T")
 
@@ -128,13 +129,18 @@ class Asker:
     def tell(self, attempt: Attempt) -> Attempt:
         """Log ``attempt``, show it to the observer, and return it."""
         _log.debug("%s %s: %s", attempt.endpoint, attempt.outcome, attempt.reason or "ok")
-        if self._observer is not None:
-            try:
-                self._observer(attempt)
-            except Exception:  # noqa: BLE001 - whatever it is
-                # Whoever looks on must not be able to stop a transaction (a closed stderr, say).
-                _log.exception("the observer failed")
+        self.notify(attempt)
         return attempt
+
+    def notify(self, event: Event) -> None:
+        """Show ``event`` to the observer."""
+        if self._observer is None:
+            return
+        try:
+            self._observer(event)
+        except Exception:  # noqa: BLE001 - whatever it is
+            # Whoever looks on must not be able to stop a transaction (a closed stderr, say).
+            _log.exception("the observer failed")
 
     def _exchange(
         self,

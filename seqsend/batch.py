@@ -73,8 +73,8 @@ class Batches:
                 return
             self._is_last = position + 1 == len(self._failover.endpoints)
             self._send_to(endpoint, waiting, by)
-            if position and any(item.decided for item in waiting):
-                self._failover.prefer(endpoint)
+            if any(item.decided for item in waiting):
+                self._failover.prefer(endpoint, failed_over=position > 0)
 
     def _send_to(self, endpoint: Endpoint, items: list[_Item], by: Deadline | None) -> None:
         """Ask one endpoint for all of ``items``, until it fails or all have had their turn."""

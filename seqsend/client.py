@@ -6,8 +6,8 @@ from typing import Any, Self
 
 from seqsend.asking import Asker, Observer
 from seqsend.configuration import MAX_RESPONSE_SIZE, check_times, configure
-from seqsend.errors import UsageError
-from seqsend.events import Answer, Endpoint, Sent
+from seqsend.errors import CallError, Interrupted, UsageError
+from seqsend.events import Answer, CallEnded, Endpoint, Preference, Sent
 from seqsend.failover import Failover
 from seqsend.jsonrpc import Call
 
@@ -39,6 +39,7 @@ class SequencerClient:
         headers: Mapping[str, str] | None = None,
         strict_errors: bool = False,
         failback_after: float | None = None,
+        begin_at: Preference | None = None,
         cacert: str | None = None,
         max_response_size: int = MAX_RESPONSE_SIZE,
         observer: Observer | None = None,
@@ -57,9 +58,12 @@ class SequencerClient:
                 "not from me" (a rate limit, a missing method, a node that is syncing).
             failback_after: seconds after a failover until endpoint 1 is tried first again; None
                 for never, as op-reth does.
+            begin_at: the endpoint that an earlier run had come to prefer, and since when.
             cacert: path of the CA certificates to trust for https, instead of the system's.
             max_response_size: bytes, after decompression.
-            observer: is called with each `Attempt` as it ends.
+            observer: is called with each `Attempt` and `CallEnded` as it ends, and with `Preferred`
+                when another endpoint becomes the one that calls begin at. Several threads may
+                call it at once; what it raises is logged and stops nothing.
 
         Raises:
             UsageError: an argument is wrong.
@@ -83,7 +87,13 @@ class SequencerClient:
             strict_errors=strict_errors,
             observer=observer,
         )
-        self._failover = Failover(configuration.endpoints, asker, failback_after=failback_after)
+        if begin_at is not None and not 1 <= begin_at.index <= len(configuration.endpoints):
+            raise UsageError(
+                f"begin_at: there is no endpoint {begin_at.index}", good="Preference(1, age=0.0)"
+            )
+        self._failover = Failover(
+            configuration.endpoints, asker, failback_after=failback_after, begin_at=begin_at
+        )
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
@@ -115,7 +125,14 @@ class SequencerClient:
 
         """
         given = dict(params) if isinstance(params, Mapping) else list(params)
-        return self._failover.call(Call(method, given), retry_unsafe=retry_unsafe)
+        call = Call(method, given)
+        try:
+            answer = self._failover.call(call, retry_unsafe=retry_unsafe)
+        except (CallError, Interrupted) as end:
+            self._tell(method, end)
+            raise
+        self._tell(method, answer)
+        return answer
 
     def send_raw_transaction(
         self, raw: "str | RawTransaction", *, conditions: Mapping[str, Any] | None = None
@@ -133,10 +150,17 @@ class SequencerClient:
 
         """
         from seqsend.rawtx import parse_raw_transaction
-        from seqsend.submission import submit
+        from seqsend.submission import send_method, submit
 
         transaction = parse_raw_transaction(raw) if isinstance(raw, str) else raw
-        return submit(self._failover, transaction, conditions)
+        method = send_method(conditions)
+        try:
+            sent = submit(self._failover, transaction, conditions)
+        except (CallError, Interrupted) as end:
+            self._tell(method, end)
+            raise
+        self._tell(method, sent)
+        return sent
 
     def stream(
         self,
@@ -157,11 +181,25 @@ class SequencerClient:
         """
         from seqsend.batch import Batches
         from seqsend.stream import Stream
+        from seqsend.submission import send_method
 
         if batch_size < 1:
             raise UsageError(f"batch_size is {batch_size}, and must be 1 or more", good="100")
         batches = Batches(self._failover, batch_size, conditions)
-        return Stream(batches.submit, size=batch_size, keep_going=keep_going, run=run)
+        method = send_method(conditions)
+
+        def submit(transactions: "Sequence[RawTransaction]") -> "list[Sent | CallError]":
+            try:
+                ends = batches.submit(transactions)
+            except Interrupted as end:
+                for _ in transactions:
+                    self._tell(method, end)
+                raise
+            for each in ends:
+                self._tell(method, each)
+            return ends
+
+        return Stream(submit, size=batch_size, keep_going=keep_going, run=run)
 
     def receipts(self, timeout: float, *, run: Any = lambda wait: wait()) -> "Receipts":
         """Return what adds receipts to the results of a stream; ``timeout`` in seconds for each.
@@ -176,6 +214,19 @@ class SequencerClient:
 
         check_times(timeout=timeout)
         return Receipts(self._failover, timeout, run=run)
+
+    def _tell(self, method: str, end: Answer | Sent | CallError | Interrupted) -> None:
+        """Tell the observer that a call has ended."""
+        self._failover.asker.notify(
+            CallEnded(
+                method,
+                succeeded=isinstance(end, Answer | Sent),
+                endpoint=None if isinstance(end, Interrupted) else end.endpoint,
+                attempts=end.attempts,
+                elapsed=end.elapsed,
+                preferred=self._failover.preferred,
+            )
+        )
 
     def close(self) -> None:
         """Close every connection that was kept alive."""

@@ -4,6 +4,7 @@
 
     SeqsendError
     ├── UsageError            wrong input: nothing was sent
+    ├── NotKept               a file between runs cannot be used, and was left as it is
     ├── EndpointFailure       one attempt failed; the failover loop turns it into an Attempt
     └── CallError             a call ended without a result that can be trusted
         ├── Rejected          an endpoint answered with a JSON-RPC error
@@ -35,6 +36,10 @@ class UsageError(SeqsendError, ValueError):
         return UsageError(f"{place}: {self.problem}", good=self.good)
 
 
+class NotKept(SeqsendError):
+    """A file that is kept between runs cannot be used; it was left as it is."""
+
+
 class EndpointFailure(SeqsendError):
     """A transport could not bring back an answer.
 
@@ -54,6 +59,11 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, *attempts: Attempt) -> None:
         super().__init__()
         self.attempts = attempts
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds that the attempts took together."""
+        return sum(attempt.elapsed for attempt in self.attempts)
 
 
 class CallError(SeqsendError):

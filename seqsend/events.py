@@ -131,6 +131,48 @@ class Sent:
         return count_failovers(self.attempts)
 
 
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """A call, or the submission of one transaction, has ended, whichever way."""
+
+    method: str
+    succeeded: bool
+    """It was answered with a result, or the sequencer is known to have the transaction."""
+    endpoint: Endpoint | None
+    """The one that gave the answer or the verdict; None where none did."""
+    attempts: tuple[Attempt, ...]
+    elapsed: float
+    """Seconds, as in `Answer` and `Sent`."""
+    preferred: Endpoint
+    """The one that the next call tries first."""
+
+    @property
+    def failed_over(self) -> bool:
+        """Whether another endpoint than the first one tried has answered."""
+        return self.endpoint is not None and self.endpoint != self.attempts[0].endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Preferred:
+    """Calls begin at ``endpoint`` from now on: it answered after a failover, or again."""
+
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """Where an earlier run had come to prefer another endpoint than the first."""
+
+    index: int
+    """Of the endpoint, counted from 1."""
+    age: float
+    """Seconds since the failover."""
+
+
+Event = Attempt | CallEnded | Preferred
+"""What an observer of a client is told."""
+
+
 def count_failovers(attempts: tuple[Attempt, ...]) -> int:
     """Return how many of ``attempts`` ended with a move to the next endpoint."""
     return sum(attempt.outcome == "failover" for attempt in attempts)

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from seqsend.asking import Asker
 from seqsend.errors import DeliveryUnknown, Interrupted, Rejected, Unreachable
-from seqsend.events import Answer, Attempt, Endpoint
+from seqsend.events import Answer, Attempt, Endpoint, Preference, Preferred
 from seqsend.jsonrpc import Call
 from seqsend.policy import Judgement, Row, may_move_on, trusts_verdict
 from seqsend.transports.base import Deadline
@@ -24,20 +24,22 @@ class Failover:
         asker: Asker,
         *,
         failback_after: float | None = None,
+        begin_at: Preference | None = None,
     ) -> None:
-        """``failback_after`` is in seconds; None for never."""
+        """``failback_after`` is in seconds, None for never; ``begin_at`` is from an earlier run."""
         self.endpoints = endpoints
         self.asker = asker
         self._failback_after = failback_after
-        # Counted from 0. Threads write it without a lock: each writes an endpoint that has just
-        # answered, so whoever comes last is right too.
-        self._preferred = 0
-        self._failed_over_at = 0.0
+        began = begin_at or Preference(1, age=0.0)
+        # Threads write them without a lock: each writes an endpoint that has just answered, so
+        # whoever comes last is right too.
+        self._preferred = endpoints[began.index - 1]
+        self._failed_over_at = time.monotonic() - began.age
 
     @property
     def preferred(self) -> Endpoint:
         """The endpoint that the next call tries first."""
-        return self.endpoints[self._preferred]
+        return self.in_order()[0]
 
     def call(self, call: Call, *, retry_unsafe: bool = False, by: Deadline | None = None) -> Answer:
         """Ask the endpoints in turn until one answers.
@@ -65,8 +67,7 @@ class Failover:
                 raise Interrupted(*attempts, *interrupted.attempts) from None
             if judgement.row.kind != "outage":
                 self.asker.tell(attempt)
-                if attempts:
-                    self.prefer(endpoint)
+                self.prefer(endpoint, failed_over=bool(attempts))
                 return _conclude(call, judgement, tuple(attempts), attempt, started)
             rest = order[position:]
             note = _why_not_on(judgement.row, call, rest, by, retry_unsafe=retry_unsafe)
@@ -81,19 +82,21 @@ class Failover:
 
     def in_order(self) -> tuple[Endpoint, ...]:
         """Return the endpoints in the order in which a call that begins now tries them."""
+        first = self._preferred.index - 1
         if (
             self._failback_after is not None
-            and self._preferred
             and time.monotonic() - self._failed_over_at >= self._failback_after
         ):
-            self._preferred = 0
-        first = self._preferred
+            first = 0
         return self.endpoints[first:] + self.endpoints[:first]
 
-    def prefer(self, endpoint: Endpoint) -> None:
-        """Have later calls begin at ``endpoint``, which has answered after a failover."""
+    def prefer(self, endpoint: Endpoint, *, failed_over: bool) -> None:
+        """Have later calls begin at ``endpoint``, which has answered: after a failover, or not."""
+        if not failed_over and endpoint is self._preferred:
+            return
         self._failed_over_at = time.monotonic()
-        self._preferred = endpoint.index - 1
+        self._preferred = endpoint
+        self.asker.notify(Preferred(endpoint))
 
 
 def _why_not_on(

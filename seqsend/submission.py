@@ -19,10 +19,15 @@ End = Rejected | Unreachable | DeliveryUnknown
 
 def call_for(transaction: RawTransaction, conditions: Mapping[str, Any] | None = None) -> Call:
     """Return the call that sends ``transaction``, under ``conditions`` where there are some."""
-    if conditions is None:
-        return Call("eth_sendRawTransaction", [transaction.hex], expected=transaction.hash)
-    method, params = "eth_sendRawTransactionConditional", [transaction.hex, dict(conditions)]
-    return Call(method, params, expected=transaction.hash)
+    params: list[Any] = [transaction.hex]
+    if conditions is not None:
+        params.append(dict(conditions))
+    return Call(send_method(conditions), params, expected=transaction.hash)
+
+
+def send_method(conditions: Mapping[str, Any] | None) -> str:
+    """Return the method that sends a transaction under ``conditions``, or without any."""
+    return f"eth_sendRawTransaction{'' if conditions is None else 'Conditional'}"
 
 
 def submit(

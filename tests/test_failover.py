@@ -2,17 +2,16 @@
 
 import itertools
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqsend.asking import Asker, Limits
+from seqsend.asking import Asker, Limits, Observer
 from seqsend.endpoints import parse_endpoints
 from seqsend.errors import CallError, DeliveryUnknown, EndpointFailure, Rejected, Unreachable
-from seqsend.events import Attempt, Endpoint, Reply
+from seqsend.events import Endpoint, Event, Preference, Preferred, Reply
 from seqsend.failover import Failover
 from seqsend.jsonrpc import Call
 from seqsend.transports.base import Exchange
@@ -61,13 +60,14 @@ def _failover(
     *,
     total: float | None = None,
     failback_after: float | None = None,
-    observer: Callable[[Attempt], None] | None = None,
+    begin_at: Preference | None = None,
+    observer: Observer | None = None,
 ) -> tuple[Failover, Scripted]:
     transport = Scripted(outcomes)
     endpoints = parse_endpoints([f"http://seq{i}" for i in sorted(outcomes)])
     limits = Limits(total=total)
     asker = Asker(transport, limits, observer=observer)
-    return Failover(endpoints, asker, failback_after=failback_after), transport
+    return Failover(endpoints, asker, failback_after=failback_after, begin_at=begin_at), transport
 
 
 def _end(failover: Failover, method: str = "eth_chainId", *, retry_unsafe: bool = False) -> str:
@@ -166,12 +166,14 @@ def test_any_number_of_threads_keep_to_the_same_model(
 
 
 def test_every_endpoint_gets_the_same_bytes_and_every_attempt_is_told() -> None:
-    told: list[Attempt] = []
+    told: list[Event] = []
     failover, transport = _failover({1: "refused", 2: "silent", 3: "result"}, observer=told.append)
     answer = failover.call(Call("eth_chainId", []))
     assert len(set(transport.bodies)) == 1
-    assert answer.attempts == tuple(told)
-    assert [(a.outcome, a.delivered) for a in told] == [
+    *attempts, preferred = told
+    assert answer.attempts == tuple(attempts)
+    assert preferred == Preferred(answer.endpoint)
+    assert [(a.outcome, a.delivered) for a in answer.attempts] == [
         ("failover", "no"),
         ("failover", "unknown"),
         ("answered", "yes"),
@@ -234,8 +236,24 @@ def test_steady_traffic_does_not_put_off_the_failback(monkeypatch: pytest.Monkey
     assert transport.asked == [1, 2, 2, 2, 1, 2]
 
 
+def test_begins_where_an_earlier_run_left_off_and_falls_back_by_its_age() -> None:
+    told: list[Event] = []
+    outcomes: Outcomes = {1: "result", 2: "result", 3: "refused"}
+    for age, asked in ((9.0, [2, 2]), (11.0, [1, 1])):
+        told.clear()
+        failover, transport = _failover(
+            outcomes, failback_after=10, begin_at=Preference(2, age), observer=told.append
+        )
+        assert failover.preferred.index == asked[0]
+        assert [_end(failover), _end(failover)] == ["ok", "ok"]
+        assert transport.asked == asked
+        # That endpoint 1 is the first again is told once, when it has answered.
+        changes = [event for event in told if isinstance(event, Preferred)]
+        assert [c.endpoint.index for c in changes] == ([1] if asked[0] == 1 else [])
+
+
 def test_an_observer_that_fails_stops_nothing() -> None:
-    def fail(_attempt: Attempt) -> None:
+    def fail(_event: Event) -> None:
         raise BrokenPipeError
 
     failover, _ = _failover({1: "refused", 2: "result"}, observer=fail)
@@ -243,7 +261,7 @@ def test_an_observer_that_fails_stops_nothing() -> None:
 
 
 def test_an_interrupted_attempt_is_told_before_the_interrupt_goes_on() -> None:
-    told: list[Attempt] = []
+    told: list[Any] = []
     failover, _ = _failover({1: "refused", 2: "interrupt"}, observer=told.append)
     with pytest.raises(KeyboardInterrupt):
         failover.call(Call("eth_sendRawTransaction", []))

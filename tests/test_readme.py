@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from seqsend.cli.options import OPTIONS
+from seqsend.cli.option_table import OPTIONS
+from seqsend.metrics import FAMILIES
 from seqsend.render import diagnosis
 from seqsend.render.outcome import EXIT_CODES
 from tests.support.cli import seqsend
@@ -29,6 +30,11 @@ def test_lists_every_option_with_its_aliases_and_its_variable() -> None:
         assert all(f"`{flag}" in " ".join(row) for flag in option.flags)
         assert option.environment is None or f"`{option.environment}`" in row[2]
         assert option.metavar is None or option.metavar in row[0]
+
+
+def test_lists_every_metric() -> None:
+    listed = [[cell.replace("`", "") for cell in row] for row in _table("Between runs")]
+    assert sorted(listed) == sorted([f.shown, f.kind, ", ".join(f.labels)] for f in FAMILIES)
 
 
 def test_lists_every_status_with_its_exit_code() -> None:

@@ -4,8 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
-from seqsend.cli.options import Given, parse_option, read_settings, read_style, takes_shared_options
+from seqsend.cli.options import Given, parse_option, takes_shared_options
 from seqsend.cli.run import guard
+from seqsend.cli.session import Session
 from seqsend.quantities import parse_duration, parse_whole
 
 _GROUP = "Comparing and measuring"
@@ -43,11 +44,11 @@ def check(
     some are not, or they disagree; 4 none is usable; 2 wrong input.
     """
 
-    def act(_report: Any) -> int:
+    def act(session: Session, _report: Any) -> int:
         from seqsend.render.look import Look  # no other command needs it, nor what it brings
 
-        return Look(read_style(given)).run(
-            read_settings(given).connection,
+        return Look(session.style, session.found).run(
+            session.connection(),
             chain_id=parse_option("--chain-id", chain_id, parse_whole, None),
             max_lag=parse_option("--max-lag", max_lag, parse_whole, 10),
             count=parse_option("--count", count, parse_whole, 1),

@@ -10,8 +10,7 @@ from typing import Any
 
 from seqsend.cli.interrupts import Interrupts
 from seqsend.cli.lines import Lines
-from seqsend.cli.options import Given, read_style
-from seqsend.cli.run import open_client
+from seqsend.cli.session import Session
 from seqsend.cli.wanted import Wanted
 from seqsend.errors import UsageError
 from seqsend.render.ended import outcome_of_ended
@@ -79,13 +78,13 @@ def find_source(words: list[str], file: str | None) -> Source:
     return Source(lambda _run: Words(words), len(words))
 
 
-def send_many(given: Given, source: Source, wanted: Wanted) -> int:
+def send_many(session: Session, source: Source, wanted: Wanted) -> int:
     """Send all transactions of ``source``, tell of each, and return the exit code."""
     gc.enable()  # which the start of the program has turned off
     interrupts = Interrupts()
     lines = source.open(interrupts.run)
-    report = RunReport(read_style(given), source.size)
-    with open_client(given, report) as client, report, interrupts:
+    report = RunReport(session.style, source.size)
+    with session.open_client(report) as client, report, interrupts:
         stream = client.stream(
             batch_size=wanted.batch_size,
             keep_going=wanted.keep_going,
@@ -99,7 +98,7 @@ def send_many(given: Given, source: Source, wanted: Wanted) -> int:
             receipts = client.receipts(wanted.wait, run=interrupts.run)
             followed, left = receipts.follow(results), receipts.left()
         try:
-            _tell(followed, report, stream, lines)
+            _tell(_kept(followed, session), report, stream, lines)
         except KeyboardInterrupt:
             # From here on nothing is sent: what is known is told, and what was not sent.
             interrupts.forget()
@@ -108,6 +107,12 @@ def send_many(given: Given, source: Source, wanted: Wanted) -> int:
             _tell(chain(left, results, rest), report, stream, lines)
         report.finish()
     return report.exit_code if interrupts.signal is None else EXIT_CODES["interrupted"]
+
+
+def _kept(results: Iterator[Ended], session: Session) -> Iterator[Ended]:
+    for ended in results:
+        yield ended
+        session.save_in_passing()
 
 
 def _tell(

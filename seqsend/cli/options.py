@@ -10,132 +10,20 @@ import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypedDict, TypeVar
+from typing import Annotated, Any, TypedDict, TypeVar
 
 import typer
 
+from seqsend.cli.option_table import OPTIONS, Option
 from seqsend.configuration import MAX_RESPONSE_SIZE
 from seqsend.endpoints import parse_header
 from seqsend.errors import UsageError
-from seqsend.quantities import format_size, parse_duration, parse_size
+from seqsend.quantities import parse_duration, parse_size
 from seqsend.render.report import Style
 
 T = TypeVar("T")
 U = TypeVar("U")
 
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One shared option, as it is typed."""
-
-    field: str
-    flags: tuple[str, ...]
-    """The first long one is shown in the help; the help's text names the others."""
-    help: str
-    group: str
-    kind: Literal["value", "list", "flag"] = "value"
-    metavar: str | None = None
-    environment: str | None = None
-
-
-OPTIONS = (
-    Option(
-        "endpoints",
-        (
-            "--rollup.sequencer-http",
-            "--rollup.sequencer",
-            "--rollup.sequencer-ws",
-            "--rollup.sequencerhttp",
-        ),
-        "The sequencer's addresses, tried in this order; or one ws:// or wss:// address. Also "
-        "--rollup.sequencer, --rollup.sequencer-ws, --rollup.sequencerhttp. "
-        "[env: SEQSEND_SEQUENCER_HTTP; required]",
-        "Sequencer",
-        metavar="URL[,URL...]",
-        environment="SEQSEND_SEQUENCER_HTTP",
-    ),
-    Option(
-        "headers",
-        ("--rollup.sequencer-headers",),
-        "Sent to every endpoint; the value is never shown. Repeatable. "
-        "[env: SEQSEND_SEQUENCER_HEADERS, one per line]",
-        "Sequencer",
-        kind="list",
-        metavar="NAME=VALUE",
-        environment="SEQSEND_SEQUENCER_HEADERS",
-    ),
-    Option(
-        "cacert",
-        ("--cacert",),
-        "Certificates to trust for https. "
-        "[env: SSL_CERT_FILE, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE; default: the system's]",
-        "Sequencer",
-        metavar="PATH",
-    ),
-    Option(
-        "dial_timeout",
-        ("--sequencer-dial-timeout", "--rollup.sequencer-dial-timeout"),
-        "For DNS, TCP over all addresses, and TLS. Also --rollup.sequencer-dial-timeout. "
-        "[env: SEQSEND_DIAL_TIMEOUT; default: 5s]",
-        "Time",
-        metavar="DURATION",
-        environment="SEQSEND_DIAL_TIMEOUT",
-    ),
-    Option(
-        "request_timeout",
-        ("--sequencer-request-timeout", "--rollup.sequencer-request-timeout"),
-        "For one whole attempt on one endpoint. Also --rollup.sequencer-request-timeout. "
-        "[env: SEQSEND_REQUEST_TIMEOUT; default: 10s]",
-        "Time",
-        metavar="DURATION",
-        environment="SEQSEND_REQUEST_TIMEOUT",
-    ),
-    Option(
-        "deadline",
-        ("--deadline",),
-        "For everything: all attempts, look-ups included. "
-        "[env: SEQSEND_DEADLINE; default: none beyond the request timeouts]",
-        "Time",
-        metavar="DURATION",
-        environment="SEQSEND_DEADLINE",
-    ),
-    Option(
-        "failback_after",
-        ("--failback-after",),
-        "After a failover, try endpoint 1 first again once so much time has passed. "
-        "[env: SEQSEND_FAILBACK_AFTER; default: never]",
-        "Time",
-        metavar="DURATION",
-        environment="SEQSEND_FAILBACK_AFTER",
-    ),
-    Option(
-        "max_response_size",
-        ("--max-response-size",),
-        "Refuse a longer answer, counted after decompression. "
-        f"[env: SEQSEND_MAX_RESPONSE_SIZE; default: {format_size(MAX_RESPONSE_SIZE)}]",
-        "Sequencer",
-        metavar="SIZE",
-        environment="SEQSEND_MAX_RESPONSE_SIZE",
-    ),
-    Option(
-        "strict_errors",
-        ("--strict-errors",),
-        'Take every JSON-RPC error for the sequencer\'s verdict, also one that says "not from me" '
-        "(a rate limit, a missing method, a node that is syncing). [env: SEQSEND_STRICT_ERRORS]",
-        "Sequencer",
-        kind="flag",
-        environment="SEQSEND_STRICT_ERRORS",
-    ),
-    Option("json", ("--json",), "Print one JSON object, on failure too.", "Output", kind="flag"),
-    Option("quiet", ("--quiet", "-q"), "Nothing on stderr but errors.", "Output", kind="flag"),
-    Option(
-        "verbose",
-        ("--verbose", "-v"),
-        "Tell of every attempt: phases, HTTP status and timings.",
-        "Output",
-        kind="flag",
-    ),
-)
 
 Given = Mapping[str, Any]
 """Field of an :class:`Option` → what was typed: a text, None, a list of texts, or a flag."""
@@ -160,6 +48,8 @@ class Settings:
     connection: Connection
     strict_errors: bool
     failback_after: float | None
+    state_file: str | None
+    metrics_file: str | None
 
 
 def takes_shared_options(command: Callable[..., T]) -> Callable[..., T]:
@@ -252,6 +142,8 @@ def read_settings(given: Given) -> Settings:
         connection,
         strict_errors=given["strict_errors"] or _switch("SEQSEND_STRICT_ERRORS"),
         failback_after=_parsed(given, "failback_after", parse_duration, None),
+        state_file=_parsed(given, "state_file", _path, None),
+        metrics_file=_parsed(given, "metrics_file", _metrics_path, None),
     )
 
 
@@ -286,6 +178,20 @@ def parse_option(source: str, text: str | None, parse: Callable[[str], T], defau
         return parse(text)
     except UsageError as error:
         raise error.within(source) from None
+
+
+def _path(text: str) -> str:
+    if not text or "\0" in text:
+        raise UsageError("is no path", good="/var/lib/seqsend/state.json")
+    return text
+
+
+def _metrics_path(text: str) -> str:
+    # The collector reads no others: a name that it does not see would only be noticed when the
+    # metrics are missed.
+    if not _path(text).endswith(".prom"):
+        raise UsageError(f"{text!r} does not end in .prom", good="seqsend.prom")
+    return text
 
 
 def _switch(variable: str) -> bool:

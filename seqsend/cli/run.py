@@ -8,8 +8,8 @@ from typing import NoReturn
 
 import typer
 
-from seqsend.asking import Observer
-from seqsend.cli.options import Given, read_settings, read_style
+from seqsend.cli.options import Given
+from seqsend.cli.session import Session
 from seqsend.client import SequencerClient
 from seqsend.errors import CallError, UsageError
 from seqsend.render.outcome import (
@@ -42,29 +42,13 @@ def run(command: Command, given: Given, prepare: Callable[[], Task]) -> None:
     """
     task: Task | None = None
 
-    def act(report: Report) -> int:
+    def act(session: Session, report: Report) -> int:
         nonlocal task
         task = prepare()
-        with open_client(given, report) as client:
+        with session.open_client(report) as client:
             return report.finish(task.act(client))
 
     guard(command, given, act, known_hash=lambda: task.hash if task else None)
-
-
-def open_client(given: Given, observer: Observer) -> SequencerClient:
-    """Return the client that the shared options ask for.
-
-    Raises:
-        UsageError: one of them is wrong.
-
-    """
-    settings = read_settings(given)
-    return SequencerClient(
-        **settings.connection,
-        strict_errors=settings.strict_errors,
-        failback_after=settings.failback_after,
-        observer=observer,
-    )
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -74,7 +58,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 def guard(
     command: Command,
     given: Given,
-    act: Callable[[Report], int],
+    act: Callable[[Session, Report], int],
     *,
     known_hash: Callable[[], str | None] = lambda: None,
 ) -> NoReturn:
@@ -84,11 +68,12 @@ def guard(
         typer.Exit: always.
 
     """
-    report = Report(read_style(given))
+    session = Session(given)
+    report = Report(session.style)
     # Whoever ends it by SIGTERM (a time limit, a service manager) is told what was sent, too.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        code = act(report)
+        code = act(session, report)
     except UsageError as error:
         code = report.finish(outcome_of_usage(command, str(error)))
     except CallError as error:
@@ -96,4 +81,5 @@ def guard(
     except KeyboardInterrupt:
         tried = tuple(report.attempts)
         code = report.finish(outcome_of_interrupt(command, tried, known_hash()))
+    session.end()
     raise typer.Exit(code)

@@ -6,6 +6,7 @@ import typer
 
 from seqsend.cli.options import Given, parse_option, takes_shared_options
 from seqsend.cli.run import Task, guard, run
+from seqsend.cli.session import Session
 from seqsend.cli.wanted import Wanted
 from seqsend.client import SequencerClient
 from seqsend.errors import UsageError
@@ -89,10 +90,10 @@ def send(
     if file is None and len(words) == 1 and words != ["-"]:
         run("send", given, lambda: _one(words[0], wanted()))
 
-    def act(_report: Any) -> int:
+    def act(session: Session, _report: Any) -> int:
         from seqsend.cli.many import find_source, send_many  # one transaction needs none of it
 
-        return send_many(given, find_source(words, file), wanted())
+        return send_many(session, find_source(words, file), wanted())
 
     guard("send", given, act)
 

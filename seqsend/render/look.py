@@ -4,7 +4,7 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ from rich.text import Text
 
 from seqsend.checking import check
 from seqsend.diagnosis import Diagnosis
-from seqsend.events import Attempt
+from seqsend.events import Attempt, Event
 from seqsend.render.diagnosis import EXIT_CODES, document, lines
 from seqsend.render.document import to_json
 from seqsend.render.report import Style
@@ -30,8 +30,10 @@ _REDRAWN_EVERY = 0.1  # seconds
 class Look:
     """Shows diagnoses on stdout, as JSON, as plain lines, or on a terminal as a table."""
 
-    def __init__(self, style: Style) -> None:
+    def __init__(self, style: Style, found: Callable[[Diagnosis], None]) -> None:
+        """``found`` is told of each diagnosis once it was shown."""
         self._style = style
+        self._found = found
         self._in_colour = has_colour(sys.stdout, os.environ)
         system: Any = "auto" if self._in_colour else None
         self._console = Console(file=sys.stdout, color_system=system, highlight=False)
@@ -48,7 +50,9 @@ class Look:
             return self._watch(arguments | compared | {"count": count}, every)
         with self._progress(arguments["endpoints"], count) as observer:
             diagnosis = check(**arguments, **compared, count=count, observer=observer)
-        return 1 if self._show(diagnosis) == "failed" else EXIT_CODES[diagnosis.status]
+        written = self._show(diagnosis)
+        self._found(diagnosis)
+        return 1 if written == "failed" else EXIT_CODES[diagnosis.status]
 
     def _watch(self, arguments: Any, every: float) -> int:
         if self._style.json or not self._in_colour:
@@ -59,6 +63,7 @@ class Look:
                     diagnosis = check(**arguments, observer=self._tell)
                     seen = Text(f"every {every:g} s, last at {_now()}; Ctrl-C ends it", style="dim")
                     live.update(Group(picture(diagnosis, self._console), seen), refresh=True)
+                    self._found(diagnosis)
                     time.sleep(every)
             except KeyboardInterrupt:
                 return _INTERRUPTED
@@ -67,7 +72,9 @@ class Look:
         try:
             written: Written = "written"
             while written == "written":
-                written = self._show(check(**arguments, observer=self._tell), f"== {_now()}")
+                diagnosis = check(**arguments, observer=self._tell)
+                written = self._show(diagnosis, f"== {_now()}")
+                self._found(diagnosis)
                 time.sleep(every if written == "written" else 0)
         except KeyboardInterrupt:
             return _INTERRUPTED
@@ -84,9 +91,9 @@ class Look:
             text = "\n".join(lines(diagnosis))
         return write_answer(f"{title}\n{text}" if title else text)
 
-    def _tell(self, attempt: Attempt) -> None:
-        if self._style.verbose:
-            tell(detail_line(attempt), "detail")
+    def _tell(self, event: Event) -> None:
+        if self._style.verbose and isinstance(event, Attempt):
+            tell(detail_line(event), "detail")
 
     @contextmanager
     def _progress(self, endpoints: str, count: int) -> Iterator[Any]:
@@ -101,10 +108,10 @@ class Look:
             task = progress.add_task("measuring", total=total)
             drawn = 0.0
 
-            def advance(attempt: Attempt) -> None:
+            def advance(event: Event) -> None:
                 nonlocal drawn
-                self._tell(attempt)
-                if attempt.method != "eth_chainId":
+                self._tell(event)
+                if not isinstance(event, Attempt) or event.method != "eth_chainId":
                     return
                 progress.advance(task)
                 if time.monotonic() - drawn >= _REDRAWN_EVERY:

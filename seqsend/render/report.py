@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from seqsend.errors import CallError
-from seqsend.events import Attempt
+from seqsend.events import Attempt, Event
 from seqsend.render.outcome import Outcome
 from seqsend.render.streams import tell, write_answer
 from seqsend.render.text import (
@@ -32,14 +32,16 @@ class Report:
     attempts: list[Attempt] = field(default_factory=list)
     """Everything that was tried so far: what is known when Ctrl-C ends it."""
 
-    def __call__(self, attempt: Attempt) -> None:
-        """Tell of ``attempt``."""
-        self.attempts.append(attempt)
-        line = attempt_line(attempt)
+    def __call__(self, event: Event) -> None:
+        """Tell of an attempt; the other events are for other observers."""
+        if not isinstance(event, Attempt):
+            return
+        self.attempts.append(event)
+        line = attempt_line(event)
         if line is not None and not self.style.quiet:
-            tell(line, "note" if attempt.outcome == "found" else "trouble")
+            tell(line, "note" if event.outcome == "found" else "trouble")
         if self.style.verbose:
-            tell(detail_line(attempt), "detail")
+            tell(detail_line(event), "detail")
 
     def finish(self, outcome: Outcome, error: CallError | None = None) -> int:
         """Write the answer, say how it ended, and return the exit code.

@@ -7,7 +7,7 @@ from collections import Counter
 from contextlib import ExitStack
 from typing import Any, Self
 
-from seqsend.events import Attempt
+from seqsend.events import Attempt, Event
 from seqsend.render.outcome import Outcome
 from seqsend.render.report import Style
 from seqsend.render.streams import Written, has_colour, tell, write_answer
@@ -39,14 +39,16 @@ class RunReport:
         self.exit_code = 0
         """That of the first line that is not 0."""
 
-    def __call__(self, attempt: Attempt) -> None:
+    def __call__(self, event: Event) -> None:
         """Tell of an attempt that failed; with `-v` of every one."""
+        if not isinstance(event, Attempt):
+            return
         # That one is known is told by the summary: of many it would be a line for each.
-        line = None if attempt.outcome == "found" else attempt_line(attempt)
+        line = None if event.outcome == "found" else attempt_line(event)
         if line is not None and not self._style.quiet:
             tell(line, "trouble")
         if self._style.verbose:
-            tell(detail_line(attempt), "detail")
+            tell(detail_line(event), "detail")
 
     def add(self, outcome: Outcome, position: int) -> None:
         """Write the line of ``outcome``; ``position`` is how many bytes of the input were read."""
