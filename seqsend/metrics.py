@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from seqsend import kept
-from seqsend.diagnosis import Diagnosis
 from seqsend.errors import NotKept
 from seqsend.events import Attempt, CallEnded, Event, Preferred
 from seqsend.nodes import SEND_METHODS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from seqsend.diagnosis import Diagnosis  # to note one, it need not be loaded
 
 _MODE = 0o666  # before the umask: node_exporter is another user
 
@@ -76,7 +79,7 @@ class Metrics:
 
     def __init__(self, path: str) -> None:
         """Nothing is read or written yet."""
-        self._path = path
+        self.path = path
         self._lock = threading.Lock()
         self._counted: _Samples = {}
         self._current: _Samples = {}
@@ -92,7 +95,7 @@ class Metrics:
             elif isinstance(event, Preferred):
                 self._current["seqsend_preferred_endpoint", ()] = event.endpoint.index
 
-    def note(self, diagnosis: Diagnosis) -> None:
+    def note(self, diagnosis: "Diagnosis") -> None:
         """Take down what `check` has found, in place of what it found before."""
         found: _Samples = {}
         for report in diagnosis.endpoints:
@@ -124,7 +127,7 @@ class Metrics:
             def change(text: str | None) -> str:
                 return _format(_merged(_parse(text), counted, current))
 
-            kept.replace(self._path, change, mode=_MODE, patience=patience)
+            kept.replace(self.path, change, mode=_MODE, patience=patience)
         except NotKept:
             with self._lock:
                 self._counted = _added(counted, self._counted)

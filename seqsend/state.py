@@ -23,7 +23,7 @@ class State:
 
     def __init__(self, path: str, endpoints: tuple[Endpoint, ...]) -> None:
         """Nothing is read or written yet."""
-        self._path = path
+        self.path = path
         self._endpoints = endpoints
         self._list = _name(endpoints)
         self._changed: dict[str, Any] | None = None
@@ -40,7 +40,7 @@ class State:
             NotKept: the file cannot be read or understood.
 
         """
-        found = _parse(kept.read(self._path)).get(self._list)
+        found = _parse(kept.read(self.path)).get(self._list)
         if found is None or found["preferred"] > len(self._endpoints):
             return None
         # A moment still to come is one by a clock that has been set back since.
@@ -65,7 +65,7 @@ class State:
             latest = sorted(lists.items(), key=lambda item: item[1]["since"])[-_MOST:]
             return json.dumps({"version": _VERSION, "lists": dict(latest)}, indent=1) + "\n"
 
-        kept.replace(self._path, change, mode=_MODE, patience=patience)
+        kept.replace(self.path, change, mode=_MODE, patience=patience)
         if self._changed is changed:
             self._changed = None
 

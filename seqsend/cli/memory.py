@@ -1,17 +1,22 @@
 """What is kept between runs, where that is asked for; it never stops what is being done."""
 
 import time
+from collections.abc import Iterator
 
 from seqsend.cli.options import Settings
-from seqsend.diagnosis import Diagnosis
 from seqsend.endpoints import parse_endpoints
 from seqsend.errors import NotKept
 from seqsend.events import Event, Preference
-from seqsend.metrics import Metrics
-from seqsend.render.diagnosis import format_age
 from seqsend.render.streams import tell
-from seqsend.state import State
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # Imported where they are asked for.
+    from seqsend.diagnosis import Diagnosis
+    from seqsend.metrics import Metrics
+    from seqsend.state import State
+
+_WORDS = {"State": ("--state-file", "remembered"), "Metrics": ("--metrics-file", "counted")}
 _PATIENCE = 10.0  # seconds that other runs are waited for at the end of this one
 _IN_PASSING = 0.1  # seconds, between transactions
 _EVERY = 5.0  # seconds; a collector comes by every 15 s
@@ -20,40 +25,45 @@ _EVERY = 5.0  # seconds; a collector comes by every 15 s
 class Memory:
     """Hands on what happens to the files that are kept; an observer of the client."""
 
+    _state: "State | None" = None
+    _metrics: "Metrics | None" = None
+
     def __init__(self, settings: Settings, *, quiet: bool) -> None:
         """Read what an earlier run has left."""
         self._quiet = quiet
         self._saved_at = time.monotonic()
-        self._files: dict[str, State | Metrics] = {}
-        self._paths = {"--state-file": settings.state_file, "--metrics-file": settings.metrics_file}
         self.begin_at: Preference | None = None
         """Where an earlier run left off."""
         if settings.metrics_file is not None:
-            self._files["--metrics-file"] = Metrics(settings.metrics_file)
+            from seqsend.metrics import Metrics
+
+            self._metrics = Metrics(settings.metrics_file)
         if settings.state_file is not None:
-            endpoints = parse_endpoints(settings.connection["endpoints"])
-            state = State(settings.state_file, endpoints)
+            from seqsend.state import State
+
+            state = State(settings.state_file, parse_endpoints(settings.connection["endpoints"]))
             try:
                 self.begin_at = state.recall()
             except NotKept as why:
-                self._warn("--state-file", why)
+                self._warn(state, why)
             else:
-                self._files["--state-file"] = state
+                self._state = state
 
     def __call__(self, event: Event) -> None:
         """Take note of ``event``."""
-        for file in self._files.values():
-            file(event)
+        for kept in self._kept():
+            kept(event)
 
-    def found(self, diagnosis: Diagnosis) -> None:
+    def found(self, diagnosis: "Diagnosis") -> None:
         """Take note of what `check` has found, write it down, and say what is remembered."""
+        from seqsend.render.diagnosis import format_age
+
         if self.begin_at is not None and not self._quiet:
             since = format_age(self.begin_at.age)
             tell(f"endpoint {self.begin_at.index} is the preferred one, since {since}", "note")
-        for file in self._files.values():
-            if isinstance(file, Metrics):
-                file.note(diagnosis)
-        self._save(_PATIENCE)
+        if self._metrics is not None:
+            self._metrics.note(diagnosis)
+        self.save()
 
     def save_in_passing(self) -> None:
         """Write everything down now and then, so that a long run is seen while it lasts."""
@@ -62,21 +72,24 @@ class Memory:
 
     def save(self) -> None:
         """Write everything down."""
-        self._save(_PATIENCE)
+        self._save(_PATIENCE, quiet=self._quiet)
 
-    def _save(self, patience: float, *, quiet: bool = False) -> None:
-        for option, file in self._files.items():
+    def _kept(self) -> "Iterator[State | Metrics]":
+        yield from (kept for kept in (self._state, self._metrics) if kept is not None)
+
+    def _save(self, patience: float, *, quiet: bool) -> None:
+        for kept in self._kept():
             try:
-                file.save(patience=patience)
+                kept.save(patience=patience)
             except NotKept as why:
                 if not quiet:
-                    self._warn(option, why)
+                    self._warn(kept, why)
             except KeyboardInterrupt:
-                self._warn(option, NotKept("Ctrl-C came while it was being written"))
+                self._warn(kept, NotKept("Ctrl-C came while it was being written"))
         self._saved_at = time.monotonic()
 
-    def _warn(self, option: str, why: NotKept) -> None:
+    def _warn(self, kept: "State | Metrics", why: NotKept) -> None:
         if not self._quiet:
-            lost = {"--state-file": "remembered", "--metrics-file": "counted"}[option]
+            option, lost = _WORDS[type(kept).__name__]
             said = f"{why}; it was left as it is, and nothing is {lost} there"
-            tell(f"warning: {option} {self._paths[option]}: {said}", "trouble")
+            tell(f"warning: {option} {kept.path}: {said}", "trouble")
