@@ -1,5 +1,6 @@
 """The program: its commands, and what it does with what typer cannot read."""
 
+import os
 from importlib import import_module
 from typing import Annotated
 
@@ -8,7 +9,7 @@ from typer.exceptions import TyperException
 
 from seqsend.cli.help import Command, Group
 from seqsend.cli.options import Given, takes_shared_options
-from seqsend.render.streams import print_version, tell
+from seqsend.render.streams import print_version, tell, write_answer
 from seqsend.shown import redact_words
 
 _EXAMPLE = "Example: "
@@ -20,6 +21,13 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit(print_version())
 
 
+def _print_completion(shell: str | None) -> None:
+    if shell is not None:
+        from seqsend.cli.completion import script
+
+        raise typer.Exit(int(write_answer(script(shell)) == "failed"))
+
+
 @takes_shared_options
 def seqsend(
     given: Given,
@@ -29,6 +37,17 @@ def seqsend(
             "--version", help="Print the version.", callback=_print_version, is_eager=True
         ),
     ] = False,
+    completion: Annotated[
+        str | None,
+        typer.Option(
+            "--show-completion",
+            metavar="SHELL",
+            help="Print what makes bash, zsh or fish complete commands and options.",
+            callback=_print_completion,
+            is_eager=True,
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Submit transactions to rollup sequencers, with failover.
 
@@ -68,6 +87,10 @@ def _build(arguments: list[str]) -> typer.Typer:
 
 def main(arguments: list[str]) -> int:
     """Run the program with ``arguments`` and return its exit code."""
+    if "_SEQSEND_COMPLETE" in os.environ:  # a shell asks how a line could go on
+        from seqsend.cli.completion import prepare
+
+        prepare()
     try:
         code = _build(arguments)(arguments, prog_name="seqsend", standalone_mode=False)
     except TyperException as error:
