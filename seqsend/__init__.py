@@ -21,20 +21,34 @@ if TYPE_CHECKING:
         Unreachable,
         UsageError,
     )
-    from seqsend.events import Answer, Attempt, Endpoint, JsonRpcError, Sent
+    from seqsend.events import (
+        Answer,
+        Attempt,
+        CallEnded,
+        Endpoint,
+        Event,
+        JsonRpcError,
+        Preference,
+        Preferred,
+        Sent,
+    )
     from seqsend.stream import Ended, Line
 
 __all__ = [
     "Answer",
     "Attempt",
+    "CallEnded",
     "CallError",
     "DeliveryUnknown",
     "Diagnosis",
     "Ended",
     "Endpoint",
     "EndpointReport",
+    "Event",
     "JsonRpcError",
     "Line",
+    "Preference",
+    "Preferred",
     "Rejected",
     "Samples",
     "Sent",
@@ -59,7 +73,17 @@ _ROOMS = {
         "Unreachable",
         "UsageError",
     ],
-    "events": ["Answer", "Attempt", "Endpoint", "JsonRpcError", "Sent"],
+    "events": [
+        "Answer",
+        "Attempt",
+        "CallEnded",
+        "Endpoint",
+        "Event",
+        "JsonRpcError",
+        "Preference",
+        "Preferred",
+        "Sent",
+    ],
     "stream": ["Ended", "Line"],
 }
 

@@ -60,11 +60,12 @@ FAMILIES = (
     Family("seqsend_failovers", "counter", "Calls answered by another endpoint than the first."),
     Family("seqsend_failures", "counter", "Calls that failed, verdicts included."),
     Family("seqsend_successes", "counter", "Calls that succeeded."),
-    # Always there, and last: a file that ends with it is whole.
     Family("seqsend_calls", "counter", "Calls, and transactions submitted."),
 )
 _BY_NAME = {family.name: family for family in FAMILIES}
-_ALWAYS = ("seqsend_calls", "seqsend_successes", "seqsend_failures", "seqsend_failovers")
+# There with 0 from the first call on, so that a rate is known of each.
+_OF_CALLS = ("seqsend_calls", "seqsend_successes", "seqsend_failures", "seqsend_failovers")
+_END = "# End of seqsend's metrics: a file without this line is a part of one.\n"
 _BUCKETS = (
     *("0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5"),
     *("1.0", "2.5", "5.0", "10.0", "30.0", "+Inf"),
@@ -191,7 +192,7 @@ def _parse(text: str | None) -> _Samples:
                 raise NotKept(f"its {sample.name} is not as seqsend writes it")
             found[sample.name, tuple(sample.labels[name] for name in names)] = sample.value
     buckets = {labels[0] for name, labels in found if name == f"{_LATENCY}_bucket"}
-    if not text.endswith("\n") or ("seqsend_calls_total", ()) not in found:
+    if not text.endswith(_END):
         raise NotKept("it is only a part of a metrics file")
     if buckets and buckets != set(_BUCKETS):
         raise NotKept("its histogram has other buckets than this seqsend's")
@@ -208,7 +209,7 @@ def _format(samples: _Samples) -> str:
 
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Collector())
-    return generate_latest(registry).decode()
+    return generate_latest(registry).decode() + _END
 
 
 def _family(family: Family, samples: _Samples) -> Any:
@@ -220,7 +221,7 @@ def _family(family: Family, samples: _Samples) -> Any:
     kind = core.CounterMetricFamily if family.kind == "counter" else core.GaugeMetricFamily
     made = kind(family.name, family.help, labels=family.labels)
     found = {labels: value for (name, labels), value in samples.items() if name == family.shown}
-    if family.name in _ALWAYS:
+    if family.name in _OF_CALLS and ("seqsend_calls_total", ()) in samples:
         found.setdefault((), 0)
     for labels, value in sorted(found.items()):
         made.add_metric(list(labels), value)

@@ -102,7 +102,8 @@ def test_check_leaves_what_it_found_and_nothing_of_what_it_found_before(
     after = read_metrics(path)
     of_check = {key: value for key, value in after.items() if "endpoint_" in key[0]}
     assert of_check == {("seqsend_endpoint_usable", one): 0}
-    assert _plain(after)["calls_total"] == 0
+    # What only calls have would be there twice for a node_exporter that reads a file of calls, too.
+    assert {name for name, _ in after} == {"seqsend_endpoint_usable"}
 
 
 def test_fifty_runs_at_once_with_the_same_files(tmp_path: Path, node: Anvil) -> None:
@@ -140,7 +141,7 @@ def test_fifty_runs_at_once_with_the_same_files(tmp_path: Path, node: Anvil) -> 
         ("# TYPE seqsend_calls_total gauge\nseqsend_calls_total 1\n", "no metric of seqsend"),
         ('# TYPE seqsend_calls_total counter\nseqsend_calls_total{a="b"} 1\n', "not as seqsend"),
         ("# TYPE seqsend_calls_total counter\nseqsend_calls_total 1", "a part"),
-        ("# TYPE seqsend_failures_total counter\nseqsend_failures_total 1\n", "a part"),
+        ("# TYPE seqsend_calls_total counter\nseqsend_calls_total 1\n", "a part"),
     ],
 )
 def test_a_file_that_is_not_understood_is_left_with_a_word_and_stops_nothing(

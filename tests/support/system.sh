@@ -5,7 +5,7 @@ set -eu
 
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 missing=''
-for wanted in nginx:nginx-light ip:iproute2 promtool:prometheus zsh:zsh fish:fish shellcheck:shellcheck; do
+for wanted in nginx:nginx-light ip:iproute2 promtool:prometheus zsh:zsh fish:fish shellcheck:shellcheck systemd-analyze:systemd; do
     command -v "${wanted%%:*}" >/dev/null 2>&1 || missing="$missing ${wanted#*:}"
 done
 [ -n "$missing" ] || exit 0

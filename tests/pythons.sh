@@ -1,0 +1,24 @@
+#!/bin/sh
+# Runs the tests with every Python from 3.11 on that is on PATH: sh tests/pythons.sh [pytest's arguments]
+#
+# Each gets an environment of its own, in .pythons, which git does not see.
+set -eu
+CDPATH='' cd -- "$(dirname -- "$0")/.."
+sh tests/support/setup.sh test # anvil, and the oldest of it all
+
+found=
+for version in 3.11 3.12 3.13 3.14; do
+    # A version manager's shim is on PATH, too, where the version is not there.
+    "python$version" -c 'import ensurepip, venv' >/dev/null 2>&1 || continue
+    found="$found $version"
+    environment=.pythons/$version
+    [ -x "$environment/bin/python" ] || "python$version" -m venv "$environment"
+    "$environment/bin/python" -m pip install -q --disable-pip-version-check -e '.[test]'
+    printf '== Python %s\n' "$version" >&2
+    PATH="$PWD/$environment/bin:$PWD/.venv/bin:$PATH" "$environment/bin/python" -m pytest -n auto "$@"
+done
+[ -n "$found" ] || {
+    printf 'pythons: none from 3.11 on is on PATH\n' >&2
+    exit 1
+}
+printf '== passed with%s\n' "$found" >&2
