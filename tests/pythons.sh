@@ -14,6 +14,8 @@ for version in 3.11 3.12 3.13 3.14; do
     environment=.pythons/$version
     [ -x "$environment/bin/python" ] || "python$version" -m venv "$environment"
     "$environment/bin/python" -m pip install -q --disable-pip-version-check -e '.[test]'
+    "$environment/bin/python" -m pip wheel -q --disable-pip-version-check -w "$environment/wheels" . hatchling pip
+    rm -f "$environment"/wheels/seqsend-*
     printf '== Python %s\n' "$version" >&2
     PATH="$PWD/$environment/bin:$PWD/.venv/bin:$PATH" "$environment/bin/python" -m pytest -n auto "$@"
 done
