@@ -103,4 +103,4 @@ case $(cat "$work/receipt") in
 esac
 
 printf '\nThe dead and the failing sequencer were passed over, and the third took the transaction.\n'
-printf 'Next: .venv/bin/seqsend --help, with the addresses of your own sequencer.\n'
+printf 'Next, with the addresses of your own sequencer: the recipes in examples/README.md.\n'

@@ -45,7 +45,6 @@ class Batches:
         self._failover = failover
         self._asker = failover.asker
         self._conditions = conditions
-        self._is_last = False
         self._sizes = dict.fromkeys((e.index for e in failover.endpoints), size)
 
     def submit(self, transactions: Sequence[RawTransaction]) -> list[Sent | CallError]:
@@ -71,40 +70,42 @@ class Batches:
             too_late = by is not None and by.remaining <= 0 and all(i.attempts for i in waiting)
             if not waiting or too_late:
                 return
-            self._is_last = position + 1 == len(self._failover.endpoints)
-            self._send_to(endpoint, waiting, by)
+            last = position + 1 == len(self._failover.endpoints)
+            self._send_to(endpoint, waiting, by, last=last)
             if any(item.decided for item in waiting):
                 self._failover.prefer(endpoint, failed_over=position > 0)
 
-    def _send_to(self, endpoint: Endpoint, items: list[_Item], by: Deadline | None) -> None:
+    def _send_to(
+        self, endpoint: Endpoint, items: list[_Item], by: Deadline | None, *, last: bool
+    ) -> None:
         """Ask one endpoint for all of ``items``, until it fails or all have had their turn."""
         while items:
             size = self._sizes[endpoint.index]
             chunk, rest = items[:size], items[size:]
             again: list[_Item] = []
             if len(chunk) == 1:
-                failed = self._ask_one(endpoint, chunk[0], by)
+                failed = self._ask_one(endpoint, chunk[0], by, last=last)
             else:
-                again, failed = self._ask_many(endpoint, chunk, by)
+                again, failed = self._ask_many(endpoint, chunk, by, last=last)
             if failed:
                 return
             items = again + rest
 
-    def _ask_one(self, endpoint: Endpoint, item: _Item, by: Deadline | None) -> bool:
+    def _ask_one(self, endpoint: Endpoint, item: _Item, by: Deadline | None, *, last: bool) -> bool:
         """Ask for one; tell whether the endpoint failed."""
         judgement, attempt = self._asker.ask(endpoint, self._asker.prepare(item.call), by)
-        self._note(item, judgement, self._asker.tell(self._named(attempt)))
+        self._note(item, judgement, self._asker.tell(_named(attempt, last=last)))
         return judgement.row.kind == "outage"
 
     def _ask_many(
-        self, endpoint: Endpoint, chunk: list[_Item], by: Deadline | None
+        self, endpoint: Endpoint, chunk: list[_Item], by: Deadline | None, *, last: bool
     ) -> tuple[list[_Item], bool]:
         """Ask for several; return those to be asked for again here, and whether it failed."""
         answer, attempt = self._asker.ask_batch(endpoint, [item.call for item in chunk], by)
         if answer.refused:
             self._sizes[endpoint.index] = len(chunk) // 2
             attempt = replace(attempt, outcome="refused")
-        attempt = self._asker.tell(self._named(attempt))
+        attempt = self._asker.tell(_named(attempt, last=last))
         if answer.whole.row.kind == "outage":
             for item in chunk:
                 item.attempts.append(attempt)
@@ -121,12 +122,6 @@ class Batches:
         if missing:
             self._sizes[endpoint.index] = max(1, len(chunk) - len(missing))
         return missing, False
-
-    def _named(self, attempt: Attempt) -> Attempt:
-        """Return ``attempt`` as a failover only where there is an endpoint left to go to."""
-        if self._is_last and attempt.outcome == "failover":
-            return replace(attempt, outcome="outage")
-        return attempt
 
     def _note(self, item: _Item, judgement: Judgement, attempt: Attempt) -> None:
         item.attempts.append(attempt)
@@ -151,3 +146,10 @@ class Batches:
             return settle(self._failover, item.transaction, end, by, started)
         except CallError as settled:
             return settled
+
+
+def _named(attempt: Attempt, *, last: bool) -> Attempt:
+    """Return ``attempt`` as a failover only where there is an endpoint left to go to."""
+    if last and attempt.outcome == "failover":
+        return replace(attempt, outcome="outage")
+    return attempt

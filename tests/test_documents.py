@@ -20,18 +20,13 @@ from tests.support.wallet import Signed, Wallet
 RECIPES = blocks("examples/README.md")
 README = blocks("README.md")
 
-SERVICE = (
-    "$ printf 'SEQSEND_SEQUENCER_HTTP=%s\\n' \"$SEQSEND_SEQUENCER_HTTP\" "
-    "| sudo install -m 600 /dev/stdin /etc/seqsend.env"
-)
-
 # Why a block is not run by itself.
 NOT_RUN = {
     "sh tests/bench/run.sh": "it gets its peers from the network",
     "sh tests/pythons.sh": "it runs all tests again, as often as there are Pythons",
     "sh tests/run.sh": "it is what runs this test",
     "pipx install .": "test_package.py does, into another place",
-    SERVICE: "it sets up a service; test_examples.py judges the units",
+    "$ sudo apt-get install pipx prometheus-node-exporter": "it sets up a service; test_examples.py judges the units",
 }
 
 
