@@ -1,8 +1,8 @@
 """`SequencerClient`: what a program takes in hand. It puts the rooms below together."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from seqsend.asking import Asker, Observer
 from seqsend.configuration import MAX_RESPONSE_SIZE, check_times, configure
@@ -10,6 +10,8 @@ from seqsend.errors import CallError, Interrupted, UsageError
 from seqsend.events import Answer, CallEnded, Endpoint, Preference, Sent
 from seqsend.failover import Failover
 from seqsend.jsonrpc import Call
+
+E = TypeVar("E", Answer, Sent)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -126,13 +128,7 @@ class SequencerClient:
         """
         given = dict(params) if isinstance(params, Mapping) else list(params)
         call = Call(method, given)
-        try:
-            answer = self._failover.call(call, retry_unsafe=retry_unsafe)
-        except (CallError, Interrupted) as end:
-            self._tell(method, end)
-            raise
-        self._tell(method, answer)
-        return answer
+        return self._told(method, lambda: self._failover.call(call, retry_unsafe=retry_unsafe))
 
     def send_raw_transaction(
         self, raw: "str | RawTransaction", *, conditions: Mapping[str, Any] | None = None
@@ -153,14 +149,9 @@ class SequencerClient:
         from seqsend.submission import send_method, submit
 
         transaction = parse_raw_transaction(raw) if isinstance(raw, str) else raw
-        method = send_method(conditions)
-        try:
-            sent = submit(self._failover, transaction, conditions)
-        except (CallError, Interrupted) as end:
-            self._tell(method, end)
-            raise
-        self._tell(method, sent)
-        return sent
+        return self._told(
+            send_method(conditions), lambda: submit(self._failover, transaction, conditions)
+        )
 
     def stream(
         self,
@@ -214,6 +205,16 @@ class SequencerClient:
 
         check_times(timeout=timeout)
         return Receipts(self._failover, timeout, run=run)
+
+    def _told(self, method: str, call: Callable[[], E]) -> E:
+        """Make a call, and tell the observer how it ended."""
+        try:
+            end = call()
+        except (CallError, Interrupted) as failed:
+            self._tell(method, failed)
+            raise
+        self._tell(method, end)
+        return end
 
     def _tell(self, method: str, end: Answer | Sent | CallError | Interrupted) -> None:
         """Tell the observer that a call has ended."""

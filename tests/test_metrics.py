@@ -232,6 +232,24 @@ def test_a_run_that_is_interrupted_is_counted(tmp_path: Path) -> None:
     assert _attempts(found) == {("1", "interrupted", "answer"): 1}
 
 
+def test_each_look_of_a_watch_is_written_down(tmp_path: Path, node: Anvil) -> None:
+    path = tmp_path / "seqsend.prom"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seqsend", "check", "--watch=50ms", "-q"]
+        + [f"--rollup.sequencer={node.url}", f"--metrics-file={path}"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until(path.exists, within=20)
+    written = path.stat().st_ino
+    until(lambda: path.stat().st_ino != written)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert read_metrics(path)["seqsend_endpoint_usable", (("endpoint", "1"),)] == 1
+
+
 def test_no_secret_is_in_it(tmp_path: Path) -> None:
     path = tmp_path / "seqsend.prom"
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from seqsend.state import State
 
 _WORDS = {"State": ("--state-file", "remembered"), "Metrics": ("--metrics-file", "counted")}
-_PATIENCE = 10.0  # seconds that other runs are waited for at the end of this one
+_PATIENCE = 5.0  # seconds that other runs are waited for at the end of this one
 _IN_PASSING = 0.1  # seconds, between transactions
 _EVERY = 5.0  # seconds; a collector comes by every 15 s
 
@@ -31,6 +31,7 @@ class Memory:
     def __init__(self, settings: Settings, *, quiet: bool) -> None:
         """Read what an earlier run has left."""
         self._quiet = quiet
+        self._warned: list[str] = []
         self._saved_at = time.monotonic()
         self.begin_at: Preference | None = None
         """Where an earlier run left off."""
@@ -54,13 +55,16 @@ class Memory:
         for kept in self._kept():
             kept(event)
 
-    def found(self, diagnosis: "Diagnosis") -> None:
-        """Take note of what `check` has found, write it down, and say what is remembered."""
-        from seqsend.render.diagnosis import format_age
-
+    def tell_preferred(self) -> None:
+        """Say which endpoint is remembered."""
         if self.begin_at is not None and not self._quiet:
+            from seqsend.render.diagnosis import format_age
+
             since = format_age(self.begin_at.age)
             tell(f"endpoint {self.begin_at.index} is the preferred one, since {since}", "note")
+
+    def found(self, diagnosis: "Diagnosis") -> None:
+        """Take note of what `check` has found, and write it down."""
         if self._metrics is not None:
             self._metrics.note(diagnosis)
         self.save()
@@ -86,10 +90,13 @@ class Memory:
                     self._warn(kept, why)
             except KeyboardInterrupt:
                 self._warn(kept, NotKept("Ctrl-C came while it was being written"))
+            except Exception as error:  # noqa: BLE001 - many transactions may still have to go out
+                self._warn(kept, NotKept(f"a defect of seqsend, {type(error).__name__}"))
         self._saved_at = time.monotonic()
 
     def _warn(self, kept: "State | Metrics", why: NotKept) -> None:
-        if not self._quiet:
-            option, lost = _WORDS[type(kept).__name__]
-            said = f"{why}; it was left as it is, and nothing is {lost} there"
-            tell(f"warning: {option} {kept.path}: {said}", "trouble")
+        option, lost = _WORDS[type(kept).__name__]
+        said = f"{kept.path}: {why}; it was left as it is, and nothing is {lost} there"
+        if not self._quiet and said not in self._warned:  # `check --watch` writes often
+            self._warned.append(said)
+            tell(f"warning: {option} {said}", "trouble")

@@ -44,13 +44,16 @@ class Session:
         )
 
     def connection(self) -> Connection:
-        """Return how to reach the endpoints, where no client is needed.
+        """Return how to reach the endpoints, where no client is needed; say what is remembered.
 
         Raises:
             UsageError: one of the options is wrong.
 
         """
-        return self._begin().connection
+        settings = self._begin()
+        if self._memory is not None:
+            self._memory.tell_preferred()
+        return settings.connection
 
     def found(self, diagnosis: "Diagnosis") -> None:
         """Keep what `check` has found."""
