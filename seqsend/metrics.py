@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from seqsend import kept
 from seqsend.errors import NotKept
-from seqsend.events import Attempt, CallEnded, Event, Preferred
+from seqsend.events import Attempt, CallEnded, Event
 from seqsend.nodes import SEND_METHODS
 
 TYPE_CHECKING = False
@@ -83,7 +83,9 @@ class Metrics:
         self.path = path
         self._lock = threading.Lock()
         self._counted: _Samples = {}
+        """What is to be added to the file."""
         self._current: _Samples = {}
+        """What is to stand in the file in place of what stood there."""
 
     def __call__(self, event: Event) -> None:
         """Count ``event``."""
@@ -93,8 +95,6 @@ class Metrics:
                 self._count("seqsend_attempts_total", labels)
             elif isinstance(event, CallEnded):
                 self._count_call(event)
-            elif isinstance(event, Preferred):
-                self._current["seqsend_preferred_endpoint", ()] = event.endpoint.index
 
     def note(self, diagnosis: "Diagnosis") -> None:
         """Take down what `check` has found, in place of what it found before."""
@@ -120,7 +120,7 @@ class Metrics:
             counted, current = self._counted, self._current
             if not counted and not current:
                 return
-            self._counted = {}
+            self._counted, self._current = {}, {}
         try:
             # Imported before the file is locked: it takes longer than all the rest.
             from prometheus_client import parser  # noqa: F401
@@ -132,6 +132,7 @@ class Metrics:
         except NotKept:
             with self._lock:
                 self._counted = _added(counted, self._counted)
+                self._current = current | self._current
             raise
 
     def _count(self, name: str, labels: tuple[str, ...] = (), by: float = 1) -> None:

@@ -208,7 +208,9 @@ def test_what_was_counted_is_kept_until_it_can_be_written(tmp_path: Path, node: 
         with pytest.raises(Rejected):
             client.request("eth_noSuchMethod")
     metrics.save(patience=1)
-    metrics.save(patience=1)  # nothing is counted twice
+    written = path.stat().st_ino
+    metrics.save(patience=1)  # nothing is counted twice, nor written
+    assert path.stat().st_ino == written
     found = _plain(read_metrics(path))
     assert (found["calls_total"], found["successes_total"], found["failures_total"]) == (2, 1, 1)
 
