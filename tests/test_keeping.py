@@ -12,7 +12,7 @@ import pytest
 from seqsend.cli.memory import Memory
 from seqsend.cli.options import Connection, Settings
 from seqsend.endpoints import parse_endpoints
-from seqsend.events import Preferred
+from seqsend.events import Attempt, Preferred
 
 URLS = "http://seq1:8545,http://seq2:8545"
 
@@ -35,7 +35,9 @@ def _memory(directory: Path, *, quiet: bool = False) -> Memory:
         metrics_file=str(directory / "m.prom"),
     )
     memory = Memory(settings, quiet=quiet)
-    memory(Preferred(parse_endpoints(URLS)[1]))
+    second = parse_endpoints(URLS)[1]
+    memory(Preferred(second))
+    memory(Attempt(second, "eth_chainId", "answered", "answer", "yes", 0.1))
     return memory
 
 
