@@ -4,7 +4,7 @@
 
     SeqsendError
     ├── UsageError            wrong input: nothing was sent
-    ├── NotKept               a file between runs cannot be used, and was left as it is
+    ├── NotKept               a file between runs cannot be used; it is left as it is
     ├── EndpointFailure       one attempt failed; the failover loop turns it into an Attempt
     └── CallError             a call ended without a result that can be trusted
         ├── Rejected          an endpoint answered with a JSON-RPC error
@@ -37,7 +37,12 @@ class UsageError(SeqsendError, ValueError):
 
 
 class NotKept(SeqsendError):
-    """A file that is kept between runs cannot be used; it was left as it is."""
+    """A file that is kept between runs could not be read or replaced; nothing has changed."""
+
+    def __init__(self, reason: str, *, left: bool = True) -> None:
+        """``left`` tells that there is one, which is not as it should be and was left so."""
+        super().__init__(reason)
+        self.left = left
 
 
 class EndpointFailure(SeqsendError):

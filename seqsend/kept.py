@@ -48,7 +48,7 @@ def replace(path: str, change: Callable[[str | None], str], *, mode: int, patien
                 os.path.join(directory, f".{name}.{os.urandom(6).hex()}"), path, text, found, mode
             )
     except OSError as error:
-        raise NotKept(_describe(error)) from None
+        raise _failed(error) from None
 
 
 def _read(path: str) -> tuple[str | None, int] | None:
@@ -60,7 +60,7 @@ def _read(path: str) -> tuple[str | None, int] | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise NotKept(_describe(error)) from None
+        raise _failed(error) from None
     try:
         about = os.fstat(descriptor)
         wrong = _judge(about)
@@ -71,7 +71,7 @@ def _read(path: str) -> tuple[str | None, int] | None:
     except UnicodeDecodeError:
         raise NotKept("it holds no text") from None
     except OSError as error:
-        raise NotKept(_describe(error)) from None
+        raise _failed(error) from None
     finally:
         os.close(descriptor)
 
@@ -114,7 +114,7 @@ def _locked(directory: str, patience: float) -> Iterator[None]:
         until = time.monotonic() + patience
         while not _lock(descriptor):
             if time.monotonic() >= until:
-                raise NotKept(f"its directory is locked, for more than {patience:g} s")
+                raise NotKept(f"locked by others for {patience:g} s", left=False)
             time.sleep(_POLLED_EVERY)
         yield
     finally:
@@ -129,7 +129,7 @@ def _lock(descriptor: int) -> bool:
     return True
 
 
-def _describe(error: OSError) -> str:
+def _failed(error: OSError) -> NotKept:
     if error.errno == errno.ELOOP:
-        return "it is a symbolic link, which is not followed"
-    return (error.strerror or type(error).__name__).lower()
+        return NotKept("it is a symbolic link, which is not followed")
+    return NotKept((error.strerror or type(error).__name__).lower(), left=False)

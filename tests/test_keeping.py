@@ -88,6 +88,6 @@ def test_ctrl_c_while_it_is_written_is_no_end_of_its_own(
 
     monkeypatch.setattr("seqsend.kept.replace", interrupt)
     _memory(tmp_path).save()
-    assert "Ctrl-C came while it was being written" in capsys.readouterr().err
+    assert "Ctrl-C came; nothing is counted there this time" in capsys.readouterr().err
     _memory(tmp_path, quiet=True).save()
     assert capsys.readouterr().err == ""

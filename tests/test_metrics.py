@@ -153,6 +153,7 @@ def test_a_file_that_is_not_understood_is_left_with_a_word_and_stops_nothing(
     run = seqsend("rpc", "eth_chainId", f"--rollup.sequencer={node.url}", f"--metrics-file={path}")
     assert (run.code, run.out) == (0, "0x7a69\n")
     assert run.err.count("warning: ") == 1
+    assert "; nothing is counted there until it is mended or removed\n" in run.err
     assert f"warning: --metrics-file {path}: " in run.err
     assert why in run.err
     assert path.read_text() == text

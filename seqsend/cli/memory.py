@@ -89,14 +89,17 @@ class Memory:
                 if not quiet:
                     self._warn(kept, why)
             except KeyboardInterrupt:
-                self._warn(kept, NotKept("Ctrl-C came while it was being written"))
+                self._warn(kept, NotKept("Ctrl-C came", left=False))
             except Exception as error:  # noqa: BLE001 - many transactions may still have to go out
-                self._warn(kept, NotKept(f"a defect of seqsend, {type(error).__name__}"))
+                self._warn(
+                    kept, NotKept(f"a defect of seqsend, {type(error).__name__}", left=False)
+                )
         self._saved_at = time.monotonic()
 
     def _warn(self, kept: "State | Metrics", why: NotKept) -> None:
         option, lost = _WORDS[type(kept).__name__]
-        said = f"{kept.path}: {why}; it was left as it is, and nothing is {lost} there"
+        mend = "until it is mended or removed" if why.left else "this time"
+        said = f"{kept.path}: {why}; nothing is {lost} there {mend}"
         if not self._quiet and said not in self._warned:  # `check --watch` writes often
             self._warned.append(said)
             tell(f"warning: {option} {said}", "trouble")
