@@ -113,7 +113,9 @@ class Batches:
         missing: list[_Item] = []
         for item, judgement in zip(chunk, answer.items, strict=True):
             if judgement is not None:
-                self._note(item, judgement, judged(attempt, judgement))
+                # A result is what the whole batch is judged as: nothing is to be told besides.
+                same = judgement.row is answer.whole.row
+                self._note(item, judgement, attempt if same else judged(attempt, judgement))
                 continue
             # Not answered, and perhaps taken all the same.
             lost = replace(attempt, outcome="refused", delivered="unknown", reason=_SHORTENED)

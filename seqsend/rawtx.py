@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 from seqsend.errors import UsageError
 from seqsend.shown import escape
@@ -47,9 +48,11 @@ class RawTransaction:
     """EIP-2718 transaction type; 0 is a legacy transaction."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """One RLP item: where it starts, where its payload is, and whether that is a list."""
+class _Item(NamedTuple):
+    """One RLP item: where it starts, where its payload is, and whether that is a list.
+
+    A dozen of them are made for each transaction, which a tuple is three times as fast at.
+    """
 
     at: int
     start: int

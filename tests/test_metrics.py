@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from seqsend import Rejected, SequencerClient
 from seqsend.errors import NotKept
-from seqsend.metrics import Metrics, _format, _parse
+from seqsend.metrics import _BUCKETS, Metrics, _format, _parse
 from tests.conftest import FreshTx
 from tests.support.cli import seqsend
 from tests.support.moments import is_asleep, until
@@ -157,6 +157,14 @@ def test_a_file_that_is_not_understood_is_left_with_a_word_and_stops_nothing(
     assert f"warning: --metrics-file {path}: " in run.err
     assert why in run.err
     assert path.read_text() == text
+
+
+def test_a_histogram_with_other_buckets_is_not_added_to(tmp_path: Path) -> None:
+    name = "seqsend_forward_latency_seconds"
+    ours = _format({(f"{name}_sum", ()): 1.0} | {(f"{name}_bucket", (b,)): 1.0 for b in _BUCKETS})
+    assert _parse(ours)[f"{name}_bucket", ("0.5",)] == 1
+    with pytest.raises(NotKept, match="other buckets"):
+        _parse(ours.replace('le="0.5"', 'le="0.6"'))
 
 
 SAMPLES = st.dictionaries(

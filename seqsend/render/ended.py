@@ -17,7 +17,11 @@ from seqsend.stream import Broken, Ended, NotSent
 
 def outcome_of_ended(ended: Ended, *, alone: bool) -> Outcome:
     """Return the outcome of one line of many, or of a transaction that is ``alone``."""
-    found = replace(_outcome_of_end(ended), line=None if alone else ended.line)
+    line = None if alone else ended.line
+    if isinstance(ended.end, Sent):  # of many, nearly all
+        found = outcome_of_sent(ended.end, line)
+    else:
+        found = replace(_outcome_of_failure(ended), line=line)
     if not ended.waited:
         return found
     return replace(
@@ -35,10 +39,8 @@ _WAITED = {
 }
 
 
-def _outcome_of_end(ended: Ended) -> Outcome:
+def _outcome_of_failure(ended: Ended) -> Outcome:
     end = ended.end
-    if isinstance(end, Sent):
-        return outcome_of_sent(end)
     if isinstance(end, CallError):
         return outcome_of_error("send", end)
     if isinstance(end, Broken):

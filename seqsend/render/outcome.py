@@ -72,7 +72,7 @@ def outcome_of_answer(answer: Answer) -> Outcome:
     )
 
 
-def outcome_of_sent(sent: Sent) -> Outcome:
+def outcome_of_sent(sent: Sent, line: int | None = None) -> Outcome:
     """Return the outcome of a `send` whose transaction the sequencer has."""
     return Outcome(
         "send",
@@ -82,6 +82,7 @@ def outcome_of_sent(sent: Sent) -> Outcome:
         endpoint=sent.endpoint,
         attempts=sent.attempts,
         elapsed=sent.elapsed,
+        line=line,
     )
 
 

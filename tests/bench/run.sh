@@ -18,4 +18,8 @@ if ! cmp -s tests/bench/peers.json "$peers/.installed"; then
         -r tests/bench/peers.txt
     cp tests/bench/peers.json "$peers/.installed"
 fi
+# seqsend as a user has it, and not among what its tests need: of that, some is loaded where it is found.
+[ -x "$peers/seqsend/bin/python" ] || .venv/bin/python -m venv "$peers/seqsend"
+"$peers/seqsend/bin/python" -m pip install -q --disable-pip-version-check --force-reinstall --no-deps .
+"$peers/seqsend/bin/python" -m pip install -q --disable-pip-version-check .
 exec .venv/bin/python -m tests.bench.bench "$@"
