@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from seqsend.errors import (
         CallError,
         DeliveryUnknown,
+        NotKept,
         Rejected,
         SeqsendError,
         Unreachable,
@@ -47,6 +48,7 @@ __all__ = [
     "Event",
     "JsonRpcError",
     "Line",
+    "NotKept",
     "Preference",
     "Preferred",
     "Rejected",
@@ -68,6 +70,7 @@ _ROOMS = {
     "errors": [
         "CallError",
         "DeliveryUnknown",
+        "NotKept",
         "Rejected",
         "SeqsendError",
         "Unreachable",

@@ -7,9 +7,11 @@ import hashlib
 import json
 import math
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from seqsend import kept
+from seqsend.endpoints import parse_endpoints
 from seqsend.errors import NotKept
 from seqsend.events import Endpoint, Event, Preference, Preferred
 
@@ -21,11 +23,16 @@ _MODE = 0o600
 class State:
     """Remembers which endpoint of one list is preferred; an observer of the client."""
 
-    def __init__(self, path: str, endpoints: tuple[Endpoint, ...]) -> None:
-        """Nothing is read or written yet."""
+    def __init__(self, path: str, endpoints: str | Iterable[str]) -> None:
+        """Take ``endpoints`` as `seqsend.SequencerClient` does; nothing is read or written yet.
+
+        Raises:
+            UsageError: an endpoint is wrong.
+
+        """
         self.path = path
-        self._endpoints = endpoints
-        self._list = _name(endpoints)
+        self._endpoints = parse_endpoints(endpoints)
+        self._list = _name(self._endpoints)
         self._changed: dict[str, Any] | None = None
 
     def __call__(self, event: Event) -> None:

@@ -22,7 +22,7 @@ LIST = "http://seq1:8545,http://user:hunter2@seq2:8545/v2/0123456789abcdef0123"
 
 
 def _state(path: Path, endpoints: str = LIST) -> State:
-    return State(str(path), parse_endpoints(endpoints))
+    return State(str(path), endpoints)
 
 
 def _prefer(path: Path, index: int, endpoints: str = LIST) -> None:

@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator
 
 from seqsend.cli.options import Settings
-from seqsend.endpoints import parse_endpoints
 from seqsend.errors import NotKept
 from seqsend.events import Event, Preference
 from seqsend.render.streams import tell
@@ -42,7 +41,7 @@ class Memory:
         if settings.state_file is not None:
             from seqsend.state import State
 
-            state = State(settings.state_file, parse_endpoints(settings.connection["endpoints"]))
+            state = State(settings.state_file, settings.connection["endpoints"])
             try:
                 self.begin_at = state.recall()
             except NotKept as why:
