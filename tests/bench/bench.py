@@ -17,6 +17,7 @@ from typing import Any
 import rlp  # type: ignore[import-untyped]
 from eth_hash.backends.pycryptodome import backend
 
+from tests.support.moments import until
 from tests.support.node import Anvil
 from tests.support.servers import Relaying, Replying, Request, http, pass_on
 from tests.support.wallet import Signed, Wallet
@@ -143,7 +144,8 @@ def seconds_on_a_fresh_node(send: Callable[[Anvil], None], count: int = 1) -> fl
         started = time.perf_counter()
         send(node)
         seconds = time.perf_counter() - started
-        assert node.nonce(Wallet(0).address) == count
+        # anvil answers before it has mined.
+        until(lambda: node.nonce(Wallet(0).address) == count)
     return seconds
 
 
