@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -148,6 +149,7 @@ def test_a_wrong_option_is_named_and_nothing_is_sent(
         (["http://u:secret@x"], "No such command"),
         (["rpc", "m", "-1"], "No such option"),
         (["rpc", "m", "--raw"], "requires an argument"),
+        (["rpc"], "Missing argument"),
         (["rpc", "--json"], "Missing argument"),
     ],
 )
@@ -167,19 +169,29 @@ def test_alone_it_prints_help_and_exits_2() -> None:
     assert "Usage: seqsend [OPTIONS] COMMAND" in run.out + run.err
 
 
+def test_a_transaction_that_is_missing_is_said_in_one_line() -> None:
+    """As with ``seqsend send $tx`` where ``tx`` is empty: its log is no place for all the help."""
+    run = seqsend("send", environment=ENV | {"SEQSEND_SEQUENCER_HTTP": "http://127.0.0.1:1"})
+    assert (run.code, run.out) == (2, "")
+    assert re.fullmatch("error: no transaction given; good: .*\n", run.err)
+
+
 @pytest.mark.parametrize("words", [["--version"], ["-v", "--version"]])
 def test_the_version(words: list[str]) -> None:
     run = seqsend(*words)
     assert (run.code, run.out, run.err) == (0, f"seqsend {__version__}\n", "")
 
 
-@pytest.mark.parametrize("words", [["--help"], ["send", "--help"], ["rpc", "--help"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["send", "--help"], ["rpc", "--help"], ["check", "--help"]]
+)
 def test_help_is_whole_at_80_columns(words: list[str]) -> None:
     run = seqsend(*words, environment=ENV | {"COLUMNS": "80"})
     assert run.code == 0
-    assert "…" not in run.out.replace("0x02f8…", "")
+    assert "…" not in run.out.replace("0x02…", "")
     assert max(map(len, run.out.splitlines())) <= 80
-    assert "Example: seqsend " in run.out
+    example = run.out.splitlines()[-1].strip()
+    assert re.fullmatch("seqsend (send|rpc|check) .*[^,-]", example)
     assert "--rollup.sequencer-http URL[,URL...]" in run.out
 
 

@@ -12,8 +12,9 @@ from seqsend.cli.options import Given, takes_shared_options
 from seqsend.render.streams import print_version, tell, write_answer
 from seqsend.shown import redact_words
 
-_EXAMPLE = "Example: "
-_GOOD = "seqsend send 0x02f8… --rollup.sequencer-http http://seq1:8545,http://seq2:8545"
+# On a line of its own, so that it is whole at 80 columns; \b keeps typer from filling the lines.
+_EXAMPLE = "\b\nExample:\n  "
+_GOOD = "seqsend send 0x02… --rollup.sequencer-http http://seq1:8545,http://seq2:8545"
 
 
 def _print_version(wanted: bool) -> None:
@@ -57,7 +58,7 @@ def seqsend(
 
 # Module of seqsend.cli and function in one, by the command's name; an example for its help.
 _COMMANDS = {
-    "send": "seqsend send 0x02f8… --rollup.sequencer-http http://seq1:8545",
+    "send": "seqsend send 0x02… --rollup.sequencer-http http://seq1:8545",
     "check": "seqsend check --rollup.sequencer-http http://seq1:8545,http://seq2:8545",
     "rpc": "seqsend rpc eth_getBlockByNumber latest false",
 }
@@ -81,7 +82,7 @@ def _build(arguments: list[str]) -> typer.Typer:
     for name in named or _COMMANDS:
         command = getattr(import_module(f"seqsend.cli.{name}"), name)
         example = _EXAMPLE + _COMMANDS[name]
-        app.command(name, cls=Command, no_args_is_help=name != "check", epilog=example)(command)
+        app.command(name, cls=Command, epilog=example)(command)
     return app
 
 
