@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from seqsend.errors import CallError
+from seqsend.errors import CallError, Rejected
 from seqsend.events import Sent
 from seqsend.failover import Failover
 from seqsend.jsonrpc import Call
@@ -15,6 +15,7 @@ from seqsend.stream import Ended
 from seqsend.transports.base import Deadline
 
 _POLLED_EVERY = 0.25  # seconds; blocks of a rollup come every 2 s, of some every 0.25 s
+_LAST_POLL = 0.25  # seconds; what a promised time may be passed by
 _LONGEST_QUEUE = 1000  # results held back at a time: memory does not grow with the input
 
 
@@ -44,6 +45,8 @@ class Receipts:
         self._run = run
         self._queue: deque[_Waiting] = deque()
         self._next_poll = 0.0
+        self._unanswered = False
+        """The last poll got no answer."""
 
     def follow(self, results: Iterator[Ended]) -> Iterator[Ended]:
         """Yield ``results`` in their order, each once its receipt is there or its time is over."""
@@ -68,7 +71,7 @@ class Receipts:
                 yield self._queue.popleft().ended
                 continue
             wait = self._next_poll - time.monotonic()
-            if wait > 0 and not patient:
+            if not patient and (wait > 0 or self._unanswered):
                 return
             found = self._run(partial(self._poll, first.ended, first.until, wait))
             if found is not None or first.until.remaining <= 0:
@@ -79,9 +82,17 @@ class Receipts:
 
     def _poll(self, ended: Ended, until: Deadline, wait: float) -> Any:
         time.sleep(max(0.0, min(wait, until.remaining)))
+        # It may have been mined while others were waited for: each is asked for at its end, and
+        # given the time to be answered. Where nobody answers, that is not tried for all.
+        if until.remaining <= 0 and self._unanswered:
+            return None
+        enough = until.remaining > _LAST_POLL
+        by = until if enough else Deadline.after(_LAST_POLL, "last poll")
         call = Call("eth_getTransactionReceipt", [ended.hash])
         try:
-            found = self._failover.call(call, by=until).result
-        except CallError:
+            found = self._failover.call(call, by=by).result
+        except CallError as error:
+            self._unanswered = not isinstance(error, Rejected)
             return None  # told already; the next poll may find a better endpoint
+        self._unanswered = False
         return found if isinstance(found, dict) and found.get("blockNumber") else None

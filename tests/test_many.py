@@ -16,7 +16,7 @@ from tests.conftest import FreshTx
 from tests.support.cli import seqsend
 from tests.support.moments import is_asleep, until
 from tests.support.node import Anvil
-from tests.support.servers import Relaying, Replying, Request, dead, http, pass_on
+from tests.support.servers import Relaying, Replying, Request, dead, http, jsonrpc_result, pass_on
 from tests.support.terminal import on_a_terminal
 from tests.support.wallet import Signed, Wallet
 
@@ -384,6 +384,47 @@ def test_wait_gives_up_after_its_time(slow_node: Anvil, wallet: Wallet) -> None:
     plain = seqsend("send", signed.raw, at(slow_node.url), "--wait", "--wait-timeout=100ms")
     assert (plain.code, plain.out) == (6, f"{signed.hash}\n")
     assert "seqsend rpc eth_getTransactionReceipt" in plain.err
+    assert "not taken in time" not in plain.err  # every poll was answered, also the last
+    assert "no answer" not in plain.err
+
+
+def test_who_was_mined_while_another_was_waited_for_is_not_pending(signed: list[Signed]) -> None:
+    """All have the same time, and the first takes up all of it; an answer takes 100 ms."""
+
+    def answer(request: Request) -> bytes:
+        asked = request.json
+        if asked["method"] == "eth_sendRawTransaction":
+            return jsonrpc_result(request, sent[asked["params"][0]])
+        threading.Event().wait(0.1)
+        mined = asked["params"][0] != signed[0].hash
+        return jsonrpc_result(request, {"blockNumber": "0x1", "status": "0x1"} if mined else None)
+
+    sent = {each.raw: each.hash for each in signed}
+    with Replying(answer) as slow:
+        run = seqsend(
+            *("send", "-", at(slow.url), "--wait", "--wait-timeout=600ms", "--keep-going"),
+            "--json",
+            stdin=text_of(signed),
+        )
+    assert [d["status"] for d in run.documents] == ["pending"] + ["accepted"] * 5
+
+
+def test_the_wait_is_over_for_all_where_nobody_answers_it(signed: list[Signed]) -> None:
+    def answer(request: Request) -> bytes:
+        asked = request.json
+        if asked["method"] == "eth_sendRawTransaction":
+            return jsonrpc_result(request, sent[asked["params"][0]])
+        return b""
+
+    sent = {each.raw: each.hash for each in signed}
+    with Replying(answer) as mute:
+        run = seqsend(
+            *("send", "-", at(mute.url), "--wait", "--wait-timeout=600ms", "--keep-going"),
+            "--json",
+            stdin=text_of(signed),
+        )
+    assert [d["status"] for d in run.documents] == ["pending"] * 6
+    assert len([r for r in mute.requests if "Receipt" in r.json["method"]]) <= 3
 
 
 def test_wait_overlaps_with_sending(slow_node: Anvil, wallet: Wallet) -> None:
