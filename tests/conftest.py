@@ -1,6 +1,7 @@
 """What the tests share: real nodes, one set for each worker, and an environment that is clean."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 
 import hypothesis
@@ -26,6 +27,8 @@ _DISTURBING = (
 
 def pytest_configure() -> None:
     """Take out of the environment what would change how the program behaves, children included."""
+    # Where the tests are in the background of a script: their children would ignore it, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in list(os.environ):
         if name in _DISTURBING or name.startswith("SEQSEND_") or name.upper().endswith("_PROXY"):
             del os.environ[name]

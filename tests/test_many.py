@@ -118,11 +118,12 @@ def test_batches(node: Anvil, signed: list[Signed]) -> None:
 
 
 class Slow(Relaying):
-    """Passes on to a node, and stops to do so at the third send."""
+    """Passes on to a node, and stops to do so at one of the sends, until it is to go on."""
 
-    def __init__(self, upstream: str) -> None:
+    def __init__(self, upstream: str, *, stuck_at: int = 3) -> None:
         super().__init__(upstream)
-        self.stuck = threading.Event()
+        self.stuck, self.go_on = threading.Event(), threading.Event()
+        self._stuck_at = stuck_at
         self._sends = 0
         self._pass = self._reply
 
@@ -130,9 +131,9 @@ class Slow(Relaying):
         request = super().read_request(connection)
         if request is not None and request.json["method"] == "eth_sendRawTransaction":
             self._sends += 1
-            if self._sends == 3:
+            if self._sends == self._stuck_at:
                 self.stuck.set()
-                self.wait()
+                until(lambda: self.go_on.is_set() or self._stopped.is_set())
         return request
 
 
@@ -185,9 +186,54 @@ def test_ctrl_c_while_stdin_is_waited_for(node: Anvil, signed: list[Signed]) -> 
     assert running.stdout.readline() == hashes(signed[:1])
     until(lambda: is_asleep(running))
     running.send_signal(signal.SIGINT)
+    assert running.wait(timeout=10) == 130  # although stdin stays open
     out, err = running.communicate(timeout=10)
-    assert (running.returncode, out) == (130, "")
-    assert "1 transactions: 1 accepted" in err
+    assert out == ""
+    assert "1 transaction: 1 accepted" in err
+
+
+def test_a_second_ctrl_c_ends_the_wait_for_more_lines(node: Anvil, signed: list[Signed]) -> None:
+    running = subprocess.Popen(
+        [*COMMAND, "send", "-", at(node.url), "--json"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert running.stdin is not None
+    assert running.stdout is not None
+    for raw, status in ((signed[0].raw, "accepted"), (signed[1].raw, "not_sent")):
+        running.stdin.write(f"{raw}\n")
+        running.stdin.flush()
+        assert json.loads(running.stdout.readline())["status"] == status
+        until(lambda: is_asleep(running))
+        running.send_signal(signal.SIGINT)
+    assert running.wait(timeout=10) == 130
+    out, err = running.communicate(timeout=10)
+    assert out == ""
+    assert "interrupted again: what comes after line 2 is not told here" in err
+    assert "2 transactions: 1 accepted, 1 not_sent" in err
+
+
+@pytest.mark.parametrize("count", [1, 6])
+def test_what_a_script_put_into_the_background_goes_on(
+    count: int, node: Anvil, signed: list[Signed]
+) -> None:
+    """There SIGINT is ignored: Ctrl-C is for what is in the foreground."""
+    given = signed[:count]
+    with Slow(node.url, stuck_at=1) as slow:
+        words = [*COMMAND, "send", *(s.raw for s in given), at(slow.url), "-q"]
+        running = subprocess.Popen(
+            ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *words],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert slow.stuck.wait(20)
+        until(lambda: is_asleep(running))
+        running.send_signal(signal.SIGINT)
+        slow.go_on.set()
+        out, _ = running.communicate(timeout=10)
+    assert (running.returncode, out) == (0, hashes(given))
 
 
 def test_a_failure_ends_a_run_whose_input_does_not_end(signed: list[Signed]) -> None:
@@ -220,7 +266,11 @@ def test_a_reader_that_leaves_stops_the_run(node: Anvil, signed: list[Signed]) -
         running.stdout.close()
         assert running.stderr is not None
         err = running.stderr.read()
-    assert err == f"stdout is closed; line 1: accepted {signed[0].hash}\n"
+    assert err == (
+        f"stdout is closed; line 1: accepted {signed[0].hash}\n"
+        "error: line 2 and what comes after it was not sent: stdout is closed\n"
+    )
+    assert running.returncode == 1  # for `set -o pipefail`
     assert node.has_transaction(signed[0].hash)
     assert not node.has_transaction(signed[1].hash)
 
@@ -236,6 +286,7 @@ def test_a_full_disk_stops_the_run_and_loses_no_answer(node: Anvil, signed: list
         )
     assert done.returncode == 1
     assert signed[0].hash in done.stderr
+    assert "line 2 and what comes after it was not sent: stdout cannot be written" in done.stderr
     assert "Traceback" not in done.stderr
     assert not node.has_transaction(signed[1].hash)
 

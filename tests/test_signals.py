@@ -19,6 +19,7 @@ from tests.support.moments import count_connections, is_asleep, until
 from tests.support.node import Anvil
 from tests.support.servers import (
     Dripping,
+    Relaying,
     Replying,
     Request,
     Silent,
@@ -27,6 +28,7 @@ from tests.support.servers import (
     http,
     jsonrpc_result,
 )
+from tests.support.wallet import Wallet
 
 COMMAND = [sys.executable, "-m", "seqsend"]
 NOT_DELIVERED, MAYBE = "nothing was delivered", "may have been delivered"
@@ -72,12 +74,7 @@ def test_ctrl_c_says_what_was_and_was_not_sent(
     signed = fresh_tx()
     with start() as server:
         at = f"--rollup.sequencer-http={server.url.replace('http', scheme, 1)}"
-        running = subprocess.Popen(
-            [*COMMAND, "send", signed.raw, at, "--json"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        running = _start("send", signed.raw, at, "--json")
         until(lambda: has_come_to_it(server) and is_asleep(running))
         running.send_signal(number)
         interrupted = time.monotonic()
@@ -91,12 +88,63 @@ def test_ctrl_c_says_what_was_and_was_not_sent(
     assert last["outcome"] == "interrupted"
     # A server has a request before the client knows that the last of it is out.
     assert last["phase"] in ((phase, "send") if phase == "answer" else (phase,))
-    assert err.splitlines()[-1] == f"error: interrupted: {_sentence(said)}"
+    assert f"error: interrupted: {_sentence(said)}" in err.splitlines()
     assert "Traceback" not in err
 
 
 def _sentence(said: str) -> str:
     return said if said == NOT_DELIVERED else f"it {said}"
+
+
+@pytest.mark.parametrize("stage", ["dial", "wait"])
+def test_ctrl_c_leaves_the_hash_of_what_may_have_been_delivered(
+    stage: str, fresh_tx: FreshTx
+) -> None:
+    start, _scheme, has_come_to_it, _phase, said = STAGES[stage]
+    signed = fresh_tx()
+    with start() as server:
+        running = _start("send", signed.raw, f"--rollup.sequencer-http={server.url}")
+        until(lambda: has_come_to_it(server) and is_asleep(running))
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=10)
+    assert out == (f"{signed.hash}\n" if said == MAYBE else "")
+    assert (f"eth_getTransactionByHash {signed.hash}" in err) == (said == MAYBE)
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize(
+    ("before", "said"), [("", "it was accepted"), ("known", "the sequencer has it")]
+)
+def test_ctrl_c_while_the_receipt_is_waited_for(
+    before: str, said: str, form: str, wallet: Wallet
+) -> None:
+    signed = wallet.sign(2, nonce=0)
+    with Anvil(extra=("--no-mining",)) as node, Relaying(node.url) as relay:
+        if before:
+            node.rpc("eth_sendRawTransaction", signed.raw)
+        at = f"--rollup.sequencer-http={relay.url}"
+        running = _start("send", signed.raw, at, "--wait", *(["--json"] if form == "json" else []))
+        until(lambda: _polls(relay) >= 2 and is_asleep(running))
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=10)
+        assert f"error: interrupted: {said}, and its receipt was waited for" in err
+        assert running.returncode == 130
+        if form == "text":
+            assert out == f"{signed.hash}\n"
+            return
+        document = json.loads(out)
+        assert (document["status"], document["hash"]) == ("interrupted", signed.hash)
+        assert document["endpoint"] == {"index": 1, "url": relay.url}
+
+
+def _polls(relay: Relaying) -> int:
+    return sum("Receipt" in request.json["method"] for request in relay.requests)
+
+
+def _start(*words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def test_a_reader_that_leaves_early_ends_it_quietly() -> None:

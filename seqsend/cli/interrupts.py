@@ -6,6 +6,14 @@ from types import FrameType
 from typing import Any, Self
 
 
+def is_ignored(number: int) -> bool:
+    """Tell whether whoever started this process wants it to go on in spite of a signal.
+
+    A shell does for what a script puts into the background (POSIX, XCU 2.11), and `nohup` does.
+    """
+    return signal.getsignal(number) is signal.SIG_IGN
+
+
 class Interrupts:
     """Holds both signals back, but for what is run by it; a context manager.
 
@@ -49,7 +57,8 @@ class Interrupts:
 
     def __enter__(self) -> Self:
         for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._note)
+            if not is_ignored(number):
+                self._before[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(self, *_exception: object) -> None:

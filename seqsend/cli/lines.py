@@ -19,7 +19,7 @@ class Lines:
     def __init__(
         self, descriptor: int, run: Callable[[Callable[[], Any]], Any] = lambda read: read()
     ) -> None:
-        """``run`` runs each read, which can take any time: there signals are let through."""
+        """``run`` runs each wait, which can take any time: there signals are let through."""
         self._descriptor = descriptor
         self._run = run
         self.patience: float | None = None
@@ -69,10 +69,10 @@ class Lines:
             self._ready.append(Line(self._number, stripped.decode(errors="replace")))
 
     def _read(self) -> bytes:
-        if self.patience is not None:
-            ready, _, _ = select.select([self._descriptor], [], [], self.patience)
-            if not ready:
-                return b""
-        data: bytes = self._run(lambda: os.read(self._descriptor, _CHUNK))
+        # Waited for first: a signal while a read succeeds would lose what it has read.
+        ready, _, _ = self._run(lambda: select.select([self._descriptor], [], [], self.patience))
+        if not ready:
+            return b""
+        data = os.read(self._descriptor, _CHUNK)
         self.position += len(data)
         return data

@@ -103,8 +103,12 @@ def send_many(session: Session, source: Source, wanted: Wanted) -> int:
             # From here on nothing is sent: what is known is told, and what was not sent.
             interrupts.forget()
             stream.stop()
+            lines.patience = _PATIENCE
             rest = (stream.not_sent(line) for line in lines)
-            _tell(chain(left, results, rest), report, stream, lines)
+            try:
+                _tell(chain(left, results, rest), report, stream, lines)
+            except KeyboardInterrupt:
+                report.tell_untold_rest()
         report.finish()
     return report.exit_code if interrupts.signal is None else EXIT_CODES["interrupted"]
 
@@ -129,4 +133,5 @@ def _tell(
         if report.written != "written":
             stream.stop()
             if ended.status == "not_sent":
+                report.tell_unsent_rest(ended)
                 return

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import typer
 
+from seqsend.cli.interrupts import is_ignored
 from seqsend.cli.options import Given
 from seqsend.cli.session import Session
 from seqsend.client import SequencerClient
@@ -71,7 +72,8 @@ def guard(
     session = Session(given)
     report = Report(session.style)
     # Whoever ends it by SIGTERM (a time limit, a service manager) is told what was sent, too.
-    signal.signal(signal.SIGTERM, _interrupt)
+    if not is_ignored(signal.SIGTERM):
+        signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = act(session, report)
     except UsageError as error:

@@ -109,17 +109,22 @@ def outcome_of_interrupt(
     command: Command, attempts: tuple[Attempt, ...], transaction_hash: str | None
 ) -> Outcome:
     """Return the outcome of a command that Ctrl-C ended after ``attempts``."""
-    if any(a.outcome == "answered" and a.method in SEND_METHODS for a in attempts):
-        said = "interrupted: it was accepted, and its receipt was waited for"
+    taken = [a for a in attempts if a.outcome == "answered" and a.method in SEND_METHODS]
+    known = [a for a in attempts if a.outcome == "found"]
+    if taken:
+        said = "it was accepted, and its receipt was waited for"
+    elif known:
+        said = "the sequencer has it, and its receipt was waited for"
     elif any(a.delivered != "no" for a in attempts):
-        said = "interrupted: it may have been delivered"
+        said = "it may have been delivered"
     else:
-        said = "interrupted: nothing was delivered"
+        said = "nothing was delivered"
     return Outcome(
         command,
         "interrupted",
         hash=transaction_hash,
-        error=in_our_words(said),
+        error=in_our_words(f"interrupted: {said}"),
+        endpoint=next((a.endpoint for a in taken + known), None),
         attempts=attempts,
         elapsed=sum(a.elapsed for a in attempts),
     )

@@ -34,6 +34,7 @@ class RunReport:
         self._progress: Any = None
         self._task: Any = None
         self._drawn = 0.0
+        self._last: int | None = 0
         self.written: Written = "written"
         """What became of the last line; after any other word nothing more can be told."""
         self.exit_code = 0
@@ -59,6 +60,7 @@ class RunReport:
         if self.written == "failed":
             tell(f"error: the answer could not be written to stdout; it was: {text}", "error")
             self.exit_code = self.exit_code or 1
+        self._last = outcome.line
         self._statuses[outcome.status] += 1
         self._failovers += outcome.failovers
         if outcome.endpoint is not None:
@@ -76,6 +78,21 @@ class RunReport:
         if not self._style.quiet:
             tell(f"line {ended.line}: {ended.status} {ended.hash or ''}", "note")
 
+    def tell_unsent_rest(self, first: Ended) -> None:
+        """Say that ``first`` and all after it were not sent, for stdout cannot tell of them."""
+        why = "is closed" if self.written == "closed" else "cannot be written"
+        rest = f"line {first.line} and what comes after it was not sent"
+        tell(f"error: {rest}: stdout {why}", "error")
+        self.exit_code = self.exit_code or 1
+
+    def tell_untold_rest(self) -> None:
+        """Say that a second Ctrl-C left lines without a word; nothing was sent after the first."""
+        tell(
+            f"error: interrupted again: what comes after line {self._last} is not told here, "
+            "and sending all of it again is safe",
+            "error",
+        )
+
     def finish(self) -> None:
         """Say how all of it went."""
         self._stack.close()
@@ -89,8 +106,9 @@ class RunReport:
         total = sum(self._statuses.values())
         ends = ", ".join(f"{n} {status}" for status, n in self._statuses.most_common())
         by = ", ".join(f"endpoint {i}: {n}" for i, n in sorted(self._answered.items()))
-        failovers = f"{self._failovers} failover{'' if self._failovers == 1 else 's'}"
-        parts = [f"{total} transactions: {ends or 'none'}", f"answered by {by}" if by else ""]
+        failovers = _counted(self._failovers, "failover")
+        said = f"{_counted(total, 'transaction')}: {ends or 'none'}"
+        parts = [said, f"answered by {by}" if by else ""]
         rate = f"{seconds:.1f} s, {total / max(seconds, 0.001):.0f}/s"
         return "; ".join(part for part in (*parts, failovers, rate) if part)
 
@@ -104,7 +122,8 @@ class RunReport:
             return
         self._drawn = time.monotonic()
         rate = done / (self._drawn - self._started)
-        said = f"{done} done, {rate:.0f}/s, {self._failovers} failovers, endpoint {self._endpoint}"
+        failovers = _counted(self._failovers, "failover")
+        said = f"{done} done, {rate:.0f}/s, {failovers}, endpoint {self._endpoint}"
         self._progress.update(self._task, completed=position, description=said)
         self._progress.refresh()
 
@@ -130,3 +149,7 @@ class RunReport:
 
     def __exit__(self, *_exception: object) -> None:
         self._stack.close()
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

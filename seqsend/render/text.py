@@ -44,13 +44,18 @@ def answer_text(outcome: Outcome, *, as_json: bool) -> str | None:
     if as_json:
         return to_json(document(outcome))
     if outcome.command == "send":
-        if outcome.status in _HAS_HASH:
+        if outcome.status in _HAS_HASH or _may_be_there(outcome):
             return outcome.hash
         # Of many every line gets one: a word where there is no transaction to name.
         return None if outcome.line is None else outcome.status
     if outcome.status != "ok":
         return None
     return escape(outcome.result) if isinstance(outcome.result, str) else to_json(outcome.result)
+
+
+def _may_be_there(outcome: Outcome) -> bool:
+    """Tell whether Ctrl-C ended it when an endpoint may have had the transaction."""
+    return outcome.status == "interrupted" and any(a.delivered != "no" for a in outcome.attempts)
 
 
 def attempt_line(attempt: Attempt) -> str | None:
@@ -103,6 +108,8 @@ def hint_line(outcome: Outcome) -> str | None:
     hint = _HINTS.get((outcome.command, outcome.status))
     if outcome.status == "rejected" and outcome.attempts[-1].outcome == "not_found":
         hint = "its nonce is taken by another transaction, and this one is not there: sign it anew"
+    if outcome.command == "send" and _may_be_there(outcome):
+        hint = _HINTS["send", "unknown"]
     return f"hint: {hint.format(hash=outcome.hash)}" if hint else None
 
 
