@@ -232,7 +232,18 @@ def test_long_hex_is_never_wrapped_on_a_narrow_terminal() -> None:
     assert "0x" + "ab" * 100 in shown
 
 
-@pytest.mark.parametrize("words", [["--help"], ["--version"], ["rpc", "eth_chainId"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        ["--version"],
+        ["--show-completion", "fish"],
+        ["rpc", "eth_chainId"],
+        ["check"],
+        ["check", "--json"],
+        ["check", "--watch", "1h"],
+    ],
+)
 def test_a_full_or_closed_stdout_is_said_and_is_no_success(node: Anvil, words: list[str]) -> None:
     environment = ENV | {"SEQSEND_SEQUENCER_HTTP": node.url}
     command = [sys.executable, "-m", "seqsend", *words]
@@ -241,6 +252,7 @@ def test_a_full_or_closed_stdout_is_said_and_is_no_success(node: Anvil, words: l
             command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment, check=False
         )
     assert done.returncode == 1
+    assert re.match("error: .*stdout", done.stderr)
     assert "defect" not in done.stderr
     closed = subprocess.run(
         ["sh", "-c", '"$@" >&-', "sh", *command],

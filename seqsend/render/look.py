@@ -52,7 +52,7 @@ class Look:
             diagnosis = check(**arguments, **compared, count=count, observer=observer)
         written = self._show(diagnosis)
         self._found(diagnosis)
-        return 1 if written == "failed" else EXIT_CODES[diagnosis.status]
+        return EXIT_CODES[diagnosis.status] or int(written == "failed")
 
     def _watch(self, arguments: Any, every: float) -> int:
         if self._style.json or not self._in_colour:

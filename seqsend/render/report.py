@@ -59,10 +59,7 @@ class Report:
             hint = hint_line(outcome)
             if hint is not None:
                 tell(hint, "note")
-        if not written:
-            tell(f"error: the answer could not be written to stdout; it was: {text}", "error")
-            return outcome.exit_code or 1
-        return outcome.exit_code or 0
+        return outcome.exit_code or int(not written)
 
 
 def _headline(outcome: Outcome, error: CallError | None) -> str:

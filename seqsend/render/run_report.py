@@ -57,16 +57,14 @@ class RunReport:
         self.written = write_answer(text)
         if self.written == "closed" and not self._style.quiet:
             tell(f"stdout is closed; line {outcome.line}: {outcome.status} {outcome.hash}", "note")
-        if self.written == "failed":
-            tell(f"error: the answer could not be written to stdout; it was: {text}", "error")
-            self.exit_code = self.exit_code or 1
         self._last = outcome.line
         self._statuses[outcome.status] += 1
         self._failovers += outcome.failovers
         if outcome.endpoint is not None:
             self._endpoint = outcome.endpoint.index
             self._answered[self._endpoint] += 1
-        self.exit_code = self.exit_code or outcome.exit_code or 0
+        failed = int(self.written == "failed")
+        self.exit_code = self.exit_code or outcome.exit_code or failed
         if outcome.error is not None and outcome.status != "not_sent":
             tell(f"error: line {outcome.line}: {outcome.error['message']}", "error")
         elif self._style.verbose and (mined := receipt_text(outcome)):

@@ -14,10 +14,13 @@ STYLES: Mapping[str, str] = MappingProxyType(
 )
 
 
-def has_colour(stream: TextIO, environ: Mapping[str, str]) -> bool:
-    """Tell whether ``stream`` is a terminal that wants escapes (https://no-color.org)."""
+def has_colour(stream: TextIO | None, environ: Mapping[str, str]) -> bool:
+    """Tell whether ``stream``, if it is open, is a terminal that wants escapes.
+
+    See https://no-color.org.
+    """
     wanted = not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
-    return wanted and stream.isatty()
+    return wanted and stream is not None and stream.isatty()
 
 
 def tell(line: str, style: str) -> None:
@@ -51,11 +54,18 @@ Written = Literal["written", "closed", "failed"]
 
 
 def write_answer(text: str) -> Written:
-    """Write the answer and a newline to stdout, as UTF-8."""
+    """Write the answer and a newline to stdout, as UTF-8; else say on stderr what it was."""
+    written = _write(f"{text}\n".encode())
+    if written == "failed":
+        tell(f"error: the answer could not be written to stdout; it was: {text}", "error")
+    return written
+
+
+def _write(data: bytes) -> Written:
     if sys.stdout is None:
         return "failed"
     try:
-        sys.stdout.buffer.write(f"{text}\n".encode())
+        sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         _drop_stdout()
