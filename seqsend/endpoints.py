@@ -3,19 +3,22 @@
 import base64
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from seqsend.errors import UsageError
 from seqsend.events import Endpoint
-from seqsend.shown import escape, redact_url
+from seqsend.shown import HIDDEN, escape, redact_url
 
 _GOOD = "http://seq1:8545,http://seq2:8545"
 _GOOD_HEADER = "'Authorization=Bearer abc'"
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 WEBSOCKET = ("ws", "wss")
 """The schemes of a WebSocket endpoint."""
+
+# A place in which there is no room for a secret.
+_PLAIN = re.compile(r"([a-z]+://)?(?![A-Za-z0-9_-]{16})[A-Za-z0-9._-]+(:[0-9]{1,5})?/?")
 
 # RFC 9110 section 5.6.2 (token) and 5.5 (field-value, visible ASCII and blanks only).
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -55,7 +58,11 @@ def parse_endpoints(given: str | Iterable[str]) -> tuple[Endpoint, ...]:
         try:
             parsed.append(_checked(url))
         except UsageError as error:
-            raise error.within(f"endpoint {index} {redact_url(url)!r}") from None
+            shown = _redact_wrong(url)
+            if _may_be_cut(urls):
+                error = error.noting("a comma within an address is written %2C")
+                shown = HIDDEN
+            raise error.within(f"endpoint {index} {shown!r}") from None
         first = seen.setdefault(_identity(parsed[-1]), index)
         if first != index:
             raise UsageError(
@@ -71,6 +78,21 @@ def parse_endpoints(given: str | Iterable[str]) -> tuple[Endpoint, ...]:
         Endpoint(index=index, total=len(urls), url=url, shown=redact_url(url))
         for index, url in enumerate(urls, start=1)
     )
+
+
+def _may_be_cut(parts: Sequence[str]) -> bool:
+    """Tell whether a comma in a password or key may have made several of one address."""
+    bare = any("://" not in part for part in parts[1:])
+    return bare and not all(map(_PLAIN.fullmatch, parts))
+
+
+def _redact_wrong(url: str) -> str:
+    """Return ``url``, which is wrong, fit to be shown.
+
+    What is no port can be a password, of an address that ends before its ``@``.
+    """
+    shown = redact_url(url)
+    return re.sub(r"(?<=://)[^/@:]*:(?![0-9]+(?:[/?]|$))[^/]*", HIDDEN, shown)
 
 
 def _checked(url: str) -> SplitResult:

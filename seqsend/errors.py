@@ -35,6 +35,10 @@ class UsageError(SeqsendError, ValueError):
         """Return the same error, said of ``place``."""
         return UsageError(f"{place}: {self.problem}", good=self.good)
 
+    def noting(self, remark: str) -> "UsageError":
+        """Return the same error with a remark on how it may have come about."""
+        return UsageError(f"{self.problem} ({remark})", good=self.good)
+
 
 class NotKept(SeqsendError):
     """A file that is kept between runs could not be read or replaced; nothing has changed."""

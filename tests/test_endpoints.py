@@ -63,6 +63,16 @@ def test_takes_what_is_an_endpoint(url: str) -> None:
         ("ws://a,ws://b", "endpoint 1 'ws://a': a WebSocket endpoint is the only one"),
         ("http://user:secret@:1", "endpoint 1 'http://***@:1'"),
         ("http//user:secret@seq1", "endpoint 1 '***@seq1': is no URL"),
+        # Cut in two by a comma of its own.
+        (
+            "http://u:1secret,x@h:8545",
+            "endpoint 1 '***': has no valid host and port (a comma within",
+        ),
+        ("http://u:1,secret@h:8545", "endpoint 2 '***': is no URL (a comma within an address is"),
+        ("http://u:1,secret,2@h:8545", "endpoint 2 '***': is no URL (a comma within an address is"),
+        ("http://h/?key=1,secret", "endpoint 2 '***': is no URL (a comma within an address is"),
+        ("http://h/0123456789,secret", "endpoint 2 '***': is no URL (a comma within an address is"),
+        ("http://u:secret", "endpoint 1 'http://***': has no valid host and port;"),
     ],
 )
 def test_refuses_and_names_the_part_by_position(text: str, said: str) -> None:
