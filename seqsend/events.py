@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Phase = Literal["dns", "dial", "proxy", "tls", "upgrade", "send", "answer"]
-"""How far an attempt came: name look-up, TCP, a proxy's CONNECT, TLS, WebSocket's opening
-handshake, writing the request, and waiting for, reading and judging the answer."""
+"""How far an attempt came: name look-up, TCP, a proxy (that was not reached, or its CONNECT), TLS,
+WebSocket's opening handshake, writing the request, and waiting for, reading and judging the
+answer."""
 
 Delivered = Literal["no", "unknown", "yes"]
 """Whether the endpoint can have received the request: it cannot, it may, it has answered it."""

@@ -37,6 +37,7 @@ _HINTS = (
     _Hint("the server itself is in trouble: its log says more", statuses=range(500, 1000)),
     _Hint("no JSON-RPC endpoint answers so: check host, port and path", statuses=range(1000)),
     # Before the request
+    _Hint("see HTTP_PROXY, HTTPS_PROXY and NO_PROXY", "the proxy"),
     _Hint("check its spelling; if that is right, this machine's resolver", "does not resolve"),
     _Hint("the resolver does not answer: see /etc/resolv.conf, or give an IP address", "DNS"),
     _Hint(
@@ -45,7 +46,6 @@ _HINTS = (
     ),
     _Hint("packets are dropped on the way (firewall?), or the host is down", "to the dial"),
     _Hint("this machine has no way there: address, VPN or routes?", "unreachable"),
-    _Hint("see HTTP_PROXY, HTTPS_PROXY and NO_PROXY", "proxy"),
     _Hint("write http:// instead of https://, or ask for the TLS port", "does not speak TLS"),
     _Hint("its certificate must be renewed", "certificate has expired"),
     _Hint("this machine's clock may be wrong", "not yet valid"),

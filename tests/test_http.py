@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqsend import CallError, SequencerClient, UsageError
+from seqsend import CallError, SequencerClient, UsageError, check
 from seqsend.events import Attempt
 from tests.support.certificates import Authority, Kind
 from tests.support.node import Anvil
@@ -434,6 +434,17 @@ def test_a_proxy_that_does_not_connect_is_named(monkeypatch: pytest.MonkeyPatch)
         attempt = one_attempt("https://seq.example")
     assert (attempt.phase, attempt.delivered) == ("proxy", "no")
     assert attempt.reason == "the proxy did not connect: HTTP 407"
+
+
+@pytest.mark.parametrize("url", ["http://seq.example", "https://seq.example", "ws://seq.example"])
+def test_a_proxy_that_is_not_reached_is_named(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with dead() as nobody:
+        monkeypatch.setenv("ALL_PROXY", nobody.url)
+        attempt = one_attempt(url)
+        (report,) = check(url).endpoints
+    assert (attempt.phase, attempt.delivered) == ("proxy", "no")
+    assert attempt.reason == "the proxy was not reached: connection refused"
+    assert (report.phase, report.hint) == ("proxy", "see HTTP_PROXY, HTTPS_PROXY and NO_PROXY")
 
 
 def test_a_proxy_that_stalls_is_bounded_by_the_dial_timeout(

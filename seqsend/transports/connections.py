@@ -13,7 +13,14 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from seqsend.errors import EndpointFailure
 from seqsend.transports.base import LONGEST_IDLE
-from seqsend.transports.sockets import BoundedSocket, describe_os_error, dial, running, too_late
+from seqsend.transports.sockets import (
+    BoundedSocket,
+    describe_os_error,
+    dial,
+    dial_proxy,
+    running,
+    too_late,
+)
 from seqsend.transports.tls import note_certificate
 
 
@@ -83,7 +90,8 @@ class _HTTPSConnection(_Ageing, HTTPSConnection):
 
 def _dialled(connection: HTTPConnection) -> socket.socket:
     host = connection._dns_host  # noqa: SLF001 - the name as it is looked up, final dot included
-    found = dial(host, connection.port, list(connection.socket_options or ()))
+    reach = dial if connection.proxy is None else dial_proxy
+    found = reach(host, connection.port, list(connection.socket_options or ()))
     if isinstance(connection, HTTPSConnection):
         running.get().enter("tls")
     return found  # type: ignore[return-value]

@@ -92,6 +92,15 @@ def dial(host: str, port: int, options: list[tuple[int, int, Any]]) -> "BoundedS
     raise EndpointFailure("; ".join(dict.fromkeys(failures)))
 
 
+def dial_proxy(host: str, port: int, options: list[tuple[int, int, Any]]) -> "BoundedSocket":
+    """Return a socket connected to a proxy, as `dial` does; a failure is said to be the proxy's."""
+    try:
+        return dial(host, port, options)
+    except EndpointFailure as failure:
+        running.get().enter("proxy")
+        raise EndpointFailure(f"the proxy was not reached: {failure.reason}") from None
+
+
 def _connect(
     address: _Address, seconds: float, options: list[tuple[int, int, Any]]
 ) -> socket.socket:

@@ -31,7 +31,14 @@ from seqsend.quantities import format_size
 from seqsend.shown import describe_status, redact_url
 from seqsend.transports.base import LONGEST_IDLE, Exchange
 from seqsend.transports.http import proxy_for
-from seqsend.transports.sockets import BoundedSocket, describe_os_error, dial, running, too_late
+from seqsend.transports.sockets import (
+    BoundedSocket,
+    describe_os_error,
+    dial,
+    dial_proxy,
+    running,
+    too_late,
+)
 from seqsend.transports.tls import note_certificate, trust
 from seqsend.version import __version__
 
@@ -180,7 +187,7 @@ def _http_proxy(endpoint: Endpoint) -> Address | None:
 
 def _through(proxy: Address, target: Address, exchange: Exchange) -> BoundedSocket:
     """Return a socket to ``target`` that an HTTP proxy has connected (RFC 9110, section 9.3.6)."""
-    sock = dial(proxy.host, proxy.port, _NO_DELAY)
+    sock = dial_proxy(proxy.host, proxy.port, _NO_DELAY)
     exchange.enter("proxy")
     place = (
         f"[{target.host}]:{target.port}" if ":" in target.host else f"{target.host}:{target.port}"
