@@ -30,7 +30,7 @@ while :; do
         exit 0
         ;;
     2)
-        say "something in $file or in an option is wrong (above): nothing of it was sent"
+        say "an option or a line of $file is wrong (above): put it right and run this again"
         exit 2
         ;;
     3)

@@ -74,7 +74,21 @@ def parse_whole(text: str) -> int:
         return int(digits)
     if re.fullmatch(r"0x[0-9a-fA-F]{1,30}", digits):
         return int(digits, 16)
-    raise UsageError(f"{text!r} is no whole number", good="10, 0x2105")
+    why = "is negative" if re.fullmatch(r"-[0-9]+", digits) else "is no whole number"
+    raise UsageError(f"{text!r} {why}", good="10, 0x2105")
+
+
+def parse_count(text: str) -> int:
+    """Return the whole number from 1 that ``text`` is.
+
+    Raises:
+        UsageError: it is none, or below 1.
+
+    """
+    number = parse_whole(text)
+    if number < 1:
+        raise UsageError(f"{text!r} is below 1", good="10")
+    return number
 
 
 def parse_size(text: str) -> int:

@@ -74,7 +74,8 @@ def parse_raw_transaction(text: str) -> RawTransaction:
     """
     data = _decode_hex(text)
     if len(data) > MAX_SIZE:
-        raise _wrong(f"of {len(data)} bytes: the limit is {MAX_SIZE} (1 MiB)")
+        # How long it is nobody knows: of a line that is far too long only the beginning is read.
+        raise _wrong(f"is too long: the limit is {MAX_SIZE} bytes (1 MiB)")
     kind = _judge_type(data)
     canonical = _judge_envelope(data, kind)
     return RawTransaction("0x" + data.hex(), "0x" + keccak256(canonical).hex(), kind)

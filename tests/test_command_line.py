@@ -199,6 +199,7 @@ def test_quiet_silences_all_but_errors_and_verbose_tells_phases(node: Anvil) -> 
     with dead() as nobody:
         at = f"--rollup.sequencer-http={nobody.url},{node.url}"
         assert seqsend("rpc", "eth_chainId", at, "-q").err == ""
+        assert seqsend("rpc", "eth_chainId", at, "-qv").err == ""
         told = seqsend("rpc", "eth_chainId", at, "-v").err
     assert "eth_chainId, HTTP 200, delivered: yes; dial " in told
     assert "answer " in told

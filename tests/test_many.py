@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -41,13 +42,18 @@ def hashes(signed: list[Signed]) -> str:
     return "".join(f"{s.hash}\n" for s in signed)
 
 
-@pytest.mark.parametrize("by", ["words", "file", "stdin"])
+@pytest.mark.parametrize("by", ["words", "file", "stdin", "stdin as a file"])
 def test_each_transaction_gets_its_line(
     by: str, node: Anvil, signed: list[Signed], tmp_path: Path
 ) -> None:
     file = tmp_path / "transactions.txt"
     file.write_text(f"# six of them\n\n{text_of(signed)}")
-    words = {"words": [s.raw for s in signed], "file": ["--file", str(file)], "stdin": ["-"]}[by]
+    words = {
+        "words": [s.raw for s in signed],
+        "file": ["--file", str(file)],
+        "stdin": ["-"],
+        "stdin as a file": ["--file", "-"],
+    }[by]
     for status in ("accepted", "known"):
         run = seqsend("send", *words, at(node.url), stdin=file.read_bytes())
         assert (run.code, run.out) == (0, hashes(signed))
@@ -95,7 +101,8 @@ def test_the_exit_code_is_that_of_the_first_that_is_not_0(signed: list[Signed]) 
         (["0x02", "--file", "x"], "of which one is enough"),
         (["--file", "/nowhere"], "--file: /nowhere: no such file"),
         (["--file", "/"], "--file: /: is a directory"),
-        (["-", "--batch-size=0"], "batch_size is 0"),
+        (["-", "--batch-size=0"], "--batch-size: '0' is below 1"),
+        (["0x02", "--batch-size=0"], "--batch-size: '0' is below 1"),
         (["-", "--batch-size=x"], "--batch-size: 'x' is no whole number"),
         (["0x02", "--wait-timeout=1s"], "--wait-timeout is for --wait"),
         (["0x02", "--wait", "--wait-timeout=1"], "--wait-timeout: '1' has no unit"),
@@ -504,6 +511,24 @@ def test_a_transaction_that_reverts(slow_node: Anvil, wallet: Wallet) -> None:
         d["status"] for d in gas.documents
     ] == ["reverted", "reverted"]
     assert gas.code == 7
+    # Each is known by now.
+    for words in ([made[0].raw], [made[0].raw, made[1].raw]):
+        plain = seqsend("send", *words, at(slow_node.url), "--wait")
+        assert plain.out.splitlines()[0] == made[0].hash
+        assert re.search(r"block [0-9]+, status 0", plain.err)
+        assert "answered by endpoint 1" in plain.err
+
+
+def test_quiet_still_says_why(signed: list[Signed]) -> None:
+    with dead() as one, dead() as two:
+        run = seqsend("send", signed[0].raw, signed[1].raw, at(one.url, two.url), "-q")
+    assert run.code == 4
+    assert re.fullmatch(
+        "error: line 1: the transaction was not delivered: no endpoint took it\n"
+        r"  endpoint 1 of 2 .*: connection refused \(dial, .*\); trying the next\n"
+        r"  endpoint 2 of 2 .*: connection refused \(dial, .*\)\n",
+        run.err,
+    )
 
 
 def test_receipts_fail_over_as_any_call_does(node: Anvil, signed: list[Signed]) -> None:
@@ -549,6 +574,9 @@ def test_a_conditional_transaction(
         for given in (json.dumps(CONDITIONS), f"@{file}"):
             run = seqsend("send", signed.raw, at(server.url), f"--conditional={given}", "--json")
             assert (run.document["status"], run.code) == (status, code)
+        if status == "unreachable":
+            plain = seqsend("send", signed.raw, at(server.url), f"--conditional=@{file}")
+            assert "hint: no endpoint has eth_sendRawTransactionConditional:" in plain.err
         asked = server.requests[0].json
     assert asked["method"] == "eth_sendRawTransactionConditional"
     assert asked["params"] == [

@@ -7,7 +7,7 @@ import typer
 from seqsend.cli.options import Given, parse_option, takes_shared_options
 from seqsend.cli.run import guard
 from seqsend.cli.session import Session
-from seqsend.quantities import parse_duration, parse_whole
+from seqsend.quantities import parse_count, parse_duration, parse_whole
 
 _GROUP = "Comparing and measuring"
 
@@ -51,7 +51,7 @@ def check(
             session.connection(),
             chain_id=parse_option("--chain-id", chain_id, parse_whole, None),
             max_lag=parse_option("--max-lag", max_lag, parse_whole, 10),
-            count=parse_option("--count", count, parse_whole, 1),
+            count=parse_option("--count", count, parse_count, 1),
             every=parse_option("--watch", watch, parse_duration, None),
         )
 

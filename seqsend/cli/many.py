@@ -56,6 +56,8 @@ def find_source(words: list[str], file: str | None) -> Source:
         UsageError: from nowhere, or from two places, or the file cannot be read.
 
     """
+    if file == "-" and not words:
+        file, words = None, ["-"]  # as everywhere
     if file is not None:
         if words:
             raise UsageError("--file and RAWTX are given, of which one is enough", good=_GOOD)

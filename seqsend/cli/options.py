@@ -110,8 +110,9 @@ def _later_beats_earlier(earlier: Given, later: Given) -> Given:
 
 def read_style(given: Given) -> Style:
     """Return how to report; this cannot fail, so that every failure can be reported."""
+    quiet = bool(given["quiet"])
     return Style(
-        json=bool(given["json"]), quiet=bool(given["quiet"]), verbose=bool(given["verbose"])
+        json=bool(given["json"]), quiet=quiet, verbose=bool(given["verbose"]) and not quiet
     )
 
 

@@ -10,7 +10,7 @@ from seqsend.cli.session import Session
 from seqsend.cli.wanted import Wanted
 from seqsend.client import SequencerClient
 from seqsend.errors import UsageError
-from seqsend.quantities import parse_duration, parse_whole
+from seqsend.quantities import parse_count, parse_duration
 from seqsend.rawtx import parse_raw_transaction
 from seqsend.render.outcome import Outcome, outcome_of_sent
 
@@ -73,14 +73,14 @@ def send(
 
     Of several each gets one line, in the order given: its hash where it was accepted, is known or
     may have been delivered, else a word. Exit codes: 0 accepted, or already known (confirmed by
-    hash); 2 wrong input, nothing sent; 3 rejected by the sequencer; 4 unreachable, nothing
+    hash); 2 wrong input, not sent; 3 rejected by the sequencer; 4 unreachable, nothing
     delivered; 5 unknown, it may have been delivered (sending the same bytes again is safe); with
     --wait 6 no receipt yet, 7 mined and reverted. Of several, the first that is not 0.
     """
 
     def wanted() -> Wanted:
         return Wanted(
-            batch_size=parse_option("--batch-size", batch_size, parse_whole, 1),
+            batch_size=parse_option("--batch-size", batch_size, parse_count, 1),
             keep_going=keep_going,
             wait=_parse_wait(wait=wait, text=wait_timeout),
             conditions=parse_option("--conditional", conditional, _parse_conditional, None),

@@ -54,6 +54,8 @@ class Report:
             if not self.style.quiet:
                 tell(success_line(outcome), "success")
         else:
+            if outcome.waited and not self.style.quiet:
+                tell(success_line(outcome), "note")  # it was answered, and perhaps mined
             whole = str(error) if error is not None and self.style.quiet else None
             tell(f"error: {whole or _headline(outcome, error)}", "error")
             hint = hint_line(outcome)

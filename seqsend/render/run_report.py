@@ -35,6 +35,7 @@ class RunReport:
         self._task: Any = None
         self._drawn = 0.0
         self._last: int | None = 0
+        self._attempts_told: tuple[Attempt, ...] = ()
         self.written: Written = "written"
         """What became of the last line; after any other word nothing more can be told."""
         self.exit_code = 0
@@ -66,10 +67,20 @@ class RunReport:
         failed = int(self.written == "failed")
         self.exit_code = self.exit_code or outcome.exit_code or failed
         if outcome.error is not None and outcome.status != "not_sent":
-            tell(f"error: line {outcome.line}: {outcome.error['message']}", "error")
+            self._tell_failure(outcome)
         elif self._style.verbose and (mined := receipt_text(outcome)):
             tell(f"line {outcome.line}: {mined}", "detail")
         self._draw(position)
+
+    def _tell_failure(self, outcome: Outcome) -> None:
+        mined = receipt_text(outcome)
+        said = f"{(outcome.error or {})['message']}{f' ({mined})' if mined else ''}"
+        tell(f"error: line {outcome.line}: {said}", "error")
+        # Those of a batch have their attempts in common.
+        if self._style.quiet and outcome.attempts != self._attempts_told:
+            self._attempts_told = outcome.attempts
+            for line in filter(None, map(attempt_line, outcome.attempts)):
+                tell(f"  {line}", "trouble")
 
     def tell_untold(self, ended: Ended) -> None:
         """Say on stderr how a line ended of which stdout can tell no more."""

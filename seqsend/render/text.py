@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from seqsend.events import Attempt
+from seqsend.nodes import METHOD_NOT_FOUND
 from seqsend.render.document import document, to_json
 from seqsend.render.outcome import Outcome
 from seqsend.shown import escape
@@ -108,9 +109,16 @@ def hint_line(outcome: Outcome) -> str | None:
     hint = _HINTS.get((outcome.command, outcome.status))
     if outcome.status == "rejected" and outcome.attempts[-1].outcome == "not_found":
         hint = "its nonce is taken by another transaction, and this one is not there: sign it anew"
+    if outcome.status == "unreachable" and all(map(_lacks_method, outcome.attempts)):
+        hint = "no endpoint has {method}: give the address of an execution endpoint that has it"
     if outcome.command == "send" and _may_be_there(outcome):
         hint = _HINTS["send", "unknown"]
-    return f"hint: {hint.format(hash=outcome.hash)}" if hint else None
+    method = outcome.attempts[-1].method if outcome.attempts else None
+    return f"hint: {hint.format(hash=outcome.hash, method=method)}" if hint else None
+
+
+def _lacks_method(attempt: Attempt) -> bool:
+    return attempt.error is not None and attempt.error.code == METHOD_NOT_FOUND
 
 
 def format_elapsed(seconds: float) -> str:
