@@ -10,7 +10,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from seqsend.errors import NotKept
 
@@ -94,15 +94,17 @@ def _write(
     temporary: str, path: str, text: str, old: tuple[str | None, int] | None, mode: int
 ) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(temporary, flags, mode)
     try:
+        descriptor = os.open(temporary, flags, mode)
         with open(descriptor, "w", encoding="utf-8") as file:
             if old is not None:
                 os.fchmod(descriptor, old[1])
             file.write(text)
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        # Ctrl-C may come before it is there, or when it has its place already.
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
         raise
 
 

@@ -111,6 +111,23 @@ def test_a_failed_change_leaves_the_old_one(
     assert path.read_text() == "old"
 
 
+def test_ctrl_c_is_not_lost_at_the_moment_of_the_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    replace = os.replace
+
+    def interrupted(*names: str) -> None:
+        replace(*names)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("seqsend.kept.os.replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        _add(path, "new")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+    assert path.read_text() == "new"
+
+
 def test_another_run_is_waited_for_but_not_for_ever(tmp_path: Path) -> None:
     path = tmp_path / "file"
     descriptor = os.open(tmp_path, os.O_RDONLY)

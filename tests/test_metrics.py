@@ -1,6 +1,8 @@
 """What is counted, and what becomes of the file it is counted in."""
 
+import fcntl
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -259,6 +261,25 @@ def test_each_look_of_a_watch_is_written_down(tmp_path: Path, node: Anvil) -> No
     process.communicate(timeout=20)
     assert process.returncode == 130
     assert read_metrics(path)["seqsend_endpoint_usable", (("endpoint", "1"),)] == 1
+
+
+def test_ctrl_c_ends_a_watch_also_while_it_is_written_down(tmp_path: Path, node: Anvil) -> None:
+    words = ["check", "--watch=50ms", f"--rollup.sequencer={node.url}"]
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)  # another run is writing
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seqsend", *words, f"--metrics-file={tmp_path / 'seqsend.prom'}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()  # shown; and then written down
+    until(lambda: is_asleep(process))
+    process.send_signal(signal.SIGINT)
+    os.close(descriptor)
+    process.communicate(timeout=20)
+    assert process.returncode == 130
 
 
 def test_no_secret_is_in_it(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from seqsend.cli.interrupts import Interrupts
 from tests.conftest import FreshTx
 from tests.support.cli import SCHEMA
 from tests.support.moments import count_connections, is_asleep, until
@@ -169,3 +170,15 @@ def test_head_1_gets_the_hash(node: Anvil, fresh_tx: FreshTx) -> None:
     )
     assert json.loads(done.stdout)["hash"] == signed.hash
     assert b"rror" not in done.stderr
+
+
+class _Finalized:
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_ctrl_c_in_a_finalizer_is_raised_by_what_comes_next() -> None:
+    with Interrupts() as interrupts:
+        interrupts.run([_Finalized()].clear)  # which cannot raise it
+        with pytest.raises(KeyboardInterrupt):
+            interrupts.run(list)

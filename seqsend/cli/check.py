@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from seqsend.cli.interrupts import Interrupts
 from seqsend.cli.options import Given, parse_option, takes_shared_options
 from seqsend.cli.run import guard
 from seqsend.cli.session import Session
@@ -47,12 +48,13 @@ def check(
     def act(session: Session, _report: Any) -> int:
         from seqsend.render.look import Look  # no other command needs it, nor what it brings
 
-        return Look(session.style, session.found).run(
-            session.connection(),
-            chain_id=parse_option("--chain-id", chain_id, parse_whole, None),
-            max_lag=parse_option("--max-lag", max_lag, parse_whole, 10),
-            count=parse_option("--count", count, parse_count, 1),
-            every=parse_option("--watch", watch, parse_duration, None),
-        )
+        with Interrupts() as interrupts:
+            return Look(session.style, session.found, interrupts.run).run(
+                session.connection(),
+                chain_id=parse_option("--chain-id", chain_id, parse_whole, None),
+                max_lag=parse_option("--max-lag", max_lag, parse_whole, 10),
+                count=parse_option("--count", count, parse_count, 1),
+                every=parse_option("--watch", watch, parse_duration, None),
+            )
 
     guard("check", given, act)

@@ -1,6 +1,7 @@
-"""Ctrl-C and SIGTERM while many transactions are sent: let through only where nothing is lost."""
+"""Ctrl-C and SIGTERM where more than one thing is done: let through only where nothing is lost."""
 
 import signal
+import sys
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, Self
@@ -18,7 +19,8 @@ class Interrupts:
     """Holds both signals back, but for what is run by it; a context manager.
 
     Between the answer of a sequencer and the line that tells of it an exception would lose what is
-    known. So a signal is noted there, and raised by the next thing that takes time.
+    known. So a signal is noted there, and raised by the next thing that takes time. So is one that
+    was lost, because a finalizer was running: Python can only report that, and here need not.
     """
 
     def __init__(self) -> None:
@@ -26,6 +28,7 @@ class Interrupts:
         """The one that came, if one did."""
         self._open = False
         self._before: dict[int, Any] = {}
+        self._report_lost = sys.unraisablehook
 
     def run(self, takes_time: Callable[[], Any]) -> Any:
         """Run something that a signal may end.
@@ -51,6 +54,10 @@ class Interrupts:
         if self._open or not first:
             raise KeyboardInterrupt
 
+    def _lost(self, what: "sys.UnraisableHookArgs") -> None:
+        if not isinstance(what.exc_value, KeyboardInterrupt):
+            self._report_lost(what)
+
     def _restore(self) -> None:
         while self._before:
             signal.signal(*self._before.popitem())
@@ -59,7 +66,9 @@ class Interrupts:
         for number in (signal.SIGINT, signal.SIGTERM):
             if not is_ignored(number):
                 self._before[number] = signal.signal(number, self._note)
+        sys.unraisablehook = self._lost
         return self
 
     def __exit__(self, *_exception: object) -> None:
+        sys.unraisablehook = self._report_lost
         self._restore()

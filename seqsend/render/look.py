@@ -26,14 +26,19 @@ from seqsend.render.text import detail_line
 _INTERRUPTED = 130
 _REDRAWN_EVERY = 0.1  # seconds
 
+_Act = Callable[[], Any]
+
 
 class Look:
     """Shows diagnoses on stdout, as JSON, as plain lines, or on a terminal as a table."""
 
-    def __init__(self, style: Style, found: Callable[[Diagnosis], None]) -> None:
-        """``found`` is told of each diagnosis once it was shown."""
+    def __init__(
+        self, style: Style, found: Callable[[Diagnosis], None], run: Callable[[_Act], Any]
+    ) -> None:
+        """``found`` is told of each diagnosis once shown; ``run`` runs what a signal may end."""
         self._style = style
         self._found = found
+        self._run = run
         self._in_colour = has_colour(sys.stdout, os.environ)
         system: Any = "auto" if self._in_colour else None
         self._console = Console(file=sys.stdout, color_system=system, highlight=False)
@@ -48,37 +53,47 @@ class Look:
         gc.enable()  # which the start of the program has turned off
         if every is not None:
             return self._watch(arguments | compared | {"count": count}, every)
-        with self._progress(arguments["endpoints"], count) as observer:
-            diagnosis = check(**arguments, **compared, count=count, observer=observer)
-        written = self._show(diagnosis)
+        diagnosis, written = self._run(lambda: self._once(arguments | compared, count))
         self._found(diagnosis)
         return EXIT_CODES[diagnosis.status] or int(written == "failed")
+
+    def _once(self, arguments: Any, count: int) -> tuple[Diagnosis, Written]:
+        with self._progress(arguments["endpoints"], count) as observer:
+            diagnosis = check(**arguments, count=count, observer=observer)
+        return diagnosis, self._show(diagnosis)
 
     def _watch(self, arguments: Any, every: float) -> int:
         if self._style.json or not self._in_colour:
             return self._watch_in_lines(arguments, every)
         with Live(console=self._console, auto_refresh=False, vertical_overflow="visible") as live:
+
+            def look() -> Diagnosis:
+                diagnosis = check(**arguments, observer=self._tell)
+                seen = Text(f"every {every:g} s, last at {_now()}; Ctrl-C ends it", style="dim")
+                live.update(Group(picture(diagnosis, self._console), seen), refresh=True)
+                return diagnosis
+
             try:
                 while True:
-                    diagnosis = check(**arguments, observer=self._tell)
-                    seen = Text(f"every {every:g} s, last at {_now()}; Ctrl-C ends it", style="dim")
-                    live.update(Group(picture(diagnosis, self._console), seen), refresh=True)
-                    self._found(diagnosis)
-                    time.sleep(every)
+                    self._found(self._run(look))
+                    self._run(lambda: time.sleep(every))
             except KeyboardInterrupt:
                 return _INTERRUPTED
 
     def _watch_in_lines(self, arguments: Any, every: float) -> int:
+        def look() -> tuple[Diagnosis, Written]:
+            diagnosis = check(**arguments, observer=self._tell)
+            return diagnosis, self._show(diagnosis, f"== {_now()}")
+
         try:
-            written: Written = "written"
-            while written == "written":
-                diagnosis = check(**arguments, observer=self._tell)
-                written = self._show(diagnosis, f"== {_now()}")
+            while True:
+                diagnosis, written = self._run(look)
                 self._found(diagnosis)
-                time.sleep(every if written == "written" else 0)
+                if written != "written":
+                    return int(written == "failed")
+                self._run(lambda: time.sleep(every))
         except KeyboardInterrupt:
             return _INTERRUPTED
-        return int(written == "failed")
 
     def _show(self, diagnosis: Diagnosis, title: str | None = None) -> Written:
         if self._style.json:
