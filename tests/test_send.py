@@ -112,7 +112,7 @@ def test_taken_but_never_answered_is_known_through_the_next(node: Anvil, fresh_t
     assert sent.document["status"] == "known"
     assert sent.document["endpoint"] == {"index": 2, "url": node.url}
     assert sent.document["attempts"][0]["delivered"] == "unknown"
-    assert sent.elapsed < 1 + 1
+    assert sent.document["attempts"][0]["elapsed_ms"] <= 1000 + 250
 
 
 def test_taken_but_never_answered_by_the_only_endpoint_is_unknown(
@@ -199,7 +199,6 @@ def test_a_wrong_hash_is_not_accepted(node: Anvil, fresh_tx: FreshTx) -> None:
 
 
 def test_dropped_syns_cost_the_dial_timeout_and_no_more(node: Anvil, fresh_tx: FreshTx) -> None:
-    alone = seqsend("send", fresh_tx().raw, through(node.url))
     with blackhole() as hole:
         sent = seqsend(
             "send",
@@ -211,7 +210,7 @@ def test_dropped_syns_cost_the_dial_timeout_and_no_more(node: Anvil, fresh_tx: F
         )
     assert sent.document["status"] == "accepted"
     assert sent.document["attempts"][0]["reason"] == "no answer to the dial (dial timeout 500ms)"
-    assert sent.elapsed < alone.elapsed + 1
+    assert sent.document["attempts"][0]["elapsed_ms"] <= 500 + 250
 
 
 def test_the_deadline_bounds_everything(fresh_tx: FreshTx) -> None:
