@@ -322,11 +322,11 @@ def test_a_head_that_has_not_moved_is_told_and_no_failure() -> None:
 
 def test_endpoints_are_asked_side_by_side() -> None:
     with ExitStack() as stack:
-        urls = [stack.enter_context(Silent()).url for _ in range(4)]
-        urls += [stack.enter_context(blackhole()).url for _ in range(2)]
+        urls = [stack.enter_context(Silent()).url for _ in range(8)]
+        urls += [stack.enter_context(blackhole()).url for _ in range(4)]
         diagnosis = seqsend.check(urls, dial_timeout=0.5, request_timeout=0.5)
-    assert diagnosis.elapsed <= 0.5 + 0.25 + 0.25  # the contract's, and six threads' start
-    assert len(diagnosis.endpoints) == 6
+    assert diagnosis.elapsed <= 0.5 + 0.25 + 0.25  # the contract's, and twelve threads' start
+    assert len(diagnosis.endpoints) == 12
 
 
 def test_the_questions_to_one_endpoint_share_its_request_timeout() -> None:
