@@ -59,6 +59,7 @@ class Interrupts:
             self._report_lost(what)
 
     def _restore(self) -> None:
+        sys.unraisablehook = self._report_lost
         while self._before:
             signal.signal(*self._before.popitem())
 
@@ -70,5 +71,4 @@ class Interrupts:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        sys.unraisablehook = self._report_lost
         self._restore()

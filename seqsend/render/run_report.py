@@ -67,15 +67,14 @@ class RunReport:
         failed = int(self.written == "failed")
         self.exit_code = self.exit_code or outcome.exit_code or failed
         if outcome.error is not None and outcome.status != "not_sent":
-            self._tell_failure(outcome)
+            self._tell_failure(outcome, outcome.error["message"])
         elif self._style.verbose and (mined := receipt_text(outcome)):
             tell(f"line {outcome.line}: {mined}", "detail")
         self._draw(position)
 
-    def _tell_failure(self, outcome: Outcome) -> None:
+    def _tell_failure(self, outcome: Outcome, said: str) -> None:
         mined = receipt_text(outcome)
-        said = f"{(outcome.error or {})['message']}{f' ({mined})' if mined else ''}"
-        tell(f"error: line {outcome.line}: {said}", "error")
+        tell(f"error: line {outcome.line}: {said}{f' ({mined})' if mined else ''}", "error")
         # Those of a batch have their attempts in common.
         if self._style.quiet and outcome.attempts != self._attempts_told:
             self._attempts_told = outcome.attempts
