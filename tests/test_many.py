@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,14 +13,12 @@ from typing import Any
 import pytest
 
 from tests.conftest import FreshTx
-from tests.support.cli import seqsend
+from tests.support.cli import COMMAND, read_line, seqsend, start, write_to
 from tests.support.moments import is_asleep, until
 from tests.support.node import Anvil
 from tests.support.servers import Relaying, Replying, Request, dead, http, jsonrpc_result, pass_on
 from tests.support.terminal import on_a_terminal
 from tests.support.wallet import Signed, Wallet
-
-COMMAND = [sys.executable, "-m", "seqsend"]
 
 
 def at(*urls: str) -> str:
@@ -151,12 +148,7 @@ def test_a_signal_in_the_middle_leaves_a_line_for_each(
     file = tmp_path / "transactions.txt"
     file.write_text(text_of(signed))
     with Slow(node.url) as slow:
-        running = subprocess.Popen(
-            [*COMMAND, "send", "--file", file, at(slow.url), "--json"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        running = start("send", "--file", str(file), at(slow.url), "--json")
         assert slow.stuck.wait(20)
         until(lambda: is_asleep(running))
         running.send_signal(number)
@@ -179,18 +171,9 @@ def test_a_signal_in_the_middle_leaves_a_line_for_each(
 
 
 def test_ctrl_c_while_stdin_is_waited_for(node: Anvil, signed: list[Signed]) -> None:
-    running = subprocess.Popen(
-        [*COMMAND, "send", "-", at(node.url)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert running.stdin is not None
-    assert running.stdout is not None
-    running.stdin.write(text_of(signed[:1]))
-    running.stdin.flush()
-    assert running.stdout.readline() == hashes(signed[:1])
+    running = start("send", "-", at(node.url))
+    write_to(running, text_of(signed[:1]))
+    assert read_line(running) == hashes(signed[:1])
     until(lambda: is_asleep(running))
     running.send_signal(signal.SIGINT)
     assert running.wait(timeout=10) == 130  # although stdin stays open
@@ -200,19 +183,10 @@ def test_ctrl_c_while_stdin_is_waited_for(node: Anvil, signed: list[Signed]) -> 
 
 
 def test_a_second_ctrl_c_ends_the_wait_for_more_lines(node: Anvil, signed: list[Signed]) -> None:
-    running = subprocess.Popen(
-        [*COMMAND, "send", "-", at(node.url), "--json"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert running.stdin is not None
-    assert running.stdout is not None
-    for raw, status in ((signed[0].raw, "accepted"), (signed[1].raw, "not_sent")):
-        running.stdin.write(f"{raw}\n")
-        running.stdin.flush()
-        assert json.loads(running.stdout.readline())["status"] == status
+    running = start("send", "-", at(node.url), "--json")
+    for each, status in ((signed[0], "accepted"), (signed[1], "not_sent")):
+        write_to(running, text_of([each]))
+        assert json.loads(read_line(running))["status"] == status
         until(lambda: is_asleep(running))
         running.send_signal(signal.SIGINT)
     assert running.wait(timeout=10) == 130
@@ -229,12 +203,8 @@ def test_what_a_script_put_into_the_background_goes_on(
     """There SIGINT is ignored: Ctrl-C is for what is in the foreground."""
     given = signed[:count]
     with Slow(node.url, stuck_at=1) as slow:
-        words = [*COMMAND, "send", *(s.raw for s in given), at(slow.url), "-q"]
-        running = subprocess.Popen(
-            ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *words],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        words = ["send", *(s.raw for s in given), at(slow.url), "-q"]
+        running = start(*words, within=("sh", "-c", 'trap "" INT; exec "$@"', "sh"))
         assert slow.stuck.wait(20)
         until(lambda: is_asleep(running))
         running.send_signal(signal.SIGINT)
@@ -245,30 +215,15 @@ def test_what_a_script_put_into_the_background_goes_on(
 
 def test_a_failure_ends_a_run_whose_input_does_not_end(signed: list[Signed]) -> None:
     with dead() as nobody:
-        running = subprocess.Popen(
-            [*COMMAND, "send", "-", at(nobody.url)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        assert running.stdin is not None
-        running.stdin.write(text_of(signed[:3]))
-        running.stdin.flush()
+        running = start("send", "-", at(nobody.url))
+        write_to(running, text_of(signed[:3]))
         assert running.wait(timeout=20) == 4  # and stdin is open still
-        assert running.stdout is not None
-        assert running.stdout.read().splitlines() == ["unreachable", "not_sent", "not_sent"]
-        running.stdout.close()
-        running.stdin.close()
+        out, _ = running.communicate(timeout=10)
+        assert out.splitlines() == ["unreachable", "not_sent", "not_sent"]
 
 
 def test_a_reader_that_leaves_stops_the_run(node: Anvil, signed: list[Signed]) -> None:
-    with subprocess.Popen(
-        [*COMMAND, "send", *[s.raw for s in signed], at(node.url)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as running:
+    with start("send", *[s.raw for s in signed], at(node.url)) as running:
         assert running.stdout is not None
         running.stdout.close()
         assert running.stderr is not None
@@ -587,18 +542,9 @@ def test_a_conditional_transaction(
 
 def test_a_result_is_not_held_back(node: Anvil, signed: list[Signed]) -> None:
     """Each line is written before the next transaction is sent."""
-    with subprocess.Popen(
-        [*COMMAND, "send", "-", at(node.url)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as running:
-        assert running.stdin is not None
-        assert running.stdout is not None
-        for each in signed:
-            running.stdin.write(text_of([each]))
-            running.stdin.flush()
-            assert running.stdout.readline() == hashes([each])
-        running.stdin.close()
-        assert running.wait(timeout=10) == 0
+    running = start("send", "-", at(node.url))
+    for each in signed:
+        write_to(running, text_of([each]))
+        assert read_line(running) == hashes([each])
+    running.communicate(timeout=10)
+    assert running.returncode == 0

@@ -4,8 +4,6 @@ import fcntl
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ from seqsend import Rejected, SequencerClient
 from seqsend.errors import NotKept
 from seqsend.metrics import _BUCKETS, Metrics, _format, _parse
 from tests.conftest import FreshTx
-from tests.support.cli import seqsend
+from tests.support.cli import read_line, seqsend, start
 from tests.support.moments import is_asleep, until
 from tests.support.node import Anvil
 from tests.support.prometheus import Values, read_metrics
@@ -112,16 +110,13 @@ def test_fifty_runs_at_once_with_the_same_files(tmp_path: Path, node: Anvil) -> 
     path, state = tmp_path / "seqsend.prom", tmp_path / "state"
     with dead() as nobody:
         words = [
-            *("nice", "-n", "19"),  # beside this, other tests look at the clock
-            *(sys.executable, "-m", "seqsend", "rpc", "eth_chainId"),
+            *("rpc", "eth_chainId"),
             f"--rollup.sequencer={nobody.url},{node.url}",
             f"--metrics-file={path}",
             f"--state-file={state}",
         ]
-        runs = [
-            subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-            for _ in range(50)
-        ]
+        # Slowly: beside this, other tests look at the clock.
+        runs = [start(*words, within=("nice", "-n", "19")) for _ in range(50)]
         ends = [(*run.communicate(timeout=55), run.returncode) for run in runs]
     assert [(out, code) for out, _, code in ends] == [("0x7a69\n", 0)] * 50
     assert not [err for _, err, _ in ends if "warning" in err]
@@ -229,13 +224,8 @@ def test_what_was_counted_is_kept_until_it_can_be_written(tmp_path: Path, node: 
 def test_a_run_that_is_interrupted_is_counted(tmp_path: Path) -> None:
     path = tmp_path / "seqsend.prom"
     with Silent() as silent:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "seqsend", "rpc", "eth_chainId"]
-            + [f"--rollup.sequencer={silent.url}", f"--metrics-file={path}"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        at = f"--rollup.sequencer={silent.url}"
+        process = start("rpc", "eth_chainId", at, f"--metrics-file={path}")
         until(lambda: silent.requests and is_asleep(process))
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=20)
@@ -247,13 +237,8 @@ def test_a_run_that_is_interrupted_is_counted(tmp_path: Path) -> None:
 
 def test_each_look_of_a_watch_is_written_down(tmp_path: Path, node: Anvil) -> None:
     path = tmp_path / "seqsend.prom"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "seqsend", "check", "--watch=50ms", "-q"]
-        + [f"--rollup.sequencer={node.url}", f"--metrics-file={path}"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    at = f"--rollup.sequencer={node.url}"
+    process = start("check", "--watch=50ms", "-q", at, f"--metrics-file={path}")
     until(path.exists, within=20)
     written = path.stat().st_ino
     until(lambda: path.stat().st_ino != written)
@@ -264,17 +249,11 @@ def test_each_look_of_a_watch_is_written_down(tmp_path: Path, node: Anvil) -> No
 
 
 def test_ctrl_c_ends_a_watch_also_while_it_is_written_down(tmp_path: Path, node: Anvil) -> None:
-    words = ["check", "--watch=50ms", f"--rollup.sequencer={node.url}"]
+    at = f"--rollup.sequencer={node.url}"
     descriptor = os.open(tmp_path, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)  # another run is writing
-    process = subprocess.Popen(
-        [sys.executable, "-m", "seqsend", *words, f"--metrics-file={tmp_path / 'seqsend.prom'}"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    process.stdout.readline()  # shown; and then written down
+    process = start("check", "--watch=50ms", at, f"--metrics-file={tmp_path / 'seqsend.prom'}")
+    read_line(process)  # shown; and then written down
     until(lambda: is_asleep(process))
     process.send_signal(signal.SIGINT)
     os.close(descriptor)

@@ -15,7 +15,7 @@ import pytest
 
 from seqsend.cli.interrupts import Interrupts
 from tests.conftest import FreshTx
-from tests.support.cli import SCHEMA
+from tests.support.cli import SCHEMA, start
 from tests.support.moments import count_connections, is_asleep, until
 from tests.support.node import Anvil
 from tests.support.servers import (
@@ -31,7 +31,6 @@ from tests.support.servers import (
 )
 from tests.support.wallet import Wallet
 
-COMMAND = [sys.executable, "-m", "seqsend"]
 NOT_DELIVERED, MAYBE = "nothing was delivered", "may have been delivered"
 
 
@@ -71,11 +70,11 @@ STAGES: dict[str, tuple[Callable[[], AbstractContextManager[Any]], str, Any, str
 def test_ctrl_c_says_what_was_and_was_not_sent(
     stage: str, number: signal.Signals, fresh_tx: FreshTx
 ) -> None:
-    start, scheme, has_come_to_it, phase, said = STAGES[stage]
+    serve, scheme, has_come_to_it, phase, said = STAGES[stage]
     signed = fresh_tx()
-    with start() as server:
+    with serve() as server:
         at = f"--rollup.sequencer-http={server.url.replace('http', scheme, 1)}"
-        running = _start("send", signed.raw, at, "--json")
+        running = start("send", signed.raw, at, "--json")
         until(lambda: has_come_to_it(server) and is_asleep(running))
         running.send_signal(number)
         interrupted = time.monotonic()
@@ -101,10 +100,10 @@ def _sentence(said: str) -> str:
 def test_ctrl_c_leaves_the_hash_of_what_may_have_been_delivered(
     stage: str, fresh_tx: FreshTx
 ) -> None:
-    start, _scheme, has_come_to_it, _phase, said = STAGES[stage]
+    serve, _scheme, has_come_to_it, _phase, said = STAGES[stage]
     signed = fresh_tx()
-    with start() as server:
-        running = _start("send", signed.raw, f"--rollup.sequencer-http={server.url}")
+    with serve() as server:
+        running = start("send", signed.raw, f"--rollup.sequencer-http={server.url}")
         until(lambda: has_come_to_it(server) and is_asleep(running))
         running.send_signal(signal.SIGINT)
         out, err = running.communicate(timeout=10)
@@ -124,7 +123,7 @@ def test_ctrl_c_while_the_receipt_is_waited_for(
         if before:
             node.rpc("eth_sendRawTransaction", signed.raw)
         at = f"--rollup.sequencer-http={relay.url}"
-        running = _start("send", signed.raw, at, "--wait", *(["--json"] if form == "json" else []))
+        running = start("send", signed.raw, at, "--wait", *(["--json"] if form == "json" else []))
         until(lambda: _polls(relay) >= 2 and is_asleep(running))
         running.send_signal(signal.SIGINT)
         out, err = running.communicate(timeout=10)
@@ -140,12 +139,6 @@ def test_ctrl_c_while_the_receipt_is_waited_for(
 
 def _polls(relay: Relaying) -> int:
     return sum("Receipt" in request.json["method"] for request in relay.requests)
-
-
-def _start(*words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
 
 
 def test_a_reader_that_leaves_early_ends_it_quietly() -> None:
@@ -182,3 +175,11 @@ def test_ctrl_c_in_a_finalizer_is_raised_by_what_comes_next() -> None:
         interrupts.run([_Finalized()].clear)  # which cannot raise it
         with pytest.raises(KeyboardInterrupt):
             interrupts.run(list)
+
+
+def test_a_second_ctrl_c_is_not_held_back() -> None:
+    """Where what a signal must not end takes for ever: a stdout that nobody reads, say."""
+    with Interrupts():
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)

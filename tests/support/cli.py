@@ -16,6 +16,7 @@ import jsonschema
 _TESTS = Path(__file__).parents[1]
 SCHEMA = json.loads((_TESTS / "outcome.schema.json").read_text())
 CHECK_SCHEMA = json.loads((_TESTS / "check.schema.json").read_text())
+COMMAND = (sys.executable, "-m", "seqsend")
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def seqsend(
         given.write(stdin.encode() if isinstance(stdin, str) else stdin)
         given.seek(0)
         process = subprocess.Popen(
-            [*within, sys.executable, "-m", "seqsend", *arguments],
+            [*within, *COMMAND, *arguments],
             stdin=given,
             stdout=subprocess.PIPE,
             stderr=said,
@@ -97,3 +98,27 @@ def seqsend(
     assert "Traceback" not in run.err, run.err
     assert run.code not in (1, -9), run
     return run
+
+
+def start(*arguments: str, within: Sequence[str] = ()) -> subprocess.Popen[str]:
+    """Start `seqsend` with ``arguments``, for a test that has something to do while it runs."""
+    return subprocess.Popen(
+        [*within, *COMMAND, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def write_to(running: subprocess.Popen[str], text: str) -> None:
+    """Write to the stdin of what was started, which stays open."""
+    assert running.stdin is not None
+    running.stdin.write(text)
+    running.stdin.flush()
+
+
+def read_line(running: subprocess.Popen[str]) -> str:
+    """Return the next line on the stdout of what was started, once it is there."""
+    assert running.stdout is not None
+    return running.stdout.readline()
