@@ -4,21 +4,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from seqsend.asking import Asker, Observer
 from seqsend.configuration import MAX_RESPONSE_SIZE, check_times, configure
 from seqsend.errors import CallError, Interrupted, UsageError
-from seqsend.events import Answer, CallEnded, Endpoint, Preference, Sent
-from seqsend.failover import Failover
+from seqsend.failover.loop import Failover
+from seqsend.failover.requester import Observer, Requester
 from seqsend.jsonrpc import Call
+from seqsend.models import Answer, CallEnded, Endpoint, Preference, Sent
 
 E = TypeVar("E", Answer, Sent)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     # Imported where they are used: a call that sends nothing needs none of them.
-    from seqsend.rawtx import RawTransaction
-    from seqsend.receipts import Receipts
-    from seqsend.stream import Stream
+    from seqsend.sending.receipts import Receipts
+    from seqsend.sending.stream import Stream
+    from seqsend.sending.transaction import RawTransaction
 
 
 class SequencerClient:
@@ -82,7 +82,7 @@ class SequencerClient:
             max_response_size=max_response_size,
         )
         self._transport = configuration.transport(*configuration.endpoints)
-        asker = Asker(
+        requester = Requester(
             self._transport,
             configuration.limits,
             secrets=configuration.secrets,
@@ -91,10 +91,10 @@ class SequencerClient:
         )
         if begin_at is not None and not 1 <= begin_at.index <= len(configuration.endpoints):
             raise UsageError(
-                f"begin_at: there is no endpoint {begin_at.index}", good="Preference(1, age=0.0)"
+                f"begin_at: there is no endpoint {begin_at.index}", example="Preference(1, age=0.0)"
             )
         self._failover = Failover(
-            configuration.endpoints, asker, failback_after=failback_after, begin_at=begin_at
+            configuration.endpoints, requester, failback_after=failback_after, begin_at=begin_at
         )
 
     @property
@@ -145,8 +145,8 @@ class SequencerClient:
             UsageError: it is no signed transaction; nothing was sent.
 
         """
-        from seqsend.rawtx import parse_raw_transaction
-        from seqsend.submission import send_method, submit
+        from seqsend.sending.submission import send_method, submit
+        from seqsend.sending.transaction import parse_raw_transaction
 
         transaction = parse_raw_transaction(raw) if isinstance(raw, str) else raw
         return self._told(
@@ -170,12 +170,12 @@ class SequencerClient:
             UsageError: ``batch_size`` is below 1.
 
         """
-        from seqsend.batch import Batches
-        from seqsend.stream import Stream
-        from seqsend.submission import send_method
+        from seqsend.sending.batch import Batches
+        from seqsend.sending.stream import Stream
+        from seqsend.sending.submission import send_method
 
         if batch_size < 1:
-            raise UsageError(f"batch_size is {batch_size}, and must be 1 or more", good="100")
+            raise UsageError(f"batch_size is {batch_size}, and must be 1 or more", example="100")
         batches = Batches(self._failover, batch_size, conditions)
         method = send_method(conditions)
 
@@ -201,7 +201,7 @@ class SequencerClient:
             UsageError: ``timeout`` cannot be waited for.
 
         """
-        from seqsend.receipts import Receipts
+        from seqsend.sending.receipts import Receipts
 
         check_times(timeout=timeout)
         return Receipts(self._failover, timeout, run=run)
@@ -218,7 +218,7 @@ class SequencerClient:
 
     def _tell(self, method: str, end: Answer | Sent | CallError | Interrupted) -> None:
         """Tell the observer that a call has ended."""
-        self._failover.asker.notify(
+        self._failover.requester.notify(
             CallEnded(
                 method,
                 succeeded=isinstance(end, Answer | Sent),

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from seqsend.asking import Limits
 from seqsend.endpoints import WEBSOCKET, check_header, parse_endpoints, split_url
 from seqsend.errors import UsageError
-from seqsend.events import Endpoint
-from seqsend.quantities import LONGEST
-from seqsend.shown import secrets_in_url
+from seqsend.failover.requester import Timeouts
+from seqsend.models import Endpoint
+from seqsend.redaction import secrets_in_url
 from seqsend.transports.base import Transport
+from seqsend.units import LONGEST
 
 MAX_RESPONSE_SIZE = 32 * 2**20
 """Bytes after decompression; the default."""
@@ -20,7 +20,7 @@ class Configuration:
     """The endpoints and how to speak to them."""
 
     endpoints: tuple[Endpoint, ...]
-    limits: Limits
+    limits: Timeouts
     headers: Mapping[str, str]
     cacert: str | None
     max_response_size: int
@@ -75,11 +75,11 @@ def configure(
     check_times(dial_timeout=dial_timeout, request_timeout=request_timeout, deadline=deadline)
     if max_response_size < 1:
         raise UsageError(
-            f"max_response_size is {max_response_size}, not a number of bytes", good="1048576"
+            f"max_response_size is {max_response_size}, not a number of bytes", example="1048576"
         )
     return Configuration(
         parse_endpoints(endpoints),
-        Limits(dial_timeout, request_timeout, deadline),
+        Timeouts(dial_timeout, request_timeout, deadline),
         dict(check_header(*header) for header in (headers or {}).items()),
         cacert,
         max_response_size,
@@ -95,4 +95,4 @@ def check_times(**times: float | None) -> None:
     """
     for name, seconds in times.items():
         if seconds is not None and not 0 < seconds <= LONGEST:
-            raise UsageError(f"{name} is {seconds}, not seconds up to 7 days", good="5.0")
+            raise UsageError(f"{name} is {seconds}, not seconds up to 7 days", example="5.0")

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from seqsend.errors import UsageError
-from seqsend.events import Endpoint
-from seqsend.shown import HIDDEN, escape, redact_url
+from seqsend.models import Endpoint
+from seqsend.redaction import HIDDEN, escape, redact_url
 
 _GOOD = "http://seq1:8545,http://seq2:8545"
 _GOOD_HEADER = "'Authorization=Bearer abc'"
@@ -51,7 +51,7 @@ def parse_endpoints(given: str | Iterable[str]) -> tuple[Endpoint, ...]:
     text = given if isinstance(given, str) else ",".join(given)
     urls = [part for part in (part.strip(" \t\r\n") for part in text.split(",")) if part]
     if not urls:
-        raise UsageError("no sequencer endpoint given", good=_GOOD)
+        raise UsageError("no sequencer endpoint given", example=_GOOD)
     seen: dict[tuple[object, ...], int] = {}
     parsed: list[SplitResult] = []
     for index, url in enumerate(urls, start=1):
@@ -66,16 +66,16 @@ def parse_endpoints(given: str | Iterable[str]) -> tuple[Endpoint, ...]:
         first = seen.setdefault(_identity(parsed[-1]), index)
         if first != index:
             raise UsageError(
-                f"endpoint {index} {redact_url(url)!r} is endpoint {first} again", good=_GOOD
+                f"endpoint {index} {redact_url(url)!r} is endpoint {first} again", example=_GOOD
             )
         if len(urls) > 1 and parsed[-1].scheme in WEBSOCKET:
             raise UsageError(
                 f"endpoint {index} {redact_url(url)!r}: a WebSocket endpoint is the only one, "
                 f"failover is between http and https endpoints",
-                good=_GOOD,
+                example=_GOOD,
             )
     return tuple(
-        Endpoint(index=index, total=len(urls), url=url, shown=redact_url(url))
+        Endpoint(index=index, total=len(urls), url=url, redacted=redact_url(url))
         for index, url in enumerate(urls, start=1)
     )
 
@@ -99,20 +99,20 @@ def _checked(url: str) -> SplitResult:
     # Before urlsplit, which drops tabs and newlines without a word. A backslash is a host's end to
     # some URL parsers and a part of it to others.
     if re.search(r"[\s\x00-\x20\x7f-\x9f\\]", url):
-        raise UsageError("has a space, a control character or a backslash in it", good=_GOOD)
+        raise UsageError("has a space, a control character or a backslash in it", example=_GOOD)
     try:
         parts = urlsplit(url)
         port = parts.port
         host = parts.hostname
     except ValueError:
-        raise UsageError("has no valid host and port", good=_GOOD) from None
+        raise UsageError("has no valid host and port", example=_GOOD) from None
     scheme = parts.scheme.lower()
     if "://" not in url:
-        raise UsageError("is no URL", good=_GOOD)
+        raise UsageError("is no URL", example=_GOOD)
     if scheme not in _DEFAULT_PORTS:
-        raise UsageError("scheme must be http or https, or ws or wss", good=_GOOD)
+        raise UsageError("scheme must be http or https, or ws or wss", example=_GOOD)
     if not host or not _is_host(host) or port == 0:
-        raise UsageError("has no valid host and port", good=_GOOD)
+        raise UsageError("has no valid host and port", example=_GOOD)
     return parts
 
 
@@ -171,7 +171,7 @@ def parse_header(text: str) -> tuple[str, str]:
     """
     name, equals, value = text.partition("=")
     if not equals:
-        raise UsageError("a header is given as NAME=VALUE", good=_GOOD_HEADER)
+        raise UsageError("a header is given as NAME=VALUE", example=_GOOD_HEADER)
     return check_header(name, value)
 
 
@@ -187,13 +187,14 @@ def check_header(name: str, value: str) -> tuple[str, str]:
     if not _HEADER_NAME.fullmatch(name):
         # A mistyped header may have its secret left of the equals sign.
         raise UsageError(
-            "the name of a header has a character that HTTP does not allow in it", good=_GOOD_HEADER
+            "the name of a header has a character that HTTP does not allow in it",
+            example=_GOOD_HEADER,
         )
     if not _HEADER_VALUE.fullmatch(value):
         raise UsageError(
             f"the value of header {name} has a character that HTTP does not allow",
-            good=_GOOD_HEADER,
+            example=_GOOD_HEADER,
         )
     if name.lower() in _OWN_HEADERS:
-        raise UsageError(f"header {escape(name)} is set by seqsend itself", good=_GOOD_HEADER)
+        raise UsageError(f"header {escape(name)} is set by seqsend itself", example=_GOOD_HEADER)
     return name, value

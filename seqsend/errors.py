@@ -4,7 +4,7 @@
 
     SeqsendError
     ├── UsageError            wrong input: nothing was sent
-    ├── NotKept               a file between runs cannot be used; it is left as it is
+    ├── PersistenceError               a file between runs cannot be used; it is left as it is
     ├── EndpointFailure       one attempt failed; the failover loop turns it into an Attempt
     └── CallError             a call ended without a result that can be trusted
         ├── Rejected          an endpoint answered with a JSON-RPC error
@@ -14,8 +14,8 @@
 
 from typing import Any
 
-from seqsend.events import Attempt, Delivered, Endpoint, JsonRpcError
-from seqsend.shown import excerpt
+from seqsend.models import Attempt, Delivered, Endpoint, JsonRpcError
+from seqsend.redaction import excerpt
 
 
 class SeqsendError(Exception):
@@ -25,22 +25,22 @@ class SeqsendError(Exception):
 class UsageError(SeqsendError, ValueError):
     """An option, URL, duration, parameter or raw transaction is wrong. Nothing was sent."""
 
-    def __init__(self, problem: str, *, good: str) -> None:
-        """``problem`` says what is wrong and where; ``good`` is what would have been right."""
-        super().__init__(f"{problem}; good: {good}")
+    def __init__(self, problem: str, *, example: str) -> None:
+        """``problem`` says what is wrong and where; ``example`` is what would have been right."""
+        super().__init__(f"{problem}; example: {example}")
         self.problem = problem
-        self.good = good
+        self.example = example
 
     def within(self, place: str) -> "UsageError":
         """Return the same error, said of ``place``."""
-        return UsageError(f"{place}: {self.problem}", good=self.good)
+        return UsageError(f"{place}: {self.problem}", example=self.example)
 
     def noting(self, remark: str) -> "UsageError":
         """Return the same error with a remark on how it may have come about."""
-        return UsageError(f"{self.problem} ({remark})", good=self.good)
+        return UsageError(f"{self.problem} ({remark})", example=self.example)
 
 
-class NotKept(SeqsendError):
+class PersistenceError(SeqsendError):
     """A file that is kept between runs could not be read or replaced; nothing has changed."""
 
     def __init__(self, reason: str, *, left: bool = True) -> None:

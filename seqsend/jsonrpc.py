@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from seqsend.errors import UsageError
-from seqsend.events import JsonRpcError
+from seqsend.models import JsonRpcError
 
 MAX_DEPTH = 500
 """How deep arrays and objects may be nested in what is parsed here."""
@@ -54,7 +54,7 @@ def encode_request(call: Call, request_id: int) -> bytes:
     except (TypeError, ValueError, RecursionError) as error:
         why = "nested too deeply" if isinstance(error, RecursionError) else "not JSON"
         raise UsageError(
-            f"the parameters of {call.method} cannot be sent: {why}", good='["latest", false]'
+            f"the parameters of {call.method} cannot be sent: {why}", example='["latest", false]'
         ) from None
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import seqsend
 from seqsend import SequencerClient, UsageError
-from seqsend.rawtx import parse_raw_transaction
+from seqsend.sending.transaction import parse_raw_transaction
 from tests.conftest import FreshTx
 from tests.support.node import Anvil
 from tests.support.servers import dead

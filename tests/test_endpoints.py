@@ -12,7 +12,7 @@ from seqsend.errors import UsageError
 
 def test_splits_trims_and_counts_from_one() -> None:
     endpoints = parse_endpoints(" http://seq1:8545 ,\n https://user:pw@seq2/rpc ,, ")
-    assert [(e.index, e.total, e.url, e.shown) for e in endpoints] == [
+    assert [(e.index, e.total, e.url, e.redacted) for e in endpoints] == [
         (1, 2, "http://seq1:8545", "http://seq1:8545"),
         (2, 2, "https://user:pw@seq2/rpc", "https://***@seq2/rpc"),
     ]
@@ -96,7 +96,7 @@ def test_any_text_is_a_list_of_endpoints_or_a_usage_error(text: str) -> None:
 def test_no_password_is_shown_however_odd(password: str) -> None:
     planted = f"S3cr3t{password}S3cr3t"
     try:
-        shown = parse_endpoints(f"http://user:{planted}@seq1")[0].shown
+        shown = parse_endpoints(f"http://user:{planted}@seq1")[0].redacted
     except UsageError as error:
         shown = str(error)
     assert "S3cr3t" not in shown

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from seqsend.metrics import FAMILIES
+from seqsend.persistence.metrics import FAMILIES
 from tests.conftest import FreshTx
 from tests.support.documents import ROOT
 from tests.support.machine import find_program

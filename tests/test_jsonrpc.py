@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqsend.errors import UsageError
-from seqsend.events import JsonRpcError
 from seqsend.jsonrpc import (
     MAX_DEPTH,
     Call,
@@ -20,6 +19,7 @@ from seqsend.jsonrpc import (
     encode_request,
     parse_json,
 )
+from seqsend.models import JsonRpcError
 
 
 def test_encodes_a_request() -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from seqsend.cli.option_table import OPTIONS
-from seqsend.metrics import FAMILIES
+from seqsend.cli.shared_options import OPTIONS
+from seqsend.persistence.metrics import FAMILIES
 from seqsend.render import diagnosis
 from seqsend.render.outcome import EXIT_CODES
 from tests.support.cli import seqsend

@@ -8,9 +8,9 @@ import typer
 from typer.exceptions import TyperException
 
 from seqsend.cli.help import Command, Group
-from seqsend.cli.options import Given, takes_shared_options
+from seqsend.cli.options import RawOptions, takes_shared_options
+from seqsend.redaction import redact_words
 from seqsend.render.streams import print_version, tell, write_answer
-from seqsend.shown import redact_words
 
 # On a line of its own, so that it is whole at 80 columns; \b keeps typer from filling the lines.
 _EXAMPLE = "\b\nExample:\n  "
@@ -31,7 +31,7 @@ def _print_completion(shell: str | None) -> None:
 
 @takes_shared_options
 def seqsend(
-    given: Given,
+    given: RawOptions,
     version: Annotated[
         bool,
         typer.Option(
@@ -112,5 +112,5 @@ def _refuse(error: TyperException) -> int:
     else:
         tell(f"error: {redact_words(error.format_message())}", "error")
         good = context.command.epilog.removeprefix(_EXAMPLE) if context else _GOOD
-        tell(f"hint: {path} --help says what it takes; good: {good}", "note")
+        tell(f"hint: {path} --help says what it takes; example: {good}", "note")
     return error.exit_code

@@ -5,10 +5,10 @@ from typing import Annotated, Any
 import typer
 
 from seqsend.cli.interrupts import Interrupts
-from seqsend.cli.options import Given, parse_option, takes_shared_options
+from seqsend.cli.options import RawOptions, parse_option, takes_shared_options
 from seqsend.cli.run import guard
 from seqsend.cli.session import Session
-from seqsend.quantities import parse_count, parse_duration, parse_whole
+from seqsend.units import parse_count, parse_duration, parse_whole
 
 _GROUP = "Comparing and measuring"
 
@@ -21,7 +21,7 @@ def _option(name: str, metavar: str, text: str) -> Any:
 
 @takes_shared_options
 def check(
-    given: Given,
+    given: RawOptions,
     chain_id: Annotated[
         str | None,
         _option("--chain-id", "N", "The chain that every endpoint must be of. [default: the same]"),

@@ -14,18 +14,18 @@ from typing import Annotated, Any, TypedDict, TypeVar
 
 import typer
 
-from seqsend.cli.option_table import OPTIONS, Option
+from seqsend.cli.shared_options import OPTIONS, Option
 from seqsend.configuration import MAX_RESPONSE_SIZE
 from seqsend.endpoints import parse_header
 from seqsend.errors import UsageError
-from seqsend.quantities import parse_duration, parse_size
 from seqsend.render.report import Style
+from seqsend.units import parse_duration, parse_size
 
 T = TypeVar("T")
 U = TypeVar("U")
 
 
-Given = Mapping[str, Any]
+RawOptions = Mapping[str, Any]
 """Field of an :class:`Option` → what was typed: a text, None, a list of texts, or a flag."""
 
 
@@ -97,7 +97,7 @@ def _parameter(option: Option) -> inspect.Parameter:
     )
 
 
-def _later_beats_earlier(earlier: Given, later: Given) -> Given:
+def _later_beats_earlier(earlier: RawOptions, later: RawOptions) -> RawOptions:
     merged = dict(earlier)
     for option in OPTIONS:
         old, new = earlier.get(option.field), later[option.field]
@@ -108,7 +108,7 @@ def _later_beats_earlier(earlier: Given, later: Given) -> Given:
     return merged
 
 
-def read_style(given: Given) -> Style:
+def read_style(given: RawOptions) -> Style:
     """Return how to report; this cannot fail, so that every failure can be reported."""
     quiet = bool(given["quiet"])
     return Style(
@@ -116,7 +116,7 @@ def read_style(given: Given) -> Style:
     )
 
 
-def read_settings(given: Given) -> Settings:
+def read_settings(given: RawOptions) -> Settings:
     """Return the shared options, completed from the environment and checked.
 
     Raises:
@@ -127,7 +127,7 @@ def read_settings(given: Given) -> Settings:
     if endpoints is None:
         raise UsageError(
             "no sequencer given",
-            good="--rollup.sequencer-http http://seq1:8545,http://seq2:8545, "
+            example="--rollup.sequencer-http http://seq1:8545,http://seq2:8545, "
             "or the same in SEQSEND_SEQUENCER_HTTP",
         )
     connection = Connection(
@@ -151,7 +151,7 @@ def read_settings(given: Given) -> Settings:
 _BY_FIELD = {option.field: option for option in OPTIONS}
 
 
-def _text(given: Given, field: str) -> tuple[str, str] | None:
+def _text(given: RawOptions, field: str) -> tuple[str, str] | None:
     """Return what was given for ``field`` and where: on the command line, else by a variable."""
     option = _BY_FIELD[field]
     if given[field] is not None:
@@ -161,7 +161,7 @@ def _text(given: Given, field: str) -> tuple[str, str] | None:
     return (value, str(option.environment)) if value else None
 
 
-def _parsed(given: Given, field: str, parse: Callable[[str], T], default: U) -> T | U:
+def _parsed(given: RawOptions, field: str, parse: Callable[[str], T], default: U) -> T | U:
     text, source = _text(given, field) or (None, "")
     return parse_option(source, text, parse, default)
 
@@ -183,7 +183,7 @@ def parse_option(source: str, text: str | None, parse: Callable[[str], T], defau
 
 def _path(text: str) -> str:
     if not text or "\0" in text:
-        raise UsageError("is no path", good="/var/lib/seqsend/state.json")
+        raise UsageError("is no path", example="/var/lib/seqsend/state.json")
     return text
 
 
@@ -191,7 +191,7 @@ def _metrics_path(text: str) -> str:
     # The collector reads no others: a name that it does not see would only be noticed when the
     # metrics are missed.
     if not _path(text).endswith(".prom"):
-        raise UsageError(f"{text!r} does not end in .prom", good="seqsend.prom")
+        raise UsageError(f"{text!r} does not end in .prom", example="seqsend.prom")
     return text
 
 
@@ -201,10 +201,10 @@ def _switch(variable: str) -> bool:
         return False
     if text in ("1", "true", "yes", "on"):
         return True
-    raise UsageError(f"{variable}: {text!r} is neither yes nor no", good="1, 0")
+    raise UsageError(f"{variable}: {text!r} is neither yes nor no", example="1, 0")
 
 
-def _headers(given: Given) -> dict[str, str]:
+def _headers(given: RawOptions) -> dict[str, str]:
     option = _BY_FIELD["headers"]
     typed: Sequence[str] = given["headers"]
     source = option.flags[0]

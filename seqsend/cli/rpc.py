@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seqsend.cli.options import Given, takes_shared_options
+from seqsend.cli.options import RawOptions, takes_shared_options
 from seqsend.cli.run import Task, run
 from seqsend.errors import UsageError
 from seqsend.jsonrpc import parse_json
@@ -16,7 +16,7 @@ _GOOD_RAW = "--raw '[\"latest\",false]'"
 
 @takes_shared_options
 def rpc(
-    given: Given,
+    given: RawOptions,
     method: Annotated[
         str,
         typer.Argument(metavar="METHOD", help="Such as eth_chainId.", show_default=False),
@@ -71,28 +71,28 @@ def rpc(
 
 def _checked_method(method: str) -> str:
     if not method.strip():
-        raise UsageError("METHOD is empty", good="eth_chainId")
-    return _encodable(method, "METHOD", good="eth_chainId")
+        raise UsageError("METHOD is empty", example="eth_chainId")
+    return _encodable(method, "METHOD", example="eth_chainId")
 
 
 def _read_params(params: list[str], raw: str | None) -> list[Any] | dict[str, Any]:
     if raw is None:
         return [_read_param(text, position) for position, text in enumerate(params, start=1)]
     if params:
-        raise UsageError("--raw gives all parameters: leave out PARAM", good=_GOOD_RAW)
-    text = _read_stdin() if raw == "-" else _encodable(raw, "--raw", good=_GOOD_RAW)
+        raise UsageError("--raw gives all parameters: leave out PARAM", example=_GOOD_RAW)
+    text = _read_stdin() if raw == "-" else _encodable(raw, "--raw", example=_GOOD_RAW)
     try:
         value = parse_json(text)
     except (ValueError, RecursionError):
-        raise UsageError("--raw is not JSON", good=_GOOD_RAW) from None
+        raise UsageError("--raw is not JSON", example=_GOOD_RAW) from None
     if not isinstance(value, list | dict):
-        raise UsageError("--raw must be an array or an object", good=_GOOD_RAW)
+        raise UsageError("--raw must be an array or an object", example=_GOOD_RAW)
     return value
 
 
 def _read_param(text: str, position: int) -> Any:
     """Return what `cast rpc` would: the JSON value if it is one, else the text itself."""
-    text = _encodable(text, f"parameter {position}", good="latest")
+    text = _encodable(text, f"parameter {position}", example="latest")
     try:
         return parse_json(text)
     except (ValueError, RecursionError) as error:
@@ -101,24 +101,24 @@ def _read_param(text: str, position: int) -> Any:
             return text
         raise UsageError(
             f"parameter {position} starts like JSON and is none",
-            good='\'{"to":"0x…"}\', or \'"["\' for a string that starts with a bracket',
+            example='\'{"to":"0x…"}\', or \'"["\' for a string that starts with a bracket',
         ) from None
 
 
 def _read_stdin() -> str:
     try:
-        return _encodable(sys.stdin.read(), "stdin", good='["latest",false]')
+        return _encodable(sys.stdin.read(), "stdin", example='["latest",false]')
     except (OSError, ValueError, AttributeError):
         raise UsageError(
-            "--raw -: stdin cannot be read as UTF-8 text", good='["latest",false]'
+            "--raw -: stdin cannot be read as UTF-8 text", example='["latest",false]'
         ) from None
 
 
-def _encodable(text: str, name: str, *, good: str) -> str:
+def _encodable(text: str, name: str, *, example: str) -> str:
     # Bytes of a command line that are not UTF-8 come in as lone surrogates, and would go out as
     # something that nobody typed.
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise UsageError(f"{name} is not valid UTF-8", good=good) from None
+        raise UsageError(f"{name} is not valid UTF-8", example=example) from None
     return text

@@ -9,7 +9,7 @@ from typing import NoReturn
 import typer
 
 from seqsend.cli.interrupts import is_ignored
-from seqsend.cli.options import Given
+from seqsend.cli.options import RawOptions
 from seqsend.cli.session import Session
 from seqsend.client import SequencerClient
 from seqsend.errors import CallError, UsageError
@@ -32,7 +32,7 @@ class Task:
     """The transaction's, where there is one: it is told also when Ctrl-C ends the task."""
 
 
-def run(command: Command, given: Given, prepare: Callable[[], Task]) -> None:
+def run(command: Command, given: RawOptions, prepare: Callable[[], Task]) -> None:
     """Run a command, report how it ends, and leave with its exit code.
 
     ``prepare`` checks the command's own arguments; it may raise `UsageError`.
@@ -58,7 +58,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 def guard(
     command: Command,
-    given: Given,
+    given: RawOptions,
     act: Callable[[Session, Report], int],
     *,
     known_hash: Callable[[], str | None] = lambda: None,

@@ -4,15 +4,15 @@ from typing import Annotated, Any
 
 import typer
 
-from seqsend.cli.options import Given, parse_option, takes_shared_options
+from seqsend.cli.options import RawOptions, parse_option, takes_shared_options
 from seqsend.cli.run import Task, guard, run
+from seqsend.cli.send_options import SendOptions
 from seqsend.cli.session import Session
-from seqsend.cli.wanted import Wanted
 from seqsend.client import SequencerClient
 from seqsend.errors import UsageError
-from seqsend.quantities import parse_count, parse_duration
-from seqsend.rawtx import parse_raw_transaction
 from seqsend.render.outcome import Outcome, outcome_of_sent
+from seqsend.sending.transaction import parse_raw_transaction
+from seqsend.units import parse_count, parse_duration
 
 _MANY, _ONE = "Many transactions", "What follows"
 
@@ -23,7 +23,7 @@ def _option(name: str, metavar: str | None, text: str, group: str) -> Any:
 
 @takes_shared_options
 def send(
-    given: Given,
+    given: RawOptions,
     raw: Annotated[
         list[str] | None,
         typer.Argument(
@@ -78,8 +78,8 @@ def send(
     --wait 6 no receipt yet, 7 mined and reverted. Of several, the first that is not 0.
     """
 
-    def wanted() -> Wanted:
-        return Wanted(
+    def wanted() -> SendOptions:
+        return SendOptions(
             batch_size=parse_option("--batch-size", batch_size, parse_count, 1),
             keep_going=keep_going,
             wait=_parse_wait(wait=wait, text=wait_timeout),
@@ -98,7 +98,7 @@ def send(
     guard("send", given, act)
 
 
-def _one(raw: str, wanted: Wanted) -> Task:
+def _one(raw: str, wanted: SendOptions) -> Task:
     transaction = parse_raw_transaction(raw)
 
     def act(client: SequencerClient) -> Outcome:
@@ -106,7 +106,7 @@ def _one(raw: str, wanted: Wanted) -> Task:
         if wanted.wait is None:
             return outcome_of_sent(sent)
         from seqsend.render.ended import outcome_of_ended  # where a receipt is waited for only
-        from seqsend.stream import Ended
+        from seqsend.sending.stream import Ended
 
         alone = iter([Ended(1, sent.hash, sent)])
         (ended,) = client.receipts(wanted.wait).follow(alone)
@@ -117,12 +117,12 @@ def _one(raw: str, wanted: Wanted) -> Task:
 
 def _parse_wait(*, wait: bool, text: str | None) -> float | None:
     if text is not None and not wait:
-        raise UsageError("--wait-timeout is for --wait", good="--wait --wait-timeout 30s")
+        raise UsageError("--wait-timeout is for --wait", example="--wait --wait-timeout 30s")
     return parse_option("--wait-timeout", text, parse_duration, 60.0) if wait else None
 
 
 def _parse_conditional(text: str) -> dict[str, Any]:
-    from seqsend.conditions import parse_conditions  # few transactions have some
+    from seqsend.sending.conditions import parse_conditions  # few transactions have some
 
     if not text.startswith("@"):
         return parse_conditions(text)
@@ -131,4 +131,4 @@ def _parse_conditional(text: str) -> dict[str, Any]:
             return parse_conditions(file.read())
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "is no text"
-        raise UsageError(f"{text[1:]}: {why.lower()}", good="@conditions.json") from None
+        raise UsageError(f"{text[1:]}: {why.lower()}", example="@conditions.json") from None

@@ -1,23 +1,23 @@
 """One run of a command: what it was given, its client, and what is kept of it for the next."""
 
-from seqsend.asking import Observer
-from seqsend.cli.options import Connection, Given, Settings, read_settings, read_style
+from seqsend.cli.options import Connection, RawOptions, Settings, read_settings, read_style
 from seqsend.client import SequencerClient
-from seqsend.events import Event
+from seqsend.failover.requester import Observer
+from seqsend.models import Event
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from seqsend.cli.memory import Memory
-    from seqsend.diagnosis import Diagnosis
+    from seqsend.cli.run_files import RunFiles
+    from seqsend.diagnosis.report import Diagnosis
 
 
 class Session:
     """Opens what a command needs, and at its end writes down what is kept."""
 
-    def __init__(self, given: Given) -> None:
+    def __init__(self, given: RawOptions) -> None:
         """Nothing is checked yet, so that every failure can be told in the right style."""
         self._given = given
-        self._memory: Memory | None = None
+        self._memory: RunFiles | None = None
         self.style = read_style(given)
 
     def open_client(self, observer: Observer) -> SequencerClient:
@@ -73,7 +73,7 @@ class Session:
     def _begin(self) -> Settings:
         settings = read_settings(self._given)
         if settings.state_file is not None or settings.metrics_file is not None:
-            from seqsend.cli.memory import Memory  # few runs keep anything
+            from seqsend.cli.run_files import RunFiles  # few runs keep anything
 
-            self._memory = Memory(settings, quiet=self.style.quiet)
+            self._memory = RunFiles(settings, quiet=self.style.quiet)
         return settings

@@ -3,8 +3,8 @@
 import time
 from typing import Any
 
-from seqsend.diagnosis import Diagnosis, EndpointReport, Samples
-from seqsend.events import Phase
+from seqsend.diagnosis.report import Diagnosis, EndpointReport, Samples
+from seqsend.models import Phase
 from seqsend.render.text import format_elapsed
 
 EXIT_CODES = {"ok": 0, "degraded": 8, "unreachable": 4}
@@ -30,7 +30,7 @@ def document(diagnosis: Diagnosis) -> dict[str, Any]:
 def _endpoint(report: EndpointReport) -> dict[str, Any]:
     found = {
         "index": report.endpoint.index,
-        "url": report.endpoint.shown,
+        "url": report.endpoint.redacted,
         "usable": report.usable,
         "phase": report.phase,
         "reason": report.reason,
@@ -70,7 +70,7 @@ def lines(diagnosis: Diagnosis) -> list[str]:
     """Return the diagnosis as plain lines: some for each endpoint, and a last one for them all."""
     found: list[str] = []
     for report in diagnosis.endpoints:
-        found.append(f"{report.endpoint.index}  {verdict(report):10}  {report.endpoint.shown}")
+        found.append(f"{report.endpoint.index}  {verdict(report):10}  {report.endpoint.redacted}")
         found += [f"   {line}" for line in details(report)]
     return [*found, summary(diagnosis)]
 

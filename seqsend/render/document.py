@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from seqsend.events import Attempt, Endpoint
+from seqsend.models import Attempt, Endpoint
+from seqsend.redaction import escape
 from seqsend.render.outcome import Outcome
-from seqsend.shown import escape
 
 
 def to_json(value: Any) -> str:
@@ -36,7 +36,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
 
 
 def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
-    return {"index": endpoint.index, "url": endpoint.shown}
+    return {"index": endpoint.index, "url": endpoint.redacted}
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:

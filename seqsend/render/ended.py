@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from seqsend.errors import CallError
-from seqsend.events import Sent
+from seqsend.models import Sent
 from seqsend.render.outcome import (
     Outcome,
     in_our_words,
@@ -12,7 +12,7 @@ from seqsend.render.outcome import (
     outcome_of_sent,
     outcome_of_usage,
 )
-from seqsend.stream import Broken, Ended, NotSent
+from seqsend.sending.stream import Broken, Ended, NotSent
 
 
 def outcome_of_ended(ended: Ended, *, alone: bool) -> Outcome:

@@ -13,9 +13,9 @@ from rich.live import Live
 from rich.progress import Progress
 from rich.text import Text
 
-from seqsend.checking import check
-from seqsend.diagnosis import Diagnosis
-from seqsend.events import Attempt, Event
+from seqsend.diagnosis.comparison import check
+from seqsend.diagnosis.report import Diagnosis
+from seqsend.models import Attempt, Event
 from seqsend.render.diagnosis import EXIT_CODES, document, lines
 from seqsend.render.document import to_json
 from seqsend.render.report import Style

@@ -6,8 +6,8 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from seqsend.errors import CallError
-from seqsend.events import Answer, Attempt, Endpoint, Sent, count_failovers
-from seqsend.nodes import SEND_METHODS
+from seqsend.models import Answer, Attempt, Endpoint, Sent, count_failovers
+from seqsend.verdicts.node_errors import SEND_METHODS
 
 Command = Literal["send", "rpc", "check"]
 

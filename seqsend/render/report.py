@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from seqsend.errors import CallError
-from seqsend.events import Attempt, Event
+from seqsend.models import Attempt, Event
 from seqsend.render.outcome import Outcome
 from seqsend.render.streams import tell, write_answer
 from seqsend.render.text import (

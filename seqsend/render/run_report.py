@@ -7,12 +7,12 @@ from collections import Counter
 from contextlib import ExitStack
 from typing import Any, Self
 
-from seqsend.events import Attempt, Event
+from seqsend.models import Attempt, Event
 from seqsend.render.outcome import Outcome
 from seqsend.render.report import Style
 from seqsend.render.streams import Written, has_colour, tell, write_answer
 from seqsend.render.text import answer_text, attempt_line, detail_line, receipt_text
-from seqsend.stream import Ended
+from seqsend.sending.stream import Ended
 
 _SCREENFUL = 24  # lines; a shorter run needs no progress
 _REDRAWN_EVERY = 0.1  # seconds

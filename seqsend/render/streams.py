@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, TextIO
 
-from seqsend.shown import escape
+from seqsend.redaction import escape
 from seqsend.version import __version__
 
 STYLES: Mapping[str, str] = MappingProxyType(

@@ -6,7 +6,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from seqsend.diagnosis import Diagnosis, EndpointReport
+from seqsend.diagnosis.report import Diagnosis, EndpointReport
 from seqsend.render.diagnosis import PHASES, details, findings, format_age, summary, verdict
 from seqsend.render.text import format_elapsed
 
@@ -55,7 +55,7 @@ def _cells(report: EndpointReport) -> list[Text]:
     ]
     return [
         Text(str(report.endpoint.index)),
-        Text(report.endpoint.shown),
+        Text(report.endpoint.redacted),
         _verdict(report),
         *(Text(value or "-") for value in plain),
         Text("\n".join(findings(report))),
@@ -71,7 +71,7 @@ def _blocks(diagnosis: Diagnosis) -> Group:
     parts: list[RenderableType] = []
     for report in diagnosis.endpoints:
         head = Text(f"{report.endpoint.index}  ", overflow="fold")
-        head.append_text(_verdict(report)).append(f"  {report.endpoint.shown}")
+        head.append_text(_verdict(report)).append(f"  {report.endpoint.redacted}")
         parts.append(head)
         parts += [Padding(Text(line, overflow="fold"), (0, 0, 0, 3)) for line in details(report)]
     return Group(*parts)

@@ -4,8 +4,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from seqsend.events import Endpoint, Phase, Reply
-from seqsend.quantities import format_duration
+from seqsend.models import Endpoint, Phase, Reply
+from seqsend.units import format_duration
 
 LONGEST_IDLE = 4.0
 """Seconds after which a kept connection is not used again. Servers close idle ones, and a request

@@ -15,11 +15,11 @@ from seqsend.errors import EndpointFailure
 from seqsend.transports.base import LONGEST_IDLE
 from seqsend.transports.sockets import (
     BoundedSocket,
+    current_exchange,
     describe_os_error,
     dial,
     dial_proxy,
-    running,
-    too_late,
+    timeout_failure,
 )
 from seqsend.transports.tls import note_certificate
 
@@ -35,7 +35,7 @@ class _Ageing:
         return fresh and super().is_connected  # type: ignore[misc]
 
     def _write(self, request: Any, *args: Any, **kwargs: Any) -> None:
-        exchange = running.get()
+        exchange = current_exchange.get()
         exchange.enter("send")
         self._used = time.monotonic()
         sock: BoundedSocket = self.sock  # type: ignore[attr-defined]
@@ -65,20 +65,20 @@ class _HTTPSConnection(_Ageing, HTTPSConnection):
         return _dialled(self)
 
     def _tunnel(self) -> None:
-        running.get().enter("proxy")
+        current_exchange.get().enter("proxy")
         try:
             super()._tunnel()
         except OSError as error:
             status = re.search(r"failed: (\d{3})", str(error))
             said = f"HTTP {status.group(1)}" if status else describe_os_error(error)
             raise EndpointFailure(f"the proxy did not connect: {said}") from None
-        running.get().enter("tls")
+        current_exchange.get().enter("tls")
 
     def connect(self) -> None:
         try:
             super().connect()
         except TimeoutError:
-            raise too_late() from None
+            raise timeout_failure() from None
         note_certificate(self.sock)
         self.sock = BoundedSocket(self.sock)
 
@@ -93,7 +93,7 @@ def _dialled(connection: HTTPConnection) -> socket.socket:
     reach = dial if connection.proxy is None else dial_proxy
     found = reach(host, connection.port, list(connection.socket_options or ()))
     if isinstance(connection, HTTPSConnection):
-        running.get().enter("tls")
+        current_exchange.get().enter("tls")
     return found  # type: ignore[return-value]
 
 

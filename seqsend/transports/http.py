@@ -21,13 +21,13 @@ from requests.utils import get_environ_proxies, select_proxy
 
 from seqsend.endpoints import WEBSOCKET, split_url
 from seqsend.errors import EndpointFailure, UsageError
-from seqsend.events import Endpoint, Reply
-from seqsend.quantities import format_size
-from seqsend.shown import redact_url
+from seqsend.models import Endpoint, Reply
+from seqsend.redaction import redact_url
 from seqsend.transports.base import Exchange
 from seqsend.transports.connections import POOLS
-from seqsend.transports.sockets import describe_os_error, running
+from seqsend.transports.sockets import current_exchange, describe_os_error
 from seqsend.transports.tls import trust
+from seqsend.units import format_size
 from seqsend.version import __version__
 
 _POOL_SIZE = 32  # connections kept alive per endpoint; more threads than that dial anew
@@ -117,7 +117,7 @@ class HttpTransport:
     def _carry(
         self, way: "_Way", method: str, target: str, body: bytes | None, exchange: Exchange
     ) -> Reply:
-        token = running.set(exchange)
+        token = current_exchange.set(exchange)
         try:
             raw = way.pool.urlopen(
                 method,
@@ -142,7 +142,7 @@ class HttpTransport:
             raise EndpointFailure(_describe(e)) from None
         finally:
             exchange.leave()
-            running.reset(token)
+            current_exchange.reset(token)
 
     def _read(self, raw: Any) -> bytes:
         status = raw.status
@@ -190,8 +190,8 @@ def _prepare(endpoint: Endpoint, headers: Mapping[str, str]) -> requests.Prepare
         prepared = None
     if prepared is None:
         raise UsageError(
-            f"endpoint {endpoint.index} {endpoint.shown!r} has no valid host and port",
-            good="http://seq1:8545",
+            f"endpoint {endpoint.index} {endpoint.redacted!r} has no valid host and port",
+            example="http://seq1:8545",
         )
     prepared.headers.pop("Content-Length")  # of the body that is not there yet
     prepared.headers.update(headers)  # case-insensitive: a header of the user's replaces ours
@@ -218,7 +218,7 @@ def proxy_for(endpoint: Endpoint) -> str | None:
     if urlsplit(proxy).scheme.lower() not in ("http", "https"):
         raise UsageError(
             f"proxy {redact_url(proxy)!r} for endpoint {endpoint.index}: not HTTP",
-            good="HTTPS_PROXY=http://proxy:3128",
+            example="HTTPS_PROXY=http://proxy:3128",
         )
     return proxy
 
@@ -292,4 +292,4 @@ def _hide_urls_in_logs() -> None:
 
 
 def _is_not_ours(_record: logging.LogRecord) -> bool:
-    return running.get(None) is None
+    return current_exchange.get(None) is None

@@ -22,7 +22,7 @@ from seqsend.transports.base import Exchange
 
 T = TypeVar("T")
 
-running: ContextVar[Exchange] = ContextVar("running")
+current_exchange: ContextVar[Exchange] = ContextVar("current_exchange")
 """The exchange this thread is in. Connections are kept between exchanges and come out of another
 library's pool: this is how the one that is used now learns whose deadline holds."""
 
@@ -73,7 +73,7 @@ def dial(host: str, port: int, options: list[tuple[int, int, Any]]) -> "BoundedS
         EndpointFailure: the name does not resolve, or no address takes the connection.
 
     """
-    exchange = running.get()
+    exchange = current_exchange.get()
     addresses = _resolve(host, port, exchange)
     exchange.enter("dial")
     failures: list[str] = []
@@ -97,7 +97,7 @@ def dial_proxy(host: str, port: int, options: list[tuple[int, int, Any]]) -> "Bo
     try:
         return dial(host, port, options)
     except EndpointFailure as failure:
-        running.get().enter("proxy")
+        current_exchange.get().enter("proxy")
         raise EndpointFailure(f"the proxy was not reached: {failure.reason}") from None
 
 
@@ -189,7 +189,7 @@ class BoundedSocket:
         Never raises: `ssl` asks when two socket objects have the same descriptor for a moment, and
         an exception would leave both to close it. A deadline that has passed is a moment away.
         """
-        return max(running.get().deadline.remaining, _A_MOMENT)
+        return max(current_exchange.get().deadline.remaining, _A_MOMENT)
 
     def sendall(self, data: bytes) -> None:
         """Write ``data`` whole.
@@ -206,7 +206,7 @@ class BoundedSocket:
             try:
                 sent = self._connection.send(rest)
             except TimeoutError:
-                raise too_late() from None
+                raise timeout_failure() from None
             rest = rest[sent:]
 
     def send_now(self, data: bytes) -> None:
@@ -232,14 +232,14 @@ class BoundedSocket:
         try:
             return read()
         except TimeoutError:
-            raise too_late() from None
+            raise timeout_failure() from None
         except OSError as error:
             raise EndpointFailure(describe_os_error(error)) from None
 
     def _arm(self) -> None:
-        left = running.get().deadline.remaining
+        left = current_exchange.get().deadline.remaining
         if left <= 0:
-            raise too_late()
+            raise timeout_failure()
         self._connection.settimeout(left)
 
 
@@ -260,9 +260,9 @@ class _BoundedReader(io.RawIOBase):
         super().close()
 
 
-def too_late() -> EndpointFailure:
+def timeout_failure() -> EndpointFailure:
     """Return the failure of the running exchange to meet its deadline."""
-    exchange = running.get()
+    exchange = current_exchange.get()
     waited = {"send": "request not taken", "proxy": "no answer from the proxy", "tls": "no TLS"}
     what = waited.get(exchange.phase, "no answer")
     return EndpointFailure(f"{what} in time ({exchange.deadline.name})")

@@ -9,9 +9,9 @@ from typing import Any
 
 from seqsend.endpoints import split_url
 from seqsend.errors import EndpointFailure, UsageError
-from seqsend.events import Endpoint
+from seqsend.models import Endpoint
 from seqsend.transports.base import Exchange
-from seqsend.transports.sockets import dial, running
+from seqsend.transports.sockets import current_exchange, dial
 
 CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """In the order in which they are asked; an empty one counts as not set."""
@@ -33,7 +33,7 @@ class Certificate:
 def note_certificate(secured: Any) -> None:
     """Note in the running exchange when the certificate of a socket with TLS expires."""
     found = _certificate(secured)
-    running.get().tls_expires = found.expires if found else None
+    current_exchange.get().tls_expires = found.expires if found else None
 
 
 def presented_certificate(
@@ -45,7 +45,7 @@ def presented_certificate(
     where that fails, too (no trust, or the way is through a proxy).
     """
     address = split_url(endpoint.url)
-    token = running.set(exchange)
+    token = current_exchange.set(exchange)
     try:
         context = trust(cacert, os.environ)
         context.check_hostname = False
@@ -59,7 +59,7 @@ def presented_certificate(
     except (OSError, ValueError, EndpointFailure):
         return None
     finally:
-        running.reset(token)
+        current_exchange.reset(token)
 
 
 def _certificate(secured: Any) -> Certificate | None:
@@ -93,8 +93,10 @@ def trust(cacert: str | None, environ: Mapping[str, str]) -> ssl.SSLContext:
             cafile=None if is_directory else path, capath=path if is_directory else None
         )
     except ssl.SSLError:
-        raise UsageError(f"{source}: {path} holds no certificate in PEM form", good=_GOOD) from None
+        raise UsageError(
+            f"{source}: {path} holds no certificate in PEM form", example=_GOOD
+        ) from None
     except OSError as error:
         why = (error.strerror or "cannot be read").lower()
-        raise UsageError(f"{source}: {path}: {why}", good=_GOOD) from None
+        raise UsageError(f"{source}: {path}: {why}", example=_GOOD) from None
     return context

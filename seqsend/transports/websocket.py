@@ -25,21 +25,21 @@ from websockets.uri import parse_uri
 
 from seqsend.endpoints import Address, split_url
 from seqsend.errors import EndpointFailure, UsageError
-from seqsend.events import Endpoint, Reply
 from seqsend.jsonrpc import is_notification
-from seqsend.quantities import format_size
-from seqsend.shown import describe_status, redact_url
+from seqsend.models import Endpoint, Reply
+from seqsend.redaction import describe_status, redact_url
 from seqsend.transports.base import LONGEST_IDLE, Exchange
 from seqsend.transports.http import proxy_for
 from seqsend.transports.sockets import (
     BoundedSocket,
+    current_exchange,
     describe_os_error,
     dial,
     dial_proxy,
-    running,
-    too_late,
+    timeout_failure,
 )
 from seqsend.transports.tls import note_certificate, trust
+from seqsend.units import format_size
 from seqsend.version import __version__
 
 _NO_DELAY = [(6, 1, 1)]  # IPPROTO_TCP, TCP_NODELAY: a request goes out at once
@@ -93,7 +93,7 @@ class WebSocketTransport:
     def exchange(self, endpoint: Endpoint, body: bytes, exchange: Exchange) -> Reply:
         """Send ``body`` once. See `seqsend.transports.base.Transport.exchange`."""
         del endpoint  # there is one
-        token = running.set(exchange)
+        token = current_exchange.set(exchange)
         connection = None
         try:
             connection = self._take_free() or self._open(exchange)
@@ -110,7 +110,7 @@ class WebSocketTransport:
             return reply
         finally:
             exchange.leave()
-            running.reset(token)
+            current_exchange.reset(token)
 
     def close(self) -> None:
         """Close every connection that was kept."""
@@ -166,7 +166,7 @@ class WebSocketTransport:
         except BaseException as error:
             sock.close()
             if isinstance(error, TimeoutError):
-                raise too_late() from None
+                raise timeout_failure() from None
             raise
         note_certificate(secured)
         return BoundedSocket(secured)
@@ -180,7 +180,7 @@ def _http_proxy(endpoint: Endpoint) -> Address | None:
     if address.scheme != "http":
         raise UsageError(
             f"proxy {redact_url(proxy)!r} for a WebSocket endpoint: not plain HTTP",
-            good="HTTPS_PROXY=http://proxy:3128",
+            example="HTTPS_PROXY=http://proxy:3128",
         )
     return address
 

@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from seqsend import policy
-from seqsend.policy import Row
+from seqsend.verdicts import failure_table as table
+from seqsend.verdicts.failure_table import Row
 from tests.support.sayings import SAID
 from tests.support.wallet import Signed
 
@@ -46,7 +46,7 @@ HOSTILE = "\x1b[2J\x1b]0;owned\x07[red]\u202e\u2066\r\nendpoint 1 of 1 answered\
 POOR = "insufficient funds for gas * price + value"
 
 BODIES: Mapping[Row, Mapping[str, Body]] = {
-    policy.NO_ANSWER: {
+    table.NO_ANSWER: {
         "nothing": _fixed(b""),
         "blanks": _fixed(b" \r\n\t "),
         "a page": _fixed(b"<html><body>It works!</body></html>"),
@@ -76,8 +76,8 @@ BODIES: Mapping[Row, Mapping[str, Body]] = {
         "half of it": _template('{"jsonrpc":"2.0","id":ID,"resu'),
         "two of them": lambda i, s: message(result=s.hash)(i, s) * 2,
     },
-    policy.NULL_RESULT: {"null": message(result=None)},
-    policy.OTHER_RESULT: {
+    table.NULL_RESULT: {"null": message(result=None)},
+    table.OTHER_RESULT: {
         "another hash": message(result="0x" + "cd" * 32),
         "the hash without 0x": lambda i, s: message(result=s.hash[2:])(i, s),
         "the hash and more": message(result="HASH "),
@@ -89,7 +89,7 @@ BODIES: Mapping[Row, Mapping[str, Body]] = {
         "10 MB": message(result="A" * 10_000_000),
         "two results": _template('{"jsonrpc":"2.0","id":ID,"result":"HASH","result":1}'),
     },
-    policy.VERDICT: {
+    table.VERDICT: {
         "insufficient funds": error(-32000, POOR),
         "hostile text": error(-32000, HOSTILE, {HOSTILE: [HOSTILE]}),
         "a surrogate": error(3, "\ud800", "\udfff"),
@@ -103,6 +103,6 @@ BODIES: Mapping[Row, Mapping[str, Body]] = {
             for method, code, message, said in SAID
             if said is row and method == "eth_sendRawTransaction"
         }
-        for row in (policy.NOT_FROM_ME, policy.PASSED_ON)
+        for row in (table.NOT_FROM_ME, table.PASSED_ON)
     },
 }

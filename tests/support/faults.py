@@ -1,7 +1,7 @@
 """The failure table, provoked: for each of its rows, endpoints at which that really happens.
 
 :data:`HTTP` and :data:`WEBSOCKET` are the table of what provokes what. A row is a line of
-`seqsend.policy.ROWS`, a fault an endpoint that fails in one way.
+`seqsend.verdicts.failure_table.ROWS`, a fault an endpoint that fails in one way.
 """
 
 import json
@@ -11,8 +11,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from seqsend import policy
-from seqsend.policy import Row
+from seqsend.verdicts import failure_table as table
+from seqsend.verdicts.failure_table import Row
 from tests.support import ws
 from tests.support.answers import BODIES, HOSTILE, POOR, Body, error, message
 from tests.support.certificates import Authority, Kind
@@ -194,7 +194,7 @@ def _closing(name: str, partial: bytes = b"", how: How = "fin", scheme: str = "h
 
 
 HTTP: Mapping[Row, tuple[Fault, ...]] = {
-    policy.NOT_DELIVERED: (
+    table.NOT_DELIVERED: (
         _fault("refused", dead),
         _fault("SYNs dropped", blackhole),
         Fault("name does not resolve", _unknown_name),
@@ -205,7 +205,7 @@ HTTP: Mapping[Row, tuple[Fault, ...]] = {
         _closing("rubbish on an https port", b"\x00\xff" * 40, scheme="https"),
         *(_wrong_certificate(kind) for kind in ("expired", "not yet", "other host", "stranger")),
     ),
-    policy.MAYBE_DELIVERED: (
+    table.MAYBE_DELIVERED: (
         _closing("closed"),
         _closing("reset", how="rst"),
         _nginx("444"),
@@ -233,7 +233,7 @@ HTTP: Mapping[Row, tuple[Fault, ...]] = {
             options=("--max-response-size=64KiB",),
         ),
     ),
-    policy.HTTP_REFUSED: (
+    table.HTTP_REFUSED: (
         *(_always(status, b"<html>") for status in (401, 403, 404, 405, 429)),
         *(_nginx(status) for status in ("401", "403", "404")),
         _nginx("429", calls=2),
@@ -242,15 +242,15 @@ HTTP: Mapping[Row, tuple[Fault, ...]] = {
             for status in (401, 429)
         ),
     ),
-    policy.HTTP_TIMED_OUT: (_always(408),),
-    policy.HTTP_REDIRECT: (
+    table.HTTP_TIMED_OUT: (_always(408),),
+    table.HTTP_REDIRECT: (
         *(_always(s, b"", {"Location": "http://u:p@other/x?t=1"}) for s in (301, 302, 303, 308)),
         _always(304),
         _nginx("308"),
         Fault("307 to the live node", _redirecting_to_the_node),
         _fault("302 that quotes the address", lambda: Replying(_echo_location)),
     ),
-    policy.HTTP_BROKEN: (
+    table.HTTP_BROKEN: (
         *(_always(status, b"<html>") for status in (400, 402, 410, 413, 418, 422, 500, 520, 999)),
         *(_nginx(status) for status in ("502", "503", "413")),
         _nginx("504", "known"),
@@ -263,22 +263,25 @@ HTTP: Mapping[Row, tuple[Fault, ...]] = {
         _fault("503 that quotes the request", lambda: Replying(_echo)),
         Fault("503 with hostile text", _http_answer(503, error(-32000, HOSTILE))),
     ),
-    policy.HTTP_VERDICT: tuple(
+    table.HTTP_VERDICT: tuple(
         Fault(str(status), _http_answer(status, error(-32000, POOR)))
         for status in (400, 409, 413, 422)
     ),
-    policy.NO_ANSWER: (
-        *_answers(policy.NO_ANSWER),
+    table.NO_ANSWER: (
+        *_answers(table.NO_ANSWER),
         _always(204),
         _nginx("page"),
         _closing("headers cut", _OK + b"Content-Le"),
     ),
-    policy.NULL_RESULT: _answers(policy.NULL_RESULT),
-    policy.OTHER_RESULT: _answers(policy.OTHER_RESULT),
-    policy.VERDICT: (*_answers(policy.VERDICT), Fault("nonce too low", _nonce_too_low)),
-    policy.NOT_FROM_ME: _answers(policy.NOT_FROM_ME),
-    policy.PASSED_ON: _answers(policy.PASSED_ON),
-    policy.RESULT: (
+    table.NULL_RESULT: _answers(table.NULL_RESULT),
+    table.OTHER_RESULT: _answers(table.OTHER_RESULT),
+    table.VERDICT: (
+        *_answers(table.VERDICT),
+        Fault("nonce too low", _nonce_too_low),
+    ),
+    table.NOT_FROM_ME: _answers(table.NOT_FROM_ME),
+    table.PASSED_ON: _answers(table.PASSED_ON),
+    table.RESULT: (
         _to_node(Relaying, "it answers"),
         *(_nginx(location) for location in ("rpc", "gzip", "once")),
     ),
@@ -326,7 +329,7 @@ def _node_by_websocket(world: World) -> AbstractContextManager[str]:
 
 
 WEBSOCKET: Mapping[Row, tuple[Fault, ...]] = {
-    policy.NOT_DELIVERED: (
+    table.NOT_DELIVERED: (
         _ws_fault("refused", lambda: ws.at(dead())),
         _ws_fault("SYNs dropped", lambda: ws.at(blackhole())),
         _ws_fault("no handshake", lambda: ws.at(Silent())),
@@ -340,7 +343,7 @@ WEBSOCKET: Mapping[Row, tuple[Fault, ...]] = {
         _ws_fault("plain WebSocket on a wss port", lambda: _as_wss(ws.serving(ws.silent))),
         *(_wrong_ws_certificate(kind) for kind in ("expired", "other host", "stranger")),
     ),
-    policy.MAYBE_DELIVERED: (
+    table.MAYBE_DELIVERED: (
         _ws_fault("silent", lambda: ws.serving(ws.silent)),
         _ws_fault("notifications without end", lambda: ws.serving(ws.notify_for_ever)),
         _ws_fault("vanished", lambda: ws.serving(ws.vanish)),
@@ -348,13 +351,13 @@ WEBSOCKET: Mapping[Row, tuple[Fault, ...]] = {
         _ws_fault("too large", lambda: ws.serving(_say_too_much)),
         *(_ws_closing(code) for code in (1000, 1009, 1011, 1013)),
     ),
-    policy.NO_ANSWER: _ws_answers(policy.NO_ANSWER),
-    policy.NULL_RESULT: _ws_answers(policy.NULL_RESULT),
-    policy.OTHER_RESULT: _ws_answers(policy.OTHER_RESULT),
-    policy.VERDICT: _ws_answers(policy.VERDICT),
-    policy.NOT_FROM_ME: _ws_answers(policy.NOT_FROM_ME),
-    policy.PASSED_ON: _ws_answers(policy.PASSED_ON),
-    policy.RESULT: (Fault("it answers", _node_by_websocket),),
+    table.NO_ANSWER: _ws_answers(table.NO_ANSWER),
+    table.NULL_RESULT: _ws_answers(table.NULL_RESULT),
+    table.OTHER_RESULT: _ws_answers(table.OTHER_RESULT),
+    table.VERDICT: _ws_answers(table.VERDICT),
+    table.NOT_FROM_ME: _ws_answers(table.NOT_FROM_ME),
+    table.PASSED_ON: _ws_answers(table.PASSED_ON),
+    table.RESULT: (Fault("it answers", _node_by_websocket),),
 }
 """What provokes each row at the only endpoint, a WebSocket. It has no HTTP status: those rows are
 failures of its handshake, which delivers nothing."""

@@ -1,0 +1,105 @@
+"""What is kept between runs, where that is asked for; it never stops what is being done."""
+
+import time
+from collections.abc import Iterator
+
+from seqsend.cli.options import Settings
+from seqsend.errors import PersistenceError
+from seqsend.models import Event, Preference
+from seqsend.render.streams import tell
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # Imported where they are asked for.
+    from seqsend.diagnosis.report import Diagnosis
+    from seqsend.persistence.metrics import Metrics
+    from seqsend.persistence.state import State
+
+_WORDS = {"State": ("--state-file", "remembered"), "Metrics": ("--metrics-file", "counted")}
+_PATIENCE = 5.0  # seconds that other runs are waited for at the end of this one
+_IN_PASSING = 0.1  # seconds, between transactions
+_EVERY = 5.0  # seconds; a collector comes by every 15 s
+
+
+class RunFiles:
+    """Hands on what happens to the files that are kept; an observer of the client."""
+
+    _state: "State | None" = None
+    _metrics: "Metrics | None" = None
+
+    def __init__(self, settings: Settings, *, quiet: bool) -> None:
+        """Read what an earlier run has left."""
+        self._quiet = quiet
+        self._warned: list[str] = []
+        self._saved_at = time.monotonic()
+        self.begin_at: Preference | None = None
+        """Where an earlier run left off."""
+        if settings.metrics_file is not None:
+            from seqsend.persistence.metrics import Metrics
+
+            self._metrics = Metrics(settings.metrics_file)
+        if settings.state_file is not None:
+            from seqsend.persistence.state import State
+
+            state = State(settings.state_file, settings.connection["endpoints"])
+            try:
+                self.begin_at = state.recall()
+            except PersistenceError as why:
+                self._warn(state, why)
+            else:
+                self._state = state
+
+    def __call__(self, event: Event) -> None:
+        """Take note of ``event``."""
+        for kept in self._kept():
+            kept(event)
+
+    def tell_preferred(self) -> None:
+        """Say which endpoint is remembered."""
+        if self.begin_at is not None and not self._quiet:
+            from seqsend.render.diagnosis import format_age
+
+            since = format_age(self.begin_at.age)
+            tell(f"endpoint {self.begin_at.index} is the preferred one, since {since}", "note")
+
+    def found(self, diagnosis: "Diagnosis") -> None:
+        """Take note of what `check` has found, and write it down."""
+        if self._metrics is not None:
+            self._metrics.note(diagnosis)
+        self.save()
+
+    def save_in_passing(self) -> None:
+        """Write everything down now and then, so that a long run is seen while it lasts."""
+        if time.monotonic() - self._saved_at >= _EVERY:
+            self._save(_IN_PASSING, quiet=True)  # the next time will do
+
+    def save(self) -> None:
+        """Write everything down."""
+        self._save(_PATIENCE, quiet=self._quiet)
+
+    def _kept(self) -> "Iterator[State | Metrics]":
+        yield from (kept for kept in (self._state, self._metrics) if kept is not None)
+
+    def _save(self, patience: float, *, quiet: bool) -> None:
+        for kept in self._kept():
+            try:
+                kept.save(patience=patience)
+            except PersistenceError as why:
+                if not quiet:
+                    self._warn(kept, why)
+            except KeyboardInterrupt:
+                self._warn(kept, PersistenceError("Ctrl-C came", left=False))
+            except Exception as error:  # noqa: BLE001 - many transactions may still have to go out
+                self._warn(
+                    kept,
+                    PersistenceError(f"a defect of seqsend, {type(error).__name__}", left=False),
+                )
+        self._saved_at = time.monotonic()
+
+    def _warn(self, kept: "State | Metrics", why: PersistenceError) -> None:
+        option, lost = _WORDS[type(kept).__name__]
+        mend = "until it is mended or removed" if why.left else "this time"
+        said = f"{kept.path}: {why}; nothing is {lost} there {mend}"
+        if not self._quiet and said not in self._warned:  # `check --watch` writes often
+            self._warned.append(said)
+            tell(f"warning: {option} {said}", "trouble")

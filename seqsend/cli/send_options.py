@@ -1,0 +1,16 @@
+"""What `send` is asked for beyond its transactions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class SendOptions:
+    """The options of `send`, checked."""
+
+    batch_size: int
+    keep_going: bool
+    wait: float | None
+    """Seconds for a receipt; None for none."""
+    conditions: Mapping[str, Any] | None

@@ -1,0 +1,1 @@
+"""The loop over the endpoints, and one request to one endpoint."""

@@ -1,0 +1,179 @@
+"""What happened, as frozen records: the words every other room speaks in. Pure, no I/O."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Phase = Literal["dns", "dial", "proxy", "tls", "upgrade", "send", "answer"]
+"""How far an attempt came: name look-up, TCP, a proxy (that was not reached, or its CONNECT), TLS,
+WebSocket's opening handshake, writing the request, and waiting for, reading and judging the
+answer."""
+
+Delivered = Literal["no", "unknown", "yes"]
+"""Whether the endpoint can have received the request: it cannot, it may, it has answered it."""
+
+AttemptOutcome = Literal[
+    "answered",
+    "verdict",
+    "failover",
+    "outage",
+    "refused",
+    "found",
+    "not_found",
+    "lookup_failed",
+    "interrupted",
+]
+"""``answered`` a result; ``verdict`` a JSON-RPC error that ended the call; ``failover`` an outage
+after which the next endpoint was tried; ``outage`` one after which none was; ``refused`` a batch
+that was too much, after which the same endpoint was asked with smaller ones; ``found``,
+``not_found`` and ``lookup_failed`` what became of a look-up of the transaction by its hash;
+``interrupted`` by Ctrl-C."""
+
+TakesTransactions = Literal["yes", "no", "inconclusive"]
+"""Whether an endpoint takes transactions, as far as it lets know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One address of the sequencer."""
+
+    index: int
+    """Position in the list as the user wrote it, counted from 1."""
+    total: int
+    """How many endpoints that list has."""
+    url: str = field(repr=False)
+    """The address with everything in it that is secret. Never show it; show :attr:`redacted`."""
+    redacted: str
+    """The address with its secrets as ``***``."""
+
+    def __str__(self) -> str:
+        return f"endpoint {self.index} of {self.total} {self.redacted}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back from an endpoint, not judged."""
+
+    status: int | None
+    """HTTP status; None where the answer came in a WebSocket message."""
+    body: bytes
+    """Decompressed; of an error status at most its beginning."""
+    location: str | None = None
+    """Where a redirect points; it is told and never followed."""
+
+
+@dataclass(frozen=True, slots=True)
+class JsonRpcError:
+    """The ``error`` member of a JSON-RPC answer, unchanged."""
+
+    code: int
+    message: str
+    data: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request to one endpoint and what became of it."""
+
+    endpoint: Endpoint
+    method: str
+    outcome: AttemptOutcome
+    phase: Phase
+    """How far it came."""
+    delivered: Delivered
+    elapsed: float
+    """Seconds from the start of the dial to the end."""
+    reason: str | None = None
+    """What was wrong, in one line fit to be shown; None when nothing was."""
+    http_status: int | None = None
+    error: JsonRpcError | None = None
+    """The JSON-RPC error the endpoint answered with, also where it did not decide the call."""
+    timings: Mapping[Phase, float] = field(default_factory=dict)
+    """Seconds each finished phase took. A connection that was kept alive has no dial in it."""
+    batch: int = 1
+    """How many transactions went out together."""
+    tls_expires: float | None = None
+    """When the endpoint's certificate expires, in seconds since 1970; known after a TLS dial."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The result of a call, which endpoint gave it, and everything that was tried."""
+
+    result: Any
+    endpoint: Endpoint
+    attempts: tuple[Attempt, ...]
+    elapsed: float
+    """Seconds from the start of the call to its end."""
+
+    @property
+    def failovers(self) -> int:
+        """How many times the call moved on to another endpoint."""
+        return count_failovers(self.attempts)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A transaction that the sequencer has, and how that is known."""
+
+    hash: str
+    """keccak-256 of the transaction, ``0x`` and 64 lower-case hex digits, computed here."""
+    status: Literal["accepted", "known"]
+    """``accepted``: an endpoint took it and answered with this hash. ``known``: the sequencer
+    already had it, which a look-up by hash confirmed."""
+    endpoint: Endpoint
+    attempts: tuple[Attempt, ...]
+    elapsed: float
+    """Seconds from the start of the first attempt to the end of the last, look-ups included."""
+
+    @property
+    def failovers(self) -> int:
+        """How many times the call moved on to another endpoint."""
+        return count_failovers(self.attempts)
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """A call, or the submission of one transaction, has ended, whichever way."""
+
+    method: str
+    succeeded: bool
+    """It was answered with a result, or the sequencer is known to have the transaction."""
+    endpoint: Endpoint | None
+    """The one that gave the answer or the verdict; None where none did."""
+    attempts: tuple[Attempt, ...]
+    elapsed: float
+    """Seconds, as in `Answer` and `Sent`."""
+    preferred: Endpoint
+    """The one that the next call tries first."""
+
+    @property
+    def failed_over(self) -> bool:
+        """Whether another endpoint than the first one tried has answered."""
+        return self.endpoint is not None and self.endpoint != self.attempts[0].endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Preferred:
+    """Calls begin at ``endpoint`` from now on: it answered after a failover, or again."""
+
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """Where an earlier run had come to prefer another endpoint than the first."""
+
+    index: int
+    """Of the endpoint, counted from 1."""
+    age: float
+    """Seconds since the failover."""
+
+
+Event = Attempt | CallEnded | Preferred
+"""What an observer of a client is told."""
+
+
+def count_failovers(attempts: tuple[Attempt, ...]) -> int:
+    """Return how many of ``attempts`` ended with a move to the next endpoint."""
+    return sum(attempt.outcome == "failover" for attempt in attempts)

@@ -1,0 +1,137 @@
+"""A small file that is kept between runs: read with care, replaced whole, one run at a time.
+
+It is never written in place and never through a link: a run that is killed leaves the old one. What
+is not a plain file of the user's own, or does not hold what it should, is left as it is.
+"""
+
+import errno
+import fcntl
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from seqsend.errors import PersistenceError
+
+_LARGEST = 1024 * 1024  # bytes; what seqsend writes is a hundredth of that
+_POLLED_EVERY = 0.01  # seconds
+
+
+def read(path: str) -> str | None:
+    """Return what the file holds; None where there is none, or an empty one.
+
+    Raises:
+        PersistenceError: it cannot be used; the message says why, without the path.
+
+    """
+    found = _read(path)
+    return None if found is None else found[0]
+
+
+def replace(path: str, change: Callable[[str | None], str], *, mode: int, patience: float) -> None:
+    """Replace the file by what ``change`` makes of what it holds.
+
+    ``mode`` is that of a file that was not there, before the umask; one that was keeps its own.
+    Another run's change is waited for up to ``patience`` seconds.
+
+    Raises:
+        PersistenceError: it was not, and nothing has changed; also what ``change`` raises.
+
+    """
+    directory, name = os.path.split(path)
+    try:
+        with _locked(directory or ".", patience):
+            found = _read(path)
+            text = change(found[0] if found else None)
+            _write(
+                os.path.join(directory, f".{name}.{os.urandom(6).hex()}"), path, text, found, mode
+            )
+    except OSError as error:
+        raise _failed(error) from None
+
+
+def _read(path: str) -> tuple[str | None, int] | None:
+    """Return the text and the permissions of the file, or None where there is none."""
+    # Without O_NONBLOCK, a named pipe would be waited for.
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        descriptor = os.open(path, flags)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _failed(error) from None
+    try:
+        about = os.fstat(descriptor)
+        wrong = _judge(about)
+        if wrong is not None:
+            raise PersistenceError(wrong)
+        # After a power cut the file can be there and its content not: that is an empty one.
+        return os.read(descriptor, _LARGEST).decode() or None, stat.S_IMODE(about.st_mode)
+    except UnicodeDecodeError:
+        raise PersistenceError("it holds no text") from None
+    except OSError as error:
+        raise _failed(error) from None
+    finally:
+        os.close(descriptor)
+
+
+def _judge(about: os.stat_result) -> str | None:
+    """Return why a file that is there is not one of ours to replace, or None."""
+    if not stat.S_ISREG(about.st_mode):
+        return "it is not a plain file"
+    if about.st_uid != os.geteuid():
+        return f"it belongs to another user (uid {about.st_uid})"
+    # Not os.access: to root everything is writable, and who has made it read-only meant it.
+    if not about.st_mode & stat.S_IWUSR:
+        return "it is read-only"
+    if about.st_size >= _LARGEST:
+        return f"it is far too large ({about.st_size} bytes)"
+    return None
+
+
+def _write(
+    temporary: str, path: str, text: str, old: tuple[str | None, int] | None, mode: int
+) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(temporary, flags, mode)
+        with open(descriptor, "w", encoding="utf-8") as file:
+            if old is not None:
+                os.fchmod(descriptor, old[1])
+            file.write(text)
+        os.replace(temporary, path)
+    except BaseException:
+        # Ctrl-C may come before it is there, or when it has its place already.
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+@contextmanager
+def _locked(directory: str, patience: float) -> Iterator[None]:
+    """Hold the directory's lock: the file itself is another one after each change."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        until = time.monotonic() + patience
+        while not _lock(descriptor):
+            if time.monotonic() >= until:
+                raise PersistenceError(f"locked by others for {patience:g} s", left=False)
+            time.sleep(_POLLED_EVERY)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _failed(error: OSError) -> PersistenceError:
+    if error.errno == errno.ELOOP:
+        return PersistenceError("it is a symbolic link, which is not followed")
+    return PersistenceError((error.strerror or type(error).__name__).lower(), left=False)

@@ -1,0 +1,242 @@
+"""Metrics in a file for node_exporter's textfile collector (contract, section 9).
+
+What is counted during a run is added to what the file holds, so that counters go on over runs.
+Named and counted as op-reth's sequencer client does.
+"""
+
+import math
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from seqsend.errors import PersistenceError
+from seqsend.models import Attempt, CallEnded, Event
+from seqsend.persistence import atomic_file
+from seqsend.verdicts.node_errors import SEND_METHODS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from seqsend.diagnosis.report import Diagnosis  # to note one, it need not be loaded
+
+_MODE = 0o666  # before the umask: node_exporter is another user
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One metric, as it is declared."""
+
+    name: str
+    """Of a counter without its ``_total``, as `prometheus_client` takes it."""
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[str, ...] = ()
+
+    @property
+    def shown(self) -> str:
+        """The name that a query has."""
+        return f"{self.name}_total" if self.kind == "counter" else self.name
+
+
+_LATENCY = "seqsend_forward_latency_seconds"
+_USABLE, _ANSWER, _BLOCK = (
+    f"seqsend_endpoint_{what}" for what in ("usable", "answer_seconds", "block_number")
+)
+
+FAMILIES = (
+    Family(_USABLE, "gauge", "Whether check found the endpoint usable.", ("endpoint",)),
+    Family(_ANSWER, "gauge", "How long the endpoint took to answer check.", ("endpoint",)),
+    Family(_BLOCK, "gauge", "The endpoint's head block, as check found it.", ("endpoint",)),
+    Family(
+        "seqsend_attempts",
+        "counter",
+        "Requests to an endpoint, by how far they came and what became of them.",
+        ("endpoint", "outcome", "phase"),
+    ),
+    Family(_LATENCY, "histogram", "From the first attempt to the sequencer's taking it; sends."),
+    Family("seqsend_preferred_endpoint", "gauge", "The endpoint that the next call tries first."),
+    Family("seqsend_last_success_timestamp_seconds", "gauge", "When a call last succeeded."),
+    Family("seqsend_failovers", "counter", "Calls answered by another endpoint than the first."),
+    Family("seqsend_failures", "counter", "Calls that failed, verdicts included."),
+    Family("seqsend_successes", "counter", "Calls that succeeded."),
+    Family("seqsend_calls", "counter", "Calls, and transactions submitted."),
+)
+_BY_NAME = {family.name: family for family in FAMILIES}
+# There with 0 from the first call on, so that a rate is known of each.
+_OF_CALLS = ("seqsend_calls", "seqsend_successes", "seqsend_failures", "seqsend_failovers")
+_END = "# End of seqsend's metrics: a file without this line is a part of one.\n"
+_BUCKETS = (
+    *("0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5"),
+    *("1.0", "2.5", "5.0", "10.0", "30.0", "+Inf"),
+)
+
+_Samples = dict[tuple[str, tuple[str, ...]], float]
+"""A sample's name and the values of its labels → its value."""
+
+
+class Metrics:
+    """Counts calls and attempts; an observer of the client. Safe to share between threads."""
+
+    def __init__(self, path: str) -> None:
+        """Nothing is read or written yet."""
+        self.path = path
+        self._lock = threading.Lock()
+        self._counted: _Samples = {}
+        """What is to be added to the file."""
+        self._current: _Samples = {}
+        """What is to stand in the file in place of what stood there."""
+
+    def __call__(self, event: Event) -> None:
+        """Count ``event``."""
+        with self._lock:
+            if isinstance(event, Attempt):
+                labels = (str(event.endpoint.index), event.outcome, event.phase)
+                self._count("seqsend_attempts_total", labels)
+            elif isinstance(event, CallEnded):
+                self._count_call(event)
+
+    def note(self, diagnosis: "Diagnosis") -> None:
+        """Take down what `check` has found, in place of what it found before."""
+        found: _Samples = {}
+        for report in diagnosis.endpoints:
+            labels = (str(report.endpoint.index),)
+            found[_USABLE, labels] = float(report.usable)
+            for name, value in ((_ANSWER, report.answer), (_BLOCK, report.block_number)):
+                if value is not None:
+                    found[name, labels] = value
+        with self._lock:
+            self._current = {k: v for k, v in self._current.items() if not _is_of_check(k)} | found
+
+    def save(self, *, patience: float) -> None:
+        """Add what was counted to the file; ``patience`` is for other runs, in seconds.
+
+        Raises:
+            PersistenceError: the file cannot be understood or replaced; it is left as it is, and
+                what was counted is kept for the next time.
+
+        """
+        with self._lock:
+            counted, current = self._counted, self._current
+            if not counted and not current:
+                return
+            self._counted, self._current = {}, {}
+        try:
+            # Imported before the file is locked: it takes longer than all the rest.
+            from prometheus_client import parser  # noqa: F401
+
+            def change(text: str | None) -> str:
+                return _format(_merged(_parse(text), counted, current))
+
+            atomic_file.replace(self.path, change, mode=_MODE, patience=patience)
+        except PersistenceError:
+            with self._lock:
+                self._counted = _added(counted, self._counted)
+                self._current = current | self._current
+            raise
+
+    def _count(self, name: str, labels: tuple[str, ...] = (), by: float = 1) -> None:
+        self._counted[name, labels] = self._counted.get((name, labels), 0) + by
+
+    def _count_call(self, call: CallEnded) -> None:
+        self._count("seqsend_calls_total")
+        self._count("seqsend_successes_total" if call.succeeded else "seqsend_failures_total")
+        self._current["seqsend_preferred_endpoint", ()] = call.preferred.index
+        if call.failed_over:
+            self._count("seqsend_failovers_total")
+        if not call.succeeded:
+            return
+        self._current["seqsend_last_success_timestamp_seconds", ()] = round(time.time(), 3)
+        if call.method in SEND_METHODS:
+            self._count(f"{_LATENCY}_sum", by=call.elapsed)
+            for bucket in _BUCKETS:
+                self._count(f"{_LATENCY}_bucket", (bucket,), by=call.elapsed <= float(bucket))
+
+
+def _is_of_check(key: tuple[str, tuple[str, ...]]) -> bool:
+    return key[0] in (_USABLE, _ANSWER, _BLOCK)
+
+
+def _added(one: Mapping[Any, float], other: Mapping[Any, float]) -> _Samples:
+    return {key: one.get(key, 0) + other.get(key, 0) for key in [*one, *(other.keys() - one)]}
+
+
+def _merged(old: _Samples, counted: _Samples, current: _Samples) -> _Samples:
+    if any(map(_is_of_check, current)):
+        old = {key: value for key, value in old.items() if not _is_of_check(key)}
+    return _added(old, counted) | current
+
+
+def _parse(text: str | None) -> _Samples:
+    """Return the samples of a metrics file.
+
+    Raises:
+        PersistenceError: it is none of ours, or not whole.
+
+    """
+    from prometheus_client.parser import text_string_to_metric_families
+
+    if text is None:
+        return {}
+    found: _Samples = {}
+    try:
+        families = list(text_string_to_metric_families(text))
+    except Exception:  # noqa: BLE001 - the parser raises whatever it stumbles over
+        raise PersistenceError(
+            "it is not in Prometheus' text format, or only a part of it"
+        ) from None
+    for family in families:
+        ours = _BY_NAME.get(family.name)
+        if ours is None or family.type != ours.kind:
+            raise PersistenceError(f"it holds {family.name}, which is no metric of seqsend's")
+        for sample in family.samples:
+            names = (*ours.labels, *(("le",) if sample.name.endswith("_bucket") else ()))
+            if set(sample.labels) != set(names) or not 0 <= sample.value < math.inf:
+                raise PersistenceError(f"its {sample.name} is not as seqsend writes it")
+            found[sample.name, tuple(sample.labels[name] for name in names)] = sample.value
+    buckets = {labels[0] for name, labels in found if name == f"{_LATENCY}_bucket"}
+    if not text.endswith(_END):
+        raise PersistenceError("it is only a part of a metrics file")
+    if buckets and buckets != set(_BUCKETS):
+        raise PersistenceError("its histogram has other buckets than this seqsend's")
+    return found
+
+
+def _format(samples: _Samples) -> str:
+    from prometheus_client.exposition import generate_latest
+    from prometheus_client.registry import CollectorRegistry
+
+    class Collector:
+        def collect(self) -> Iterator[Any]:
+            yield from filter(None, (_family(family, samples) for family in FAMILIES))
+
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Collector())
+    return generate_latest(registry).decode() + _END
+
+
+def _family(family: Family, samples: _Samples) -> Any:
+    """Return a family with its samples as `prometheus_client` has it; None where there is none."""
+    if family.kind == "histogram":
+        return _histogram(family, samples)
+    from prometheus_client import core
+
+    kind = core.CounterMetricFamily if family.kind == "counter" else core.GaugeMetricFamily
+    made = kind(family.name, family.help, labels=family.labels)
+    found = {labels: value for (name, labels), value in samples.items() if name == family.shown}
+    if family.name in _OF_CALLS and ("seqsend_calls_total", ()) in samples:
+        found.setdefault((), 0)
+    for labels, value in sorted(found.items()):
+        made.add_metric(list(labels), value)
+    return made if found else None
+
+
+def _histogram(family: Family, samples: _Samples) -> Any:
+    from prometheus_client import core
+
+    if (f"{family.name}_sum", ()) not in samples:
+        return None
+    buckets = [(b, samples[f"{family.name}_bucket", (b,)]) for b in _BUCKETS]
+    made = core.HistogramMetricFamily(family.name, family.help)
+    made.add_metric([], buckets, samples[f"{family.name}_sum", ()])
+    return made

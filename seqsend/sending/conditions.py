@@ -1,0 +1,65 @@
+"""The conditions of a conditional transaction, as the user gives them. Pure.
+
+The form is that of EIP-7796 (`eth_sendRawTransactionConditional`).
+"""
+
+import re
+from typing import Any
+
+from seqsend.errors import UsageError
+from seqsend.jsonrpc import parse_json
+
+_GOOD = '\'{"blockNumberMax":"0x64","knownAccounts":{"0x…":"0x…"}}\''
+_QUANTITIES = ("blockNumberMin", "blockNumberMax", "timestampMin", "timestampMax")
+_ACCOUNTS = "knownAccounts"
+_ADDRESS = re.compile("0x[0-9a-fA-F]{40}")
+_WORD = re.compile("0x[0-9a-fA-F]{64}")
+_QUANTITY = re.compile("0x(0|[1-9a-fA-F][0-9a-fA-F]{0,15})")
+
+
+def parse_conditions(text: str) -> dict[str, Any]:
+    """Return the conditions in a JSON text, numbers as the quantities that nodes take.
+
+    Raises:
+        UsageError: not JSON, an unknown condition, or a value that is none.
+
+    """
+    try:
+        given = parse_json(text)
+    except (ValueError, RecursionError):
+        raise UsageError("it is not JSON", example=_GOOD) from None
+    if not isinstance(given, dict) or not given:
+        raise UsageError("it is no object with conditions", example=_GOOD)
+    unknown = sorted(set(given) - {*_QUANTITIES, _ACCOUNTS})
+    if unknown:
+        raise UsageError(f"there is no condition {unknown[0]!r}", example=_GOOD)
+    found: dict[str, Any] = {n: _quantity(n, given[n]) for n in _QUANTITIES if n in given}
+    for least, most in (_QUANTITIES[:2], _QUANTITIES[2:]):
+        if least in found and most in found and int(found[least], 16) > int(found[most], 16):
+            raise UsageError(f"{least} is above {most}", example=_GOOD)
+    if _ACCOUNTS in given:
+        _check_accounts(given[_ACCOUNTS])
+        found[_ACCOUNTS] = given[_ACCOUNTS]
+    return found
+
+
+def _quantity(name: str, value: Any) -> str:
+    if type(value) is int and 0 <= value < 2**64:
+        return hex(value)
+    if isinstance(value, str) and _QUANTITY.fullmatch(value):
+        return value
+    raise UsageError(f'{name} is no number like 100 or "0x64"', example=_GOOD)
+
+
+def _check_accounts(value: Any) -> None:
+    """Make sure that each account has its storage root, or the slots that are to hold a value."""
+    if not isinstance(value, dict):
+        raise UsageError(f"{_ACCOUNTS} is no object", example=_GOOD)
+    for address, state in value.items():
+        slots = state.items() if isinstance(state, dict) else [(state, state)]
+        if not _ADDRESS.fullmatch(address):
+            raise UsageError(f"{_ACCOUNTS} has a key that is no address", example=_GOOD)
+        if not all(isinstance(w, str) and _WORD.fullmatch(w) for slot in slots for w in slot):
+            raise UsageError(
+                f"{_ACCOUNTS} of {address} is no storage root, no slots", example=_GOOD
+            )

@@ -1,0 +1,115 @@
+"""Durations and sizes as people type them. Pure.
+
+Not a library's: of those at hand one takes negatives and another reads ``M`` as minutes.
+"""
+
+import re
+
+from seqsend.errors import UsageError
+
+LONGEST = 7 * 24 * 3600.0
+"""Seconds. Past any use, and below the 24.8 days at which a socket's timer overflows."""
+
+_NUMBER = r"([0-9]+(?:\.[0-9]+)?) ?"
+_DURATION = re.compile(
+    rf"(?:{_NUMBER}h ?)?(?:{_NUMBER}(?:min|m(?!s)) ?)?(?:{_NUMBER}s ?)?(?:{_NUMBER}ms)?"
+)
+_SECONDS = (3600.0, 60.0, 1.0, 0.001)
+
+_SIZE = re.compile(rf"{_NUMBER}(B|kB|KB|MB|GB|KiB|MiB|GiB)?")
+_BYTES = {
+    None: 1,
+    "B": 1,
+    "kB": 10**3,
+    "KB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+    "KiB": 2**10,
+    "MiB": 2**20,
+    "GiB": 2**30,
+}
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds that ``text`` means: ``500ms``, ``5s``, ``1m30s``, ``2 min``, ``1h``.
+
+    Raises:
+        UsageError: nothing, a bare number, zero, a negative, an unknown unit, digits that are not
+            ASCII, units not from large to small, or more than 7 days.
+
+    """
+    match = _DURATION.fullmatch(text.strip(" "))
+    if match is None or not any(match.groups()):
+        problem = "has no unit" if re.fullmatch(_NUMBER, text.strip(" ")) else "is no duration"
+        raise UsageError(f"{text!r} {problem}", example="500ms, 5s, 1m30s, 1h")
+    seconds = sum(float(n) * unit for n, unit in zip(match.groups(), _SECONDS, strict=True) if n)
+    if seconds <= 0:
+        raise UsageError(f"{text!r} is zero, and a time limit must not be", example="500ms, 5s")
+    if seconds > LONGEST:
+        raise UsageError(f"{text!r} is longer than 7 days", example="5s, 1m30s, 1h")
+    return seconds
+
+
+def format_duration(seconds: float) -> str:
+    """Return ``seconds`` as a person would type it: ``500ms``, ``2.5s``, ``1m30s``."""
+    if seconds < 1:
+        return f"{seconds * 1000:.4g}ms"
+    if seconds < 60:
+        return f"{seconds:.4g}s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "h"), (minutes, "m"), (rest, "s"))
+    return "".join(f"{number}{unit}" for number, unit in parts if number)
+
+
+def parse_whole(text: str) -> int:
+    """Return the whole number that ``text`` is, decimal or hexadecimal with ``0x``.
+
+    Raises:
+        UsageError: it is none, or negative.
+
+    """
+    digits = text.strip(" ")
+    if re.fullmatch(r"[0-9]{1,30}", digits):
+        return int(digits)
+    if re.fullmatch(r"0x[0-9a-fA-F]{1,30}", digits):
+        return int(digits, 16)
+    why = "is negative" if re.fullmatch(r"-[0-9]+", digits) else "is no whole number"
+    raise UsageError(f"{text!r} {why}", example="10, 0x2105")
+
+
+def parse_count(text: str) -> int:
+    """Return the whole number from 1 that ``text`` is.
+
+    Raises:
+        UsageError: it is none, or below 1.
+
+    """
+    number = parse_whole(text)
+    if number < 1:
+        raise UsageError(f"{text!r} is below 1", example="10")
+    return number
+
+
+def parse_size(text: str) -> int:
+    """Return the bytes that ``text`` means: ``32MiB``, ``500kB``, ``65536``.
+
+    Raises:
+        UsageError: nothing, zero, a negative, an unknown unit, or digits that are not ASCII.
+
+    """
+    match = _SIZE.fullmatch(text.strip(" "))
+    if match is None:
+        raise UsageError(f"{text!r} is no size", example="32MiB, 500kB, 65536")
+    number = float(match.group(1)) * _BYTES[match.group(2)]
+    if not 1 <= number < 2**63:
+        raise UsageError(f"{text!r} is out of range", example="32MiB, 500kB, 65536")
+    return int(number)
+
+
+def format_size(size: int) -> str:
+    """Return ``size`` bytes as a person would type it: ``32MiB``, ``1.5KiB``, ``100B``."""
+    for unit in ("GiB", "MiB", "KiB"):
+        if size >= _BYTES[unit]:
+            return f"{size / _BYTES[unit]:.4g}{unit}"
+    return f"{size}B"

@@ -1,0 +1,1 @@
+"""What came back: next endpoint or return, and was it delivered? Pure."""

@@ -1,0 +1,179 @@
+"""`seqsend check` as an operator sees it, and as a CI job runs it."""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.support.certificates import Authority
+from tests.support.cli import seqsend
+from tests.support.neighbours import op_node
+from tests.support.nginx import Nginx
+from tests.support.node import Anvil
+from tests.support.servers import Replying, Silent, blackhole, dead
+from tests.support.terminal import on_a_terminal
+
+TERMINAL = dict(os.environ) | {"TERM": "xterm-256color"}
+DIAL = "--sequencer-dial-timeout=1s"
+
+
+def at(*urls: str) -> str:
+    return f"--rollup.sequencer-http={','.join(urls)}"
+
+
+@pytest.fixture(scope="module")
+def five(node: Anvil, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """A node, dropped SYNs, an nginx that answers 503, a node of another chain, an op-node."""
+    authority = Authority(tmp_path_factory.mktemp("authority"))
+    with ExitStack() as stack:
+        yield [
+            node.url,
+            stack.enter_context(blackhole()).url,
+            f"{stack.enter_context(Nginx(node.url, authority)).url}/503",
+            stack.enter_context(Anvil(chain_id=31338)).url,
+            stack.enter_context(Replying(op_node)).url,
+        ]
+
+
+def test_five_endpoints_at_once(five: list[str]) -> None:
+    run = seqsend("check", at(*five), DIAL, "--json")
+    found = run.diagnosis
+    assert (found["status"], run.code) == ("degraded", 8)
+    assert found["elapsed_ms"] <= 2000  # dial timeout + 1 s
+    assert (found["chain_ids"], found["max_lag"]) == ([31337, 31338], 0)
+    one, two, three, four, other = found["endpoints"]
+    assert [e["usable"] for e in found["endpoints"]] == [True, False, False, True, False]
+    assert (one["reason"], one["takes_transactions"]) == (None, "yes")
+    assert (two["phase"], two["hint"]) == (
+        "dial",
+        "packets are dropped on the way (firewall?), or the host is down",
+    )
+    assert (three["reason"], three["hint"]) == (
+        "HTTP 503",
+        "a proxy answers, and has no healthy node behind it",
+    )
+    assert four["reason"] == "chain id 31338, where endpoint 1 has 31337"
+    assert "op-node" in other["reason"]
+    assert "execution endpoint" in other["hint"]
+    assert run.err == ""
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_a_terminal_gets_what_fits_and_nothing_is_cut(five: list[str], columns: int) -> None:
+    seen = on_a_terminal(["check", at(*five), DIAL, "--count=5"], TERMINAL, columns=columns)
+    assert seen.code == 8
+    assert max(map(len, seen.screen)) <= columns
+    words = " ".join(" ".join(seen.screen).split())
+    for url in five:
+        assert url in words
+    for said in (
+        "no answer to the dial (dial timeout 1s)",
+        "chain id 31338, where endpoint 1 has 31337",
+        "✓ usable",
+        "≠ DIFFERS",
+        "✗ NOT USABLE",
+        "2 of 5 usable; chain ids differ: 31337, 31338 (degraded, ",
+        "5 answers: min ",
+    ):
+        assert said in words
+    assert "…" not in words
+    is_table = seen.screen[0].split()[:3] == ["#", "endpoint", "verdict"]
+    assert is_table == (columns == 200), seen.screen
+    rows = [line for line in seen.screen if re.match(r"[1-5]  ", line)]
+    assert len(rows) == 5
+
+
+def test_what_is_no_terminal_or_wants_none_gets_no_escapes(five: list[str]) -> None:
+    plain = seqsend("check", at(*five), DIAL)
+    assert (plain.code, plain.err) == (8, "")
+    assert plain.out.splitlines()[0] == f"1  usable      {five[0]}"
+    assert "\x1b" not in plain.out
+    for wish in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        seen = on_a_terminal(["check", at(*five), DIAL, "--count=3"], TERMINAL | wish)
+        assert "\x1b" not in seen.raw
+        assert "✗ NOT USABLE" in seen.raw
+    assert "\x1b[" in on_a_terminal(["check", at(*five[:1])], TERMINAL).raw
+
+
+def test_exit_codes_for_a_smoke_test(node: Anvil) -> None:
+    with dead() as nobody:
+        for urls, code, status in (
+            ([node.url], 0, "ok"),
+            ([nobody.url, node.url], 8, "degraded"),
+            ([nobody.url], 4, "unreachable"),
+        ):
+            run = seqsend("check", at(*urls), "--json")
+            assert (run.code, run.diagnosis["status"]) == (code, status)
+    wrong = seqsend("check", at(node.url), "--chain-id=0x1", "--json")
+    assert (wrong.code, wrong.diagnosis["endpoints"][0]["reason"]) == (
+        4,
+        "chain id 31337 instead of 1",
+    )
+    assert seqsend("check", at(node.url), "--chain-id=31337", "--max-lag=0").code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--count=0"], "--count: '0' is below 1"),
+        (["--count=many"], "--count: 'many' is no whole number; example: 10, 0x2105"),
+        (["--chain-id=-1"], "--chain-id: '-1' is negative"),
+        (["--max-lag=1.5"], "--max-lag: '1.5' is no whole number"),
+        (["--watch=2"], "--watch: '2' has no unit; example: 500ms"),
+        (["--rollup.sequencer-http=ftp://x"], "endpoint 1 'ftp://x'"),
+    ],
+)
+def test_wrong_input_is_named(words: list[str], said: str) -> None:
+    run = seqsend("check", at("http://127.0.0.1:1"), *words, "--json")
+    assert run.diagnosis["status"] == "usage"
+    assert said in run.diagnosis["error"]["message"]
+    assert "example: " in run.err
+
+
+def test_many_measurements_show_how_far_they_are(node: Anvil) -> None:
+    seen = on_a_terminal(["check", at(node.url), "--count=200"], TERMINAL)
+    assert "measuring" in seen.raw
+    assert "measuring" not in "\n".join(seen.screen)  # it is gone when it is done
+    assert "200 answers: " in "\n".join(seen.screen)
+    quiet = on_a_terminal(["check", at(node.url), "--count=200", "-q"], TERMINAL)
+    assert "measuring" not in quiet.raw
+    told = seqsend("check", at(node.url), "--count=3", "--json", "-v")
+    assert told.err.count("eth_chainId, HTTP 200") == 3
+    assert told.diagnosis["endpoints"][0]["answers"]["count"] == 3
+
+
+def test_watch_redraws_in_place_and_leaves_the_last_state(node: Anvil) -> None:
+    words = ["check", at(node.url), "--watch=50ms"]
+    seen = on_a_terminal(words, TERMINAL, interrupt_when=lambda raw: raw.count("last at") >= 3)
+    assert seen.code == 130
+    assert sum("1 of 1 usable" in line for line in seen.screen) == 1
+    assert sum(node.url in line for line in seen.screen) == 1
+    assert "Ctrl-C ends it" in seen.screen[-1]
+    assert "rror" not in seen.raw
+
+
+def test_watch_without_a_terminal_prints_every_look(node: Anvil) -> None:
+    plain = TERMINAL | {"NO_COLOR": "1"}
+    words = ["check", at(node.url), "--watch=20ms"]
+    lines = on_a_terminal(words, plain, interrupt_when=lambda raw: raw.count("(ok, ") >= 3)
+    assert lines.code == 130
+    assert len([line for line in lines.screen if line.startswith("== ")]) >= 3
+    documents = on_a_terminal(
+        [*words, "--json"], plain, columns=2000, interrupt_when=lambda raw: raw.count('"ok"') >= 3
+    )
+    assert all(json.loads(line)["status"] == "ok" for line in documents.screen)
+
+
+def test_ctrl_c_ends_it_at_once(tmp_path: Path) -> None:
+    with Silent() as silent:
+        seen = on_a_terminal(
+            ["-v", "check", at(silent.url), "--count=2"],
+            TERMINAL,
+            interrupt_when=lambda raw: "measuring" in raw,
+        )
+    assert seen.code == 130
+    assert "Traceback" not in seen.raw

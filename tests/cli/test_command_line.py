@@ -1,0 +1,266 @@
+"""Options before and after the subcommand, the environment, help, and colour."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from seqsend.version import __version__
+from tests.support.cli import seqsend
+from tests.support.node import Anvil
+from tests.support.servers import Replying, Silent, blackhole, dead, http, jsonrpc_result
+from tests.support.terminal import on_a_terminal
+
+ENV = dict(os.environ)
+
+
+def test_the_command_line_beats_the_environment_wherever_it_stands(node: Anvil) -> None:
+    environment = ENV | {"SEQSEND_SEQUENCER_HTTP": "http://127.0.0.1:1"}
+    option = f"--rollup.sequencer-http={node.url}"
+    for words in ([option, "rpc", "eth_chainId"], ["rpc", "eth_chainId", option]):
+        assert seqsend(*words, environment=environment).out == "0x7a69\n"
+    assert seqsend("rpc", "eth_chainId", environment=environment).code == 4
+    after_beats_before = ["--rollup.sequencer=http://127.0.0.1:1", "rpc", "eth_chainId", option]
+    assert seqsend(*after_beats_before, environment=environment).code == 0
+
+
+@pytest.mark.parametrize(
+    "alias",
+    [
+        "--rollup.sequencer-http",
+        "--rollup.sequencer",
+        "--rollup.sequencer-ws",
+        "--rollup.sequencerhttp",
+    ],
+)
+def test_every_alias_of_the_endpoint_list(node: Anvil, alias: str) -> None:
+    assert seqsend("rpc", "eth_chainId", alias, node.url).code == 0
+    assert seqsend(alias, node.url, "rpc", "eth_chainId").code == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "environment"),
+    [
+        (["--sequencer-dial-timeout=300ms"], {}),
+        (["--rollup.sequencer-dial-timeout=300ms"], {}),
+        ([], {"SEQSEND_DIAL_TIMEOUT": "300ms"}),
+        (["--sequencer-request-timeout=300ms"], {}),
+        (["--rollup.sequencer-request-timeout=300ms"], {}),
+        ([], {"SEQSEND_REQUEST_TIMEOUT": "300ms"}),
+        (["--deadline=300ms"], {}),
+        ([], {"SEQSEND_DEADLINE": "300ms"}),
+        (["--sequencer-request-timeout=300ms"], {"SEQSEND_REQUEST_TIMEOUT": "1h"}),
+    ],
+)
+def test_every_time_limit_is_kept(given: list[str], environment: dict[str, str]) -> None:
+    is_dial = "dial" in str((given, environment)).lower()
+    with blackhole() if is_dial else Silent() as server:
+        at = f"--rollup.sequencer-http={server.url}"
+        run = seqsend(*given, "rpc", "eth_chainId", at, "--json", environment=ENV | environment)
+    assert run.code in (4, 5)
+    assert 290 <= run.document["elapsed_ms"] <= 300 + 250
+
+
+def test_headers_from_both_places_are_sent_and_else_those_of_the_environment() -> None:
+    environment = ENV | {"SEQSEND_SEQUENCER_HEADERS": "X-One=from env with blanks\n\nX-Two=2\n"}
+    with Replying(lambda request: jsonrpc_result(request, 1)) as server:
+        at = f"--rollup.sequencer-http={server.url}"
+        name = "--rollup.sequencer-headers"
+        seqsend("rpc", "m", at, environment=environment)
+        seqsend(name, "X-One=a", "rpc", "m", at, name, "X-Three=c", environment=environment)
+        first, second = (request.headers for request in server.requests)
+    assert (first["X-One"], first["X-Two"]) == ("from env with blanks", "2")
+    assert (second["X-One"], second["X-Three"]) == ("a", "c")
+    assert "X-Two" not in second
+
+
+def test_max_response_size_is_kept() -> None:
+    with Replying(lambda request: jsonrpc_result(request, "x" * 5000)) as server:
+        at = f"--rollup.sequencer-http={server.url}"
+        assert seqsend("rpc", "m", at).code == 0
+        for run in (
+            seqsend("rpc", "m", at, "--max-response-size=4KiB", "--json"),
+            seqsend(
+                "rpc", "m", at, "--json", environment=ENV | {"SEQSEND_MAX_RESPONSE_SIZE": "4KiB"}
+            ),
+        ):
+            assert run.document["status"] == "unknown"
+            assert run.document["attempts"][0]["reason"] == "answer larger than 4KiB"
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "said"),
+    [
+        ([], {}, "no sequencer given"),
+        (["--rollup.sequencer-http=,"], {}, "no sequencer endpoint given"),
+        (["--rollup.sequencer-http=ftp://x"], {}, "endpoint 1 'ftp://x'"),
+        ([], {"SEQSEND_SEQUENCER_HTTP": "x"}, "endpoint 1 'x'"),
+        (["--sequencer-dial-timeout=5"], {}, "--sequencer-dial-timeout: '5' has no unit"),
+        (["--sequencer-request-timeout=0s"], {}, "--sequencer-request-timeout: '0s' is zero"),
+        (["--deadline=-1s"], {}, "--deadline: '-1s' is no duration"),
+        ([], {"SEQSEND_DIAL_TIMEOUT": "5M"}, "SEQSEND_DIAL_TIMEOUT: '5M' is no duration"),
+        (["--max-response-size=1TB"], {}, "--max-response-size: '1TB' is no size"),
+        (["--rollup.sequencer-headers=secret"], {}, "--rollup.sequencer-headers, number 1: "),
+        ([], {"SEQSEND_SEQUENCER_HEADERS": "A=1\nsecret"}, "SEQSEND_SEQUENCER_HEADERS, number 2"),
+        (
+            ["--rollup.sequencer-http=https://x", "--cacert=/nope"],
+            {},
+            "--cacert: /nope: no such file",
+        ),
+        (
+            ["--rollup.sequencer-http=https://x"],
+            {"SSL_CERT_FILE": "/dev/null"},
+            "SSL_CERT_FILE: /dev/null holds no",
+        ),
+    ],
+)
+def test_a_wrong_option_is_named_and_nothing_is_sent(
+    words: list[str], environment: dict[str, str], said: str
+) -> None:
+    given = (
+        words
+        if "http=" in str(words) or "HTTP" in str(environment)
+        else [
+            *words,
+            *(
+                ["--rollup.sequencer-http=http://127.0.0.1:1"]
+                if said != "no sequencer given"
+                else []
+            ),
+        ]
+    )
+    run = seqsend("rpc", "eth_chainId", "--json", *given, environment=ENV | environment)
+    assert run.document["status"] == "usage"
+    assert said in run.document["error"]["message"]
+    assert "; example: " in run.document["error"]["message"]
+    assert run.err == f"error: {run.document['error']['message']}\n"
+    assert "secret" not in run.out + run.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--rollup.sequencer-htp=http://u:secret@x", "rpc", "m"], "No such option"),
+        (["check", "http://u:secret@x"], "unexpected extra argument"),
+        (["http://u:secret@x"], "No such command"),
+        (["rpc", "m", "-1"], "No such option"),
+        (["rpc", "m", "--raw"], "requires an argument"),
+        (["rpc"], "Missing argument"),
+        (["rpc", "--json"], "Missing argument"),
+    ],
+)
+def test_words_that_are_not_understood_are_refused_without_secrets(
+    words: list[str], said: str
+) -> None:
+    run = seqsend(*words)
+    assert (run.code, run.out) == (2, "")
+    assert said in run.err
+    assert "--help says what it takes; example: seqsend " in run.err
+    assert "secret" not in run.err
+
+
+def test_alone_it_prints_help_and_exits_2() -> None:
+    run = seqsend()
+    assert run.code == 2
+    assert "Usage: seqsend [OPTIONS] COMMAND" in run.out + run.err
+
+
+def test_a_transaction_that_is_missing_is_said_in_one_line() -> None:
+    """As with ``seqsend send $tx`` where ``tx`` is empty: its log is no place for all the help."""
+    run = seqsend("send", environment=ENV | {"SEQSEND_SEQUENCER_HTTP": "http://127.0.0.1:1"})
+    assert (run.code, run.out) == (2, "")
+    assert re.fullmatch("error: no transaction given; example: .*\n", run.err)
+
+
+@pytest.mark.parametrize("words", [["--version"], ["-v", "--version"]])
+def test_the_version(words: list[str]) -> None:
+    run = seqsend(*words)
+    assert (run.code, run.out, run.err) == (0, f"seqsend {__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["send", "--help"], ["rpc", "--help"], ["check", "--help"]]
+)
+def test_help_is_whole_at_80_columns(words: list[str]) -> None:
+    run = seqsend(*words, environment=ENV | {"COLUMNS": "80"})
+    assert run.code == 0
+    assert "…" not in run.out.replace("0x02…", "")
+    assert max(map(len, run.out.splitlines())) <= 80
+    example = run.out.splitlines()[-1].strip()
+    assert re.fullmatch("seqsend (send|rpc|check) .*[^,-]", example)
+    assert "--rollup.sequencer-http URL[,URL...]" in run.out
+
+
+def test_quiet_silences_all_but_errors_and_verbose_tells_phases(node: Anvil) -> None:
+    with dead() as nobody:
+        at = f"--rollup.sequencer-http={nobody.url},{node.url}"
+        assert seqsend("rpc", "eth_chainId", at, "-q").err == ""
+        assert seqsend("rpc", "eth_chainId", at, "-qv").err == ""
+        told = seqsend("rpc", "eth_chainId", at, "-v").err
+    assert "eth_chainId, HTTP 200, delivered: yes; dial " in told
+    assert "answer " in told
+
+
+def test_colour_is_for_terminals_that_want_it(node: Anvil) -> None:
+    with dead() as nobody:
+        words = ["rpc", "eth_chainId", f"--rollup.sequencer-http={nobody.url},{node.url}"]
+        coloured = on_a_terminal(words, ENV | {"TERM": "xterm-256color"}).raw
+        assert "\x1b[" in coloured
+        assert "trying the next" in coloured
+        for environment in ({"TERM": "dumb"}, {"TERM": "xterm", "NO_COLOR": "1"}):
+            assert "\x1b" not in on_a_terminal(words, ENV | environment).raw
+        assert "\x1b" not in seqsend(*words, environment=ENV | {"TERM": "xterm"}).err
+
+
+def test_long_hex_is_never_wrapped_on_a_narrow_terminal() -> None:
+    with Replying(
+        http(
+            200,
+            json.dumps(
+                {"jsonrpc": "2.0", "id": 1, "error": {"code": 1, "message": "0x" + "ab" * 100}}
+            ).encode(),
+        )
+    ) as server:
+        shown = on_a_terminal(
+            ["rpc", "m", f"--rollup.sequencer-http={server.url}"],
+            ENV | {"TERM": "xterm-256color"},
+            columns=40,
+        ).raw
+    assert "0x" + "ab" * 100 in shown
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        ["--version"],
+        ["--show-completion", "fish"],
+        ["rpc", "eth_chainId"],
+        ["check"],
+        ["check", "--json"],
+        ["check", "--watch", "1h"],
+    ],
+)
+def test_a_full_or_closed_stdout_is_said_and_is_no_success(node: Anvil, words: list[str]) -> None:
+    environment = ENV | {"SEQSEND_SEQUENCER_HTTP": node.url}
+    command = [sys.executable, "-m", "seqsend", *words]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment, check=False
+        )
+    assert done.returncode == 1
+    assert re.match("error: .*stdout", done.stderr)
+    assert "defect" not in done.stderr
+    closed = subprocess.run(
+        ["sh", "-c", '"$@" >&-', "sh", *command],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    assert closed.returncode == (0 if words == ["--help"] else 1)
+    assert "defect" not in closed.stderr

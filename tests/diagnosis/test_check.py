@@ -1,0 +1,398 @@
+"""`seqsend.check`: what it finds out about each endpoint, and of all together."""
+
+import re
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
+
+import pytest
+
+import seqsend
+from seqsend import Diagnosis, EndpointReport, UsageError
+from seqsend.diagnosis.comparison import compared
+from seqsend.models import Attempt, Endpoint
+from tests.support import ws
+from tests.support.certificates import Authority, Kind
+from tests.support.neighbours import beacon, explorer, missing, node, op_node, sends_only
+from tests.support.node import Anvil
+from tests.support.servers import (
+    Closing,
+    Replying,
+    Request,
+    Silent,
+    StallingTLS,
+    blackhole,
+    dead,
+    http,
+    jsonrpc_error,
+    jsonrpc_result,
+)
+
+Answer = Callable[[Request], bytes]
+
+
+def look(url: str, **options: Any) -> EndpointReport:
+    """Return what is found out about one endpoint."""
+    (report,) = seqsend.check(url, **options).endpoints
+    return report
+
+
+def refusing(code: int, message: str, status: int = 200) -> Answer:
+    return lambda request: jsonrpc_error(request, code, message, status=status)
+
+
+def test_a_real_node(node: Anvil) -> None:
+    before = (node.rpc("txpool_status"), node.rpc("eth_blockNumber"))
+    diagnosis = seqsend.check(node.url)
+    assert (diagnosis.status, diagnosis.chain_ids, diagnosis.max_lag) == ("ok", (31337,), 0)
+    (report,) = diagnosis.endpoints
+    assert report.usable
+    assert report.takes_transactions == "yes"
+    assert (report.phase, report.reason) == (None, None)
+    assert report.chain_id == 31337
+    assert report.block_number == int(before[1], 16)
+    assert report.client_version is not None
+    assert report.client_version.startswith("anvil/")
+    assert {"dial", "send", "answer"} == set(report.timings)
+    assert report.answer is not None
+    assert (node.rpc("txpool_status"), node.rpc("eth_blockNumber")) == before
+
+
+def test_nothing_that_is_asked_changes_a_node(node: Anvil) -> None:
+    """Of all that is asked only one could: with a transaction that is none."""
+    asked: list[tuple[str, Any]] = []
+
+    def reply(request: Request) -> bytes:
+        asked.append((request.json["method"], request.json["params"]))
+        return jsonrpc_result(request, "0x1")
+
+    account = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
+    before = node.rpc("eth_getTransactionCount", account, "pending")
+    with Replying(reply) as server:
+        seqsend.check([server.url, node.url], count=3)
+    assert {method for method, _ in asked} <= {
+        "eth_chainId",
+        "eth_getBlockByNumber",
+        "eth_syncing",
+        "web3_clientVersion",
+        "eth_sendRawTransaction",
+    }
+    assert [p for method, p in asked if method == "eth_sendRawTransaction"] == [["0x"]]
+    assert node.rpc("eth_getTransactionCount", account, "pending") == before
+
+
+# What is said to an empty transaction, in each one's own words.
+PROBES: list[tuple[str, Answer, str, bool]] = [
+    ("geth, op-geth, nitro", refusing(-32000, "typed transaction too short"), "yes", True),
+    ("geth of old", refusing(-32000, "EOF"), "yes", True),
+    ("reth", refusing(-32602, "empty transaction data"), "yes", True),
+    ("anvil", refusing(-32602, "Empty transaction data"), "yes", True),
+    ("besu", refusing(-32602, "Invalid params"), "yes", True),
+    (
+        "besu, newer",
+        refusing(-32602, "Invalid transaction params (missing or incorrect)"),
+        "yes",
+        True,
+    ),
+    ("nethermind", refusing(-32010, "Invalid RLP."), "yes", True),
+    ("proxyd, listed", refusing(-32602, "typed transaction too short", 400), "yes", True),
+    ("proxyd, not listed", refusing(-32601, "rpc method is not whitelisted", 403), "no", False),
+    ("a read-only node", missing, "no", False),
+    ("a rate limit", refusing(-32016, "over rate limit", 429), "inconclusive", True),
+    ("a node that syncs", refusing(-32000, "node is syncing"), "inconclusive", True),
+    ("unknown words", refusing(-32000, "computer says no"), "inconclusive", True),
+    ("a proxy in trouble", lambda _request: http(502, b""), "inconclusive", True),
+    ("one that takes all", lambda r: jsonrpc_result(r, "0x" + "00" * 32), "inconclusive", True),
+]
+
+
+@pytest.mark.parametrize(
+    ("probe", "takes", "usable"), [p[1:] for p in PROBES], ids=[p[0] for p in PROBES]
+)
+def test_whether_it_takes_transactions(
+    probe: Answer,
+    takes: str,
+    usable: bool,  # noqa: FBT001
+) -> None:
+    with Replying(node(probe=probe)) as server:
+        report = look(server.url)
+    assert (report.takes_transactions, report.usable) == (takes, usable)
+    if takes == "inconclusive":
+        assert report.hint is not None
+        assert report.hint.startswith("whether it takes transactions cannot be told: ")
+
+
+def test_an_endpoint_that_serves_nothing_but_sending_is_usable() -> None:
+    with Replying(sends_only) as server:
+        report = look(server.url)
+    assert (report.usable, report.takes_transactions, report.chain_id) == (True, "yes", None)
+    assert report.hint == "it serves nothing but sending"
+
+
+GOOD = node(probe=refusing(-32000, "typed transaction too short"))
+SYNCING = {"currentBlock": "0x64", "highestBlock": "0x3e8"}
+WRONG: dict[str, tuple[Callable[[], AbstractContextManager[Any]], str, str, str]] = {
+    "nothing listens": (dead, "dial", "connection refused", "nothing listens on that port"),
+    "SYNs dropped": (blackhole, "dial", "no answer to the dial", "firewall?"),
+    "silent": (Silent, "answer", "no answer in time", "hangs or is overloaded"),
+    "closed": (
+        lambda: Closing(after="request", how="fin"),
+        "answer",
+        "connection closed",
+        "something closes connections",
+    ),
+    "TLS on an http port": (
+        lambda: Closing(after="request", how="fin", partial=b"\x15\x03\x01\x00\x02\x02\x46"),
+        "answer",
+        "the port wants https",
+        "write https://",
+    ),
+    "400 of a TLS port": (
+        lambda: Replying(http(400, b"The plain HTTP request was sent to HTTPS port")),
+        "answer",
+        "HTTP 400: the port wants https",
+        "write https://",
+    ),
+    "401": (lambda: Replying(http(401, b"")), "answer", "HTTP 401", "credentials?"),
+    "403": (lambda: Replying(http(403, b"")), "answer", "HTTP 403", "credentials?"),
+    "404": (lambda: Replying(http(404, b"")), "answer", "HTTP 404", "wrong path?"),
+    "405": (lambda: Replying(http(405, b"")), "answer", "HTTP 405", "takes no POST"),
+    "429": (lambda: Replying(http(429, b"")), "answer", "HTTP 429", "rate limited"),
+    "redirect": (
+        lambda: Replying(http(308, b"", {"Location": "https://seq.example/?key=secret"})),
+        "answer",
+        "HTTP 308 redirect to https://seq.example/?***, not followed",
+        "give the address that it points to",
+    ),
+    "503": (lambda: Replying(http(503, b"")), "answer", "HTTP 503", "no healthy node behind it"),
+    "504": (lambda: Replying(http(504, b"")), "answer", "HTTP 504", "the node behind it does not"),
+    "500": (lambda: Replying(http(500, b"")), "answer", "HTTP 500", "its log says more"),
+    "418": (lambda: Replying(http(418, b"")), "answer", "HTTP 418", "check host, port and path"),
+    "a web page": (lambda: Replying(explorer), "answer", "an HTML page", "block explorer"),
+    "something else": (
+        lambda: Replying(http(200, b"hello")),
+        "answer",
+        "not JSON",
+        "speaks no JSON-RPC",
+    ),
+    "an op-node": (lambda: Replying(op_node), "answer", "an op-node", "the execution endpoint"),
+    "a beacon node": (lambda: Replying(beacon), "answer", "HTTP 404", "a beacon (consensus) node"),
+    "JSON-RPC of another kind": (
+        lambda: Replying(missing),
+        "answer",
+        "neither eth_chainId nor how to send",
+        "the execution endpoint",
+    ),
+    "no quantity": (
+        lambda: Replying(lambda r: jsonrpc_result(r, {"id": 1})),
+        "answer",
+        "with no number",
+        "the execution endpoint",
+    ),
+    "syncing": (
+        lambda: Replying(node(probe=missing, others={"eth_syncing": SYNCING})),
+        "answer",
+        "takes no transactions",
+        "the sequencer's own address",
+    ),
+    "still syncing": (
+        lambda: Replying(
+            node(probe=refusing(-32602, "Invalid params"), others={"eth_syncing": SYNCING})
+        ),
+        "answer",
+        "still syncing (block 100 of 1000)",
+        "wait until it has synced",
+    ),
+    "an error of its own": (
+        lambda: Replying(refusing(-32000, "node is syncing")),
+        "answer",
+        "node is syncing (code -32000)",
+        "wait until it has synced",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_is_wrong_has_a_phase_a_reason_and_a_hint(what: str) -> None:
+    start, phase, reason, hint = WRONG[what]
+    with start() as server:
+        diagnosis = seqsend.check(server.url, dial_timeout=0.4, request_timeout=0.8)
+    (report,) = diagnosis.endpoints
+    assert not report.usable
+    assert report.phase == phase
+    assert reason in (report.reason or "")
+    assert hint in (report.hint or "")
+    assert diagnosis.status == "unreachable"
+    assert phase == "answer" or phase not in report.timings
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "hint"),
+    [
+        ("expired", r"its certificate expired on \d{4}-\d\d-\d\d"),
+        ("other host", "its certificate is for other.example"),
+        ("not yet", "clock"),
+        ("stranger", "--cacert"),
+        ("self-signed", "--cacert"),
+    ],
+)
+def test_a_certificate_that_is_refused(authority: Authority, kind: Kind, hint: str) -> None:
+    context = authority.context(kind)
+    with Replying(GOOD, tls=context) as server:
+        report = look(server.url.replace("http", "https"), cacert=authority.pem)
+        # A look at the certificate says nothing to the server.
+        assert server.requests == []
+    assert (report.phase, report.usable) == ("tls", False)
+    assert report.hint is not None
+    assert re.search(hint, report.hint)
+
+
+def test_tls_is_timed_and_its_end_is_told(authority: Authority) -> None:
+    with Replying(GOOD, tls=authority.context()) as server, StallingTLS() as stalling:
+        report = look(server.url.replace("http", "https"), cacert=authority.pem)
+        stalled = look(stalling.url.replace("http", "https"), dial_timeout=0.3)
+    assert report.usable
+    assert {"dial", "tls"} <= set(report.timings)
+    assert report.tls_expires is not None
+    assert 29 <= (report.tls_expires - time.time()) / 86_400 <= 30
+    assert stalled.phase == "tls"
+    assert "may not speak TLS" in (stalled.hint or "")
+
+
+def test_a_websocket(node: Anvil) -> None:
+    report = look(ws.as_ws(node.url))
+    assert (report.usable, report.takes_transactions) == (True, "yes")
+    with ws.refusing(503)() as url:
+        refused = look(url)
+    assert (refused.phase, refused.reason) == ("upgrade", "HTTP 503")
+
+
+@contextmanager
+def several(*answers: Answer) -> Iterator[list[str]]:
+    with ExitStack() as stack:
+        yield [stack.enter_context(Replying(answer)).url for answer in answers]
+
+
+def of_chain(chain: int, block: int) -> Answer:
+    head = {"number": hex(block), "timestamp": hex(int(time.time()))}
+    return node(
+        probe=refusing(-32602, "empty transaction data"),
+        others={"eth_chainId": hex(chain), "eth_getBlockByNumber": head},
+    )
+
+
+def test_chain_ids_that_differ() -> None:
+    with several(of_chain(1, 5), of_chain(10, 5), of_chain(10, 5)) as urls:
+        compared = seqsend.check(urls)
+        demanded = seqsend.check(urls, chain_id=1)
+        none = seqsend.check(urls, chain_id=2)
+    assert (compared.status, compared.chain_ids) == ("degraded", (1, 10))
+    assert [r.usable for r in compared.endpoints] == [True] * 3
+    assert compared.endpoints[0].reason == "chain id 1, where endpoint 2 has 10"
+    assert [r.usable for r in demanded.endpoints] == [True, False, False]
+    assert demanded.endpoints[1].reason == "chain id 10 instead of 1"
+    assert (demanded.status, none.status) == ("degraded", "unreachable")
+
+
+def test_heads_that_are_too_far_apart() -> None:
+    with several(of_chain(1, 100), of_chain(1, 89), of_chain(2, 5)) as urls:
+        strict = seqsend.check(urls[:2])
+        lax = seqsend.check(urls[:2], max_lag=11)
+        apart = seqsend.check(urls, max_lag=11)
+    assert (strict.status, strict.max_lag) == ("degraded", 11)
+    assert [r.reason for r in strict.endpoints] == [None, "11 blocks behind"]
+    assert strict.endpoints[1].usable
+    assert (lax.status, lax.max_lag) == ("ok", 11)
+    assert apart.max_lag == 11  # heads of other chains do not count
+
+
+def test_a_head_that_has_not_moved_is_told_and_no_failure() -> None:
+    with Replying(GOOD) as server:
+        diagnosis = seqsend.check(server.url)
+    assert diagnosis.status == "ok"
+    assert "its head has not moved for long" in (diagnosis.endpoints[0].hint or "")
+
+
+def test_endpoints_are_asked_side_by_side() -> None:
+    with ExitStack() as stack:
+        urls = [stack.enter_context(Silent()).url for _ in range(8)]
+        urls += [stack.enter_context(blackhole()).url for _ in range(4)]
+        diagnosis = seqsend.check(urls, dial_timeout=0.5, request_timeout=0.5)
+    assert diagnosis.elapsed <= 0.5 + 0.25 + 0.25  # the contract's, and twelve threads' start
+    assert len(diagnosis.endpoints) == 12
+
+
+def test_the_questions_to_one_endpoint_share_its_request_timeout() -> None:
+    def slow(request: Request) -> bytes:
+        if request.json["method"] != "eth_chainId":
+            server.wait(5)
+        return GOOD(request)
+
+    with Replying(slow) as server:
+        diagnosis = seqsend.check(server.url, request_timeout=0.5)
+    assert diagnosis.elapsed <= 0.5 + 0.25
+    (report,) = diagnosis.endpoints
+    assert (report.usable, report.chain_id, report.block_number) == (True, 31337, None)
+    assert report.takes_transactions == "inconclusive"
+
+
+def test_the_median_of_many_is_the_truth_and_lost_ones_are_counted() -> None:
+    truth: list[float] = []
+
+    def late(request: Request) -> bytes:
+        if request.json["method"] != "eth_chainId":
+            return GOOD(request)
+        came = time.monotonic()
+        server.wait(0.02)
+        truth.append(time.monotonic() - came)  # on a busy machine more than was asked for
+        return http(503, b"") if len(truth) % 10 == 0 else GOOD(request)
+
+    told: list[Attempt] = []
+    with Replying(late) as server:
+        report = look(server.url, count=50, observer=told.append)
+    assert report.samples is not None
+    assert (len(report.samples.answers), report.samples.lost) == (45, 5)
+    assert 0 <= report.samples.median - statistics.median(truth) <= 0.005
+    assert min(report.samples.answers) <= report.samples.median <= report.samples.p95
+    assert sum(a.method == "eth_chainId" for a in told) == 50
+    assert sum(a.outcome == "outage" for a in told) == 5
+
+
+def test_secrets_are_not_told_back() -> None:
+    key = "k3y" + "a" * 20
+
+    def echo(request: Request) -> bytes:
+        return node(probe=missing, others={"web3_clientVersion": f"at {request.path}"})(request)
+
+    with Replying(echo) as server:
+        report = look(f"{server.url}/{key}")
+    assert report.client_version == "at /***"
+    assert key not in repr(report)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"count": 0}, {"max_lag": -1}, {"dial_timeout": 0}, {"endpoints": ""}]
+)
+def test_wrong_arguments(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="example: "):
+        seqsend.check(**({"endpoints": "http://seq1"} | wrong))
+
+
+def report_of(index: int, chain_id: int | None, block: int | None) -> EndpointReport:
+    endpoint = Endpoint(index, 9, f"http://{index}", f"http://{index}")
+    return EndpointReport(endpoint, usable=True, chain_id=chain_id, block_number=block)
+
+
+def test_what_is_not_known_is_not_compared() -> None:
+    reports = [report_of(1, None, None), report_of(2, 1, None), report_of(3, 1, 7)]
+    judged = compared(reports, None, 0)
+    assert [r.reason for r in judged] == [None] * 3
+    assert Diagnosis(judged, 0.1).max_lag == 0
+    assert Diagnosis(tuple(reports[:2]), 0.1).max_lag is None

@@ -1,0 +1,290 @@
+"""The failover loop, over a transport that only answers: its order, its end, its memory."""
+
+import itertools
+import threading
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqsend.endpoints import parse_endpoints
+from seqsend.errors import CallError, DeliveryUnknown, EndpointFailure, Rejected, Unreachable
+from seqsend.failover.loop import Failover
+from seqsend.failover.requester import Observer, Requester, Timeouts
+from seqsend.jsonrpc import Call
+from seqsend.models import Endpoint, Event, Preference, Preferred, Reply
+from seqsend.transports.base import Exchange
+
+RESULT = b'{"jsonrpc":"2.0","id":%d,"result":"0x1"}'
+VERDICT = b'{"jsonrpc":"2.0","id":%d,"error":{"code":-32000,"message":"nonce too low"}}'
+
+Outcomes = dict[int, str]
+
+
+class Scripted:
+    """A transport whose endpoints do as they are told: the loop is what is tested here."""
+
+    def __init__(self, outcomes: Outcomes) -> None:
+        self.outcomes = outcomes
+        self.bodies: list[bytes] = []
+        self._of_this_thread = threading.local()
+
+    @property
+    def asked(self) -> list[int]:
+        """Who was asked by this thread, in order."""
+        found: list[int] = self._of_this_thread.__dict__.setdefault("asked", [])
+        return found
+
+    def exchange(self, endpoint: Endpoint, body: bytes, exchange: Exchange) -> Reply:
+        self.asked.append(endpoint.index)
+        self.bodies.append(body)
+        outcome = self.outcomes[endpoint.index]
+        if outcome == "refused":
+            raise EndpointFailure("connection refused")
+        exchange.enter("answer")
+        exchange.written = True
+        if outcome == "silent":
+            raise EndpointFailure("no answer in time")
+        if outcome == "interrupt":
+            raise KeyboardInterrupt
+        request_id = int(body.split(b'"id":')[1].split(b",")[0])
+        return Reply(200, (RESULT if outcome == "result" else VERDICT) % request_id)
+
+    def close(self) -> None:
+        raise AssertionError
+
+
+def _failover(
+    outcomes: Outcomes,
+    *,
+    total: float | None = None,
+    failback_after: float | None = None,
+    begin_at: Preference | None = None,
+    observer: Observer | None = None,
+) -> tuple[Failover, Scripted]:
+    transport = Scripted(outcomes)
+    endpoints = parse_endpoints([f"http://seq{i}" for i in sorted(outcomes)])
+    limits = Timeouts(total=total)
+    requester = Requester(transport, limits, observer=observer)
+    return Failover(
+        endpoints, requester, failback_after=failback_after, begin_at=begin_at
+    ), transport
+
+
+def _end(failover: Failover, method: str = "eth_chainId", *, retry_unsafe: bool = False) -> str:
+    try:
+        failover.call(Call(method, []), retry_unsafe=retry_unsafe)
+    except CallError as error:
+        return error.status
+    return "ok"
+
+
+def _model(
+    outcomes: Outcomes, preferred: int, method: str, *, retry_unsafe: bool = False
+) -> tuple[str, list[int], int]:
+    """What the contract says of one call: how it ends, whom it asks, who is preferred then."""
+    count = len(outcomes)
+    asked: list[int] = []
+    maybe = False
+    for step in range(count):
+        index = (preferred - 1 + step) % count + 1
+        asked.append(index)
+        outcome = outcomes[index]
+        if outcome in ("result", "verdict"):
+            untrusted = maybe and method == "eth_sendRawTransaction"
+            refused = "unknown" if untrusted else "rejected"
+            return "ok" if outcome == "result" else refused, asked, index
+        maybe = maybe or outcome == "silent"
+        if maybe and method == "eth_sendTransaction" and not retry_unsafe:
+            return "unknown", asked, preferred
+    return "unknown" if maybe else "unreachable", asked, preferred
+
+
+_OUTCOMES = st.sampled_from(["refused", "silent", "result", "verdict"])
+
+
+@given(
+    count=st.integers(1, 5),
+    data=st.data(),
+    method=st.sampled_from(["eth_chainId", "eth_sendRawTransaction", "eth_sendTransaction"]),
+    retry_unsafe=st.booleans(),
+)
+def test_asks_and_ends_as_the_contract_says(
+    count: int,
+    data: st.DataObject,
+    method: str,
+    retry_unsafe: bool,  # noqa: FBT001
+) -> None:
+    one = st.fixed_dictionaries(dict.fromkeys(range(1, count + 1), _OUTCOMES))
+    sequence = data.draw(st.lists(one, min_size=1, max_size=6))
+    failover, transport = _failover(sequence[0])
+    preferred = 1
+    for outcomes in sequence:
+        transport.outcomes = outcomes
+        transport.asked.clear()
+        end, asked, preferred = _model(outcomes, preferred, method, retry_unsafe=retry_unsafe)
+        assert _end(failover, method, retry_unsafe=retry_unsafe) == end
+        assert transport.asked == asked
+        assert failover.preferred.index == preferred
+
+
+@given(
+    count=st.integers(1, 4),
+    threads=st.integers(1, 8),
+    data=st.data(),
+    method=st.sampled_from(["eth_chainId", "eth_sendRawTransaction", "eth_sendTransaction"]),
+)
+def test_any_number_of_threads_keep_to_the_same_model(
+    count: int, threads: int, data: st.DataObject, method: str
+) -> None:
+    """Each call starts at an endpoint that was preferred for a while, and goes on as if alone."""
+    one = st.fixed_dictionaries(dict.fromkeys(range(1, count + 1), _OUTCOMES))
+    failover, transport = _failover(dict.fromkeys(range(1, count + 1), "refused"))
+    for outcomes in data.draw(st.lists(one, min_size=1, max_size=3)):
+        transport.outcomes = outcomes
+        preferred = {failover.preferred.index}
+        while not (then := {_model(outcomes, p, method)[2] for p in preferred}) <= preferred:
+            preferred |= then
+        allowed = [_model(outcomes, p, method)[:2] for p in preferred]
+        start = threading.Barrier(threads)
+        seen: list[tuple[str, list[int]]] = []
+
+        def call_twice(start: threading.Barrier = start, seen: Any = seen) -> None:
+            start.wait()
+            for _ in range(2):
+                transport.asked.clear()
+                end = _end(failover, method)
+                seen.append((end, list(transport.asked)))
+
+        running = [threading.Thread(target=call_twice) for _ in range(threads)]
+        for thread in running:
+            thread.start()
+        for thread in running:
+            thread.join()
+        assert len(seen) == 2 * threads
+        assert [call for call in seen if call not in allowed] == []
+        assert failover.preferred.index in preferred
+
+
+def test_every_endpoint_gets_the_same_bytes_and_every_attempt_is_told() -> None:
+    told: list[Event] = []
+    failover, transport = _failover({1: "refused", 2: "silent", 3: "result"}, observer=told.append)
+    answer = failover.call(Call("eth_chainId", []))
+    assert len(set(transport.bodies)) == 1
+    *attempts, preferred = told
+    assert answer.attempts == tuple(attempts)
+    assert preferred == Preferred(answer.endpoint)
+    assert [(a.outcome, a.delivered) for a in answer.attempts] == [
+        ("failover", "no"),
+        ("failover", "unknown"),
+        ("answered", "yes"),
+    ]
+    assert (answer.failovers, answer.endpoint.index) == (2, 3)
+
+
+def test_the_error_lists_every_attempt_in_order() -> None:
+    failover, _ = _failover({1: "refused", 2: "silent"})
+    with pytest.raises(DeliveryUnknown) as caught:
+        failover.call(Call("eth_chainId", []))
+    assert str(caught.value).splitlines()[1:] == [
+        "  endpoint 1 of 2 http://seq1: connection refused",
+        "  endpoint 2 of 2 http://seq2: no answer in time",
+    ]
+    assert [a.outcome for a in caught.value.attempts] == ["failover", "outage"]
+    assert caught.value.delivered == "unknown"
+
+
+def test_a_verdict_carries_the_error_unchanged() -> None:
+    failover, _ = _failover({1: "refused", 2: "verdict", 3: "result"})
+    with pytest.raises(Rejected) as caught:
+        failover.call(Call("eth_sendRawTransaction", []))
+    error = caught.value
+    assert (error.code, error.message, error.data) == (-32000, "nonce too low", None)
+    assert [a.endpoint.index for a in error.attempts] == [1, 2]
+    assert failover.preferred.index == 2
+
+
+def test_says_why_it_stopped_before_the_last_endpoint() -> None:
+    failover, _ = _failover({1: "silent", 2: "result", 3: "result"})
+    with pytest.raises(DeliveryUnknown, match=r"could do it twice; endpoints 2, 3 not tried"):
+        failover.call(Call("eth_sendTransaction", []))
+    failover, transport = _failover({1: "refused", 2: "result"}, total=1e-9)
+    with pytest.raises(Unreachable, match=r"deadline .* passed; endpoint 2 not tried"):
+        failover.call(Call("eth_chainId", []))
+    assert transport.asked == [1]
+
+
+def test_fails_back_to_endpoint_1_only_once_the_time_has_passed() -> None:
+    failover, transport = _failover({1: "refused", 2: "result"}, failback_after=3600)
+    assert [_end(failover), _end(failover)] == ["ok", "ok"]
+    assert transport.asked == [1, 2, 2]
+    failover, transport = _failover({1: "refused", 2: "result"}, failback_after=1e-9)
+    assert [_end(failover), _end(failover)] == ["ok", "ok"]
+    assert transport.asked == [1, 2, 1, 2]
+    transport.outcomes[1] = "result"
+    assert [_end(failover), _end(failover)] == ["ok", "ok"]
+    assert transport.asked[4:] == [1, 1]
+    assert failover.preferred.index == 1
+
+
+def test_steady_traffic_does_not_put_off_the_failback(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("seqsend.failover.loop.time.monotonic", lambda: now[0])
+    failover, transport = _failover({1: "refused", 2: "result"}, failback_after=10)
+    for second in (0.0, 4.0, 8.0, 12.0):
+        now[0] = second
+        assert _end(failover) == "ok"
+    assert transport.asked == [1, 2, 2, 2, 1, 2]
+
+
+def test_begins_where_an_earlier_run_left_off_and_falls_back_by_its_age() -> None:
+    told: list[Event] = []
+    outcomes: Outcomes = {1: "result", 2: "result", 3: "refused"}
+    for age, asked in ((9.0, [2, 2]), (11.0, [1, 1])):
+        told.clear()
+        failover, transport = _failover(
+            outcomes, failback_after=10, begin_at=Preference(2, age), observer=told.append
+        )
+        assert failover.preferred.index == asked[0]
+        assert [_end(failover), _end(failover)] == ["ok", "ok"]
+        assert transport.asked == asked
+        # That endpoint 1 is the first again is told once, when it has answered.
+        changes = [event for event in told if isinstance(event, Preferred)]
+        assert [c.endpoint.index for c in changes] == ([1] if asked[0] == 1 else [])
+
+
+def test_an_observer_that_fails_stops_nothing() -> None:
+    def fail(_event: Event) -> None:
+        raise BrokenPipeError
+
+    failover, _ = _failover({1: "refused", 2: "result"}, observer=fail)
+    assert _end(failover) == "ok"
+
+
+def test_an_interrupted_attempt_is_told_before_the_interrupt_goes_on() -> None:
+    told: list[Any] = []
+    failover, _ = _failover({1: "refused", 2: "interrupt"}, observer=told.append)
+    with pytest.raises(KeyboardInterrupt):
+        failover.call(Call("eth_sendRawTransaction", []))
+    assert [(a.outcome, a.delivered) for a in told] == [
+        ("failover", "no"),
+        ("interrupted", "unknown"),
+    ]
+
+
+def test_threads_share_the_preferred_endpoint() -> None:
+    failover, transport = _failover({1: "refused", 2: "refused", 3: "result"})
+    ends: list[str] = []
+    threads = [threading.Thread(target=lambda: ends.append(_end(failover))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ends == ["ok"] * 8
+    assert failover.preferred.index == 3
+    assert _end(failover) == "ok"
+    assert transport.asked == [3]
+    ids = [body.split(b'"id":')[1] for body in transport.bodies]
+    assert len(set(ids)) == 9  # one a call, the same for all its endpoints
+    assert all(len(list(group)) <= 3 for _, group in itertools.groupby(sorted(ids)))

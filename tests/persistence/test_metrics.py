@@ -1,0 +1,275 @@
+"""What is counted, and what becomes of the file it is counted in."""
+
+import fcntl
+import json
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqsend import Rejected, SequencerClient
+from seqsend.errors import PersistenceError
+from seqsend.persistence.metrics import _BUCKETS, Metrics, _format, _parse
+from tests.conftest import FreshTx
+from tests.support.cli import read_line, seqsend, start
+from tests.support.moments import is_asleep, until
+from tests.support.node import Anvil
+from tests.support.prometheus import Values, read_metrics
+from tests.support.servers import Replying, Silent, dead, jsonrpc_error
+from tests.support.wallet import Wallet
+
+
+def _plain(values: Values) -> Mapping[str, float]:
+    """Return the samples that have no labels, without the prefix that all have."""
+    return {name.removeprefix("seqsend_"): v for (name, labels), v in values.items() if not labels}
+
+
+def _attempts(values: Values) -> dict[tuple[str, ...], float]:
+    return {
+        tuple(value for _, value in labels): count
+        for (name, labels), count in values.items()
+        if name == "seqsend_attempts_total"
+    }
+
+
+def test_counts_add_up_over_runs(tmp_path: Path, node: Anvil, fresh_tx: FreshTx) -> None:
+    path = tmp_path / "seqsend.prom"
+    kept = f"--metrics-file={path}"
+    signed = fresh_tx()
+    with dead() as nobody:
+        at = f"--rollup.sequencer={nobody.url},{node.url}"
+        assert seqsend("send", signed.raw, at, kept).code == 0
+        assert seqsend("send", signed.raw, at, kept).code == 0  # known, by a look-up
+        assert seqsend("rpc", "eth_noSuchMethod", at, kept).code == 3
+        assert seqsend("rpc", "eth_chainId", f"--rollup.sequencer={nobody.url}", kept).code == 4
+        assert seqsend("send", "0x", at, kept).code == 2  # no call at all
+    found = read_metrics(path)
+    plain = _plain(found)
+    assert {k: v for k, v in plain.items() if k.endswith("_total")} == {
+        "calls_total": 4,
+        "successes_total": 2,
+        "failures_total": 2,
+        "failovers_total": 3,
+    }
+    assert _attempts(found) == {
+        ("1", "failover", "dial"): 3,
+        ("1", "outage", "dial"): 1,
+        ("2", "answered", "answer"): 1,
+        ("2", "verdict", "answer"): 2,
+        ("2", "found", "answer"): 1,
+    }
+    assert plain["preferred_endpoint"] == 1  # by the last run
+    assert plain["forward_latency_seconds_count"] == 2
+    assert 0 < plain["forward_latency_seconds_sum"] < 20
+    assert found["seqsend_forward_latency_seconds_bucket", (("le", "+Inf"),)] == 2
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert [p.name for p in tmp_path.iterdir()] == ["seqsend.prom"]
+
+
+def test_each_of_many_is_a_call_also_in_a_batch_and_a_receipt_is_none(
+    tmp_path: Path, wallet: Wallet
+) -> None:
+    path = tmp_path / "seqsend.prom"
+    with Anvil() as node:
+        raws = [wallet.sign(2, nonce=nonce).raw for nonce in range(5)]
+        words = (f"--rollup.sequencer={node.url}", f"--metrics-file={path}", "--wait")
+        assert seqsend("send", *raws, "--batch-size=3", *words).code == 0
+        assert seqsend("send", *raws, *words).code == 0
+    found = _plain(read_metrics(path))
+    assert (found["calls_total"], found["successes_total"]) == (10, 10)
+    assert found["forward_latency_seconds_count"] == 10
+
+
+def test_check_leaves_what_it_found_and_nothing_of_what_it_found_before(
+    tmp_path: Path, node: Anvil
+) -> None:
+    path = tmp_path / "seqsend.prom"
+    with dead() as nobody:
+        words = ("check", f"--metrics-file={path}")
+        assert seqsend(*words, f"--rollup.sequencer={node.url},{nobody.url}").code == 8
+        both = read_metrics(path)
+        assert seqsend(*words, f"--rollup.sequencer={nobody.url}").code == 4
+    one, two = (("endpoint", "1"),), (("endpoint", "2"),)
+    assert (both["seqsend_endpoint_usable", one], both["seqsend_endpoint_usable", two]) == (1, 0)
+    assert 0 < both["seqsend_endpoint_answer_seconds", one] < 10
+    assert both["seqsend_endpoint_block_number", one] >= 0
+    assert ("seqsend_endpoint_answer_seconds", two) not in both
+    after = read_metrics(path)
+    of_check = {key: value for key, value in after.items() if "endpoint_" in key[0]}
+    assert of_check == {("seqsend_endpoint_usable", one): 0}
+    # What only calls have would be there twice for a node_exporter that reads a file of calls, too.
+    assert {name for name, _ in after} == {"seqsend_endpoint_usable"}
+
+
+def test_fifty_runs_at_once_with_the_same_files(tmp_path: Path, node: Anvil) -> None:
+    path, state = tmp_path / "seqsend.prom", tmp_path / "state"
+    with dead() as nobody:
+        words = [
+            *("rpc", "eth_chainId"),
+            f"--rollup.sequencer={nobody.url},{node.url}",
+            f"--metrics-file={path}",
+            f"--state-file={state}",
+        ]
+        # Slowly: beside this, other tests look at the clock.
+        runs = [start(*words, within=("nice", "-n", "19")) for _ in range(50)]
+        ends = [(*run.communicate(timeout=55), run.returncode) for run in runs]
+    assert [(out, code) for out, _, code in ends] == [("0x7a69\n", 0)] * 50
+    assert not [err for _, err, _ in ends if "warning" in err]
+    found = read_metrics(path)
+    plain = _plain(found)
+    assert (plain["calls_total"], plain["successes_total"], plain["failures_total"]) == (50, 50, 0)
+    answered, failed = ("2", "answered", "answer"), ("1", "failover", "dial")
+    assert _attempts(found) == {answered: 50, failed: plain["failovers_total"]}
+    (entry,) = json.loads(state.read_text())["lists"].values()
+    assert entry["preferred"] == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("node_load1 0.5\n", "node_load1"),
+        ("<html>", "text format"),
+        ("# TYPE seqsend_calls_total counter\nseqsend_calls_total NaN\n", "not as seqsend"),
+        ("# TYPE seqsend_calls_total counter\nseqsend_calls_total -1\n", "not as seqsend"),
+        ("# TYPE seqsend_calls_total gauge\nseqsend_calls_total 1\n", "no metric of seqsend"),
+        ('# TYPE seqsend_calls_total counter\nseqsend_calls_total{a="b"} 1\n', "not as seqsend"),
+        ("# TYPE seqsend_calls_total counter\nseqsend_calls_total 1", "a part"),
+        ("# TYPE seqsend_calls_total counter\nseqsend_calls_total 1\n", "a part"),
+    ],
+)
+def test_a_file_that_is_not_understood_is_left_with_a_word_and_stops_nothing(
+    text: str, why: str, tmp_path: Path, node: Anvil
+) -> None:
+    path = tmp_path / "seqsend.prom"
+    path.write_text(text)
+    run = seqsend("rpc", "eth_chainId", f"--rollup.sequencer={node.url}", f"--metrics-file={path}")
+    assert (run.code, run.out) == (0, "0x7a69\n")
+    assert run.err.count("warning: ") == 1
+    assert "; nothing is counted there until it is mended or removed\n" in run.err
+    assert f"warning: --metrics-file {path}: " in run.err
+    assert why in run.err
+    assert path.read_text() == text
+
+
+def test_a_histogram_with_other_buckets_is_not_added_to(tmp_path: Path) -> None:
+    name = "seqsend_forward_latency_seconds"
+    ours = _format({(f"{name}_sum", ()): 1.0} | {(f"{name}_bucket", (b,)): 1.0 for b in _BUCKETS})
+    assert _parse(ours)[f"{name}_bucket", ("0.5",)] == 1
+    with pytest.raises(PersistenceError, match="other buckets"):
+        _parse(ours.replace('le="0.5"', 'le="0.6"'))
+
+
+SAMPLES = st.dictionaries(
+    st.sampled_from(
+        [f"seqsend_{name}_total" for name in ("calls", "successes", "failures", "failovers")]
+    ),
+    st.integers(0, 2**53).map(float),
+    min_size=4,
+)
+
+
+@given(SAMPLES, st.data())
+def test_every_part_of_a_file_is_known_for_one(samples: dict[str, float], data: Any) -> None:
+    whole = _format({(name, ()): value for name, value in samples.items()})
+    assert _parse(whole) == {(name, ()): value for name, value in samples.items()}
+    part = whole[: data.draw(st.integers(1, len(whole) - 1))]
+    with pytest.raises(PersistenceError):
+        _parse(part)
+
+
+def test_a_link_is_not_written_through(tmp_path: Path, node: Anvil) -> None:
+    target, path = tmp_path / "target", tmp_path / "seqsend.prom"
+    path.symlink_to(target)
+    at = f"--rollup.sequencer={node.url}"
+    run = seqsend("rpc", "eth_chainId", at, f"--metrics-file={path}", f"--state-file={path}")
+    assert (run.code, run.out) == (0, "0x7a69\n")
+    assert run.err.count("symbolic link") == 2
+    assert not target.exists()
+    assert path.is_symlink()
+    quiet = seqsend("rpc", "eth_chainId", at, f"--metrics-file={path}", "-q")
+    assert (quiet.code, quiet.err) == (0, "")
+
+
+def test_a_name_that_no_collector_reads_is_refused(node: Anvil) -> None:
+    at = f"--rollup.sequencer={node.url}"
+    run = seqsend("rpc", "eth_chainId", at, environment={"SEQSEND_METRICS_FILE": "metrics.txt"})
+    assert run.code == 2
+    assert "SEQSEND_METRICS_FILE: 'metrics.txt' does not end in .prom" in run.err
+
+
+def test_what_was_counted_is_kept_until_it_can_be_written(tmp_path: Path, node: Anvil) -> None:
+    path = tmp_path / "seqsend.prom"
+    path.mkdir()
+    metrics = Metrics(str(path))
+    with SequencerClient(node.url, observer=metrics) as client:
+        client.request("eth_chainId")
+        with pytest.raises(PersistenceError):
+            metrics.save(patience=1)
+        path.rmdir()
+        with pytest.raises(Rejected):
+            client.request("eth_noSuchMethod")
+    metrics.save(patience=1)
+    written = path.stat().st_ino
+    metrics.save(patience=1)  # nothing is counted twice, nor written
+    assert path.stat().st_ino == written
+    found = _plain(read_metrics(path))
+    assert (found["calls_total"], found["successes_total"], found["failures_total"]) == (2, 1, 1)
+
+
+def test_a_run_that_is_interrupted_is_counted(tmp_path: Path) -> None:
+    path = tmp_path / "seqsend.prom"
+    with Silent() as silent:
+        at = f"--rollup.sequencer={silent.url}"
+        process = start("rpc", "eth_chainId", at, f"--metrics-file={path}")
+        until(lambda: silent.requests and is_asleep(process))
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+    assert process.returncode == 130
+    found = read_metrics(path)
+    assert (_plain(found)["calls_total"], _plain(found)["failures_total"]) == (1, 1)
+    assert _attempts(found) == {("1", "interrupted", "answer"): 1}
+
+
+def test_each_look_of_a_watch_is_written_down(tmp_path: Path, node: Anvil) -> None:
+    path = tmp_path / "seqsend.prom"
+    at = f"--rollup.sequencer={node.url}"
+    process = start("check", "--watch=50ms", "-q", at, f"--metrics-file={path}")
+    until(path.exists, within=20)
+    written = path.stat().st_ino
+    until(lambda: path.stat().st_ino != written)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert read_metrics(path)["seqsend_endpoint_usable", (("endpoint", "1"),)] == 1
+
+
+def test_ctrl_c_ends_a_watch_also_while_it_is_written_down(tmp_path: Path, node: Anvil) -> None:
+    at = f"--rollup.sequencer={node.url}"
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)  # another run is writing
+    process = start("check", "--watch=50ms", at, f"--metrics-file={tmp_path / 'seqsend.prom'}")
+    read_line(process)  # shown; and then written down
+    until(lambda: is_asleep(process))
+    process.send_signal(signal.SIGINT)
+    os.close(descriptor)
+    process.communicate(timeout=20)
+    assert process.returncode == 130
+
+
+def test_no_secret_is_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "seqsend.prom"
+
+    def quote(request: Any) -> bytes:
+        return jsonrpc_error(request, -32000, f"at {request.path} {request.headers}")
+
+    with Replying(quote) as server:
+        url = f"http://user:hunter2@127.0.0.1:{server.port}/v2/0123456789abcdef0123?key=s3cret"
+        files = (f"--metrics-file={path}", f"--state-file={tmp_path / 'state'}")
+        seqsend("rpc", "eth_chainId", f"--rollup.sequencer={url},{url}2", *files)
+    text = path.read_text()
+    assert not [s for s in ("hunter2", "0123456789abcdef", "s3cret", "127.0.0.1") if s in text]

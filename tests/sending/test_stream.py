@@ -1,0 +1,152 @@
+"""Many transactions: every line is accounted for, once and in its order."""
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqsend.cli.line_reader import LineReader
+from seqsend.errors import CallError, Interrupted, Rejected, Unreachable
+from seqsend.models import Endpoint, Sent
+from seqsend.sending.stream import Ended, Line, Stream
+from seqsend.sending.transaction import RawTransaction
+from tests.support.wallet import Wallet
+
+ENDPOINT = Endpoint(1, 1, "http://a", "http://a")
+SIGNED = [Wallet(0).sign(2, nonce=nonce) for nonce in range(12)]
+BAD = "0x1234"
+
+
+class Scripted:
+    """Ends each transaction as it is told to; `interrupt` is Ctrl-C while it is sent."""
+
+    def __init__(self, ends: list[str]) -> None:
+        self.ends = iter(ends)
+        self.sent: list[str] = []
+        self.groups: list[int] = []
+
+    def __call__(self, group: Sequence[RawTransaction]) -> list[Sent | CallError]:
+        self.groups.append(len(group))
+        found: list[Sent | CallError] = []
+        for transaction in group:
+            end = next(self.ends)
+            if end == "interrupt":
+                raise Interrupted
+            self.sent.append(transaction.hash)
+            found.append(
+                Sent(transaction.hash, "accepted", ENDPOINT, (), 0.0)
+                if end == "good"
+                else (Rejected if end == "rejected" else Unreachable)("m", (), 0.0)
+            )
+        return found
+
+
+_KINDS = st.sampled_from(["good", "good", "good", "rejected", "unreachable", "bad line"])
+
+
+@given(
+    kinds=st.lists(_KINDS, max_size=12),
+    size=st.integers(1, 5),
+    keep_going=st.booleans(),
+)
+def test_every_line_has_one_end_in_its_order(
+    kinds: list[str],
+    size: int,
+    keep_going: bool,  # noqa: FBT001
+) -> None:
+    submit = Scripted([kind for kind in kinds if kind != "bad line"])
+    stream = Stream(submit, size=size, keep_going=keep_going)
+    texts = [BAD if k == "bad line" else SIGNED[i].raw for i, k in enumerate(kinds)]
+    ended = list(stream.run(Line(i, t) for i, t in enumerate(texts, start=1)))
+    assert [e.line for e in ended] == list(range(1, len(kinds) + 1))
+    words = {"good": "accepted", "bad line": "usage"}
+    bad = [i for i, kind in enumerate(kinds) if kind != "good"]
+    stopped = bad[0] if bad and not keep_going else len(kinds)
+    for i, (end, kind) in enumerate(zip(ended, kinds, strict=True)):
+        assert end.hash == (None if kind == "bad line" else SIGNED[i].hash)
+        told = words.get(kind, kind)
+        if i <= stopped:
+            assert end.status == told
+        else:
+            # Of the group in which the run stopped the rest had been sent along.
+            assert end.status in (("not_sent", told) if i < stopped + size else ("not_sent",))
+    # What is told to be sent was sent, and nothing else was.
+    told_sent = [e.hash for e in ended if e.status not in ("usage", "not_sent")]
+    assert told_sent == submit.sent
+    assert max(submit.groups, default=0) <= size
+
+
+@given(
+    before=st.integers(0, 5), after=st.integers(0, 4), size=st.integers(1, 3), inside=st.booleans()
+)
+def test_ctrl_c_loses_no_line(before: int, after: int, size: int, inside: bool) -> None:  # noqa: FBT001
+    """While one is sent, or while the next line is read."""
+    total = before + after + 1
+    ends = ["good"] * before + (["interrupt"] if inside else ["good"]) + ["good"] * after
+    stream = Stream(Scripted(ends), size=size)
+    lines = iter([Line(i + 1, SIGNED[i].raw) for i in range(total)])
+
+    def read() -> Iterator[Line]:
+        for line in lines:
+            yield line
+            if not inside and line.number == before + 1:
+                raise KeyboardInterrupt
+
+    ended: list[Ended] = []
+    with pytest.raises(KeyboardInterrupt):
+        ended.extend(stream.run(read()))  # which keeps what came before
+    stream.stop()
+    ended += [stream.not_sent(line) for line in lines]
+    assert [e.line for e in ended] == list(range(1, total + 1))
+    statuses = [e.status for e in ended]
+    assert set(statuses) <= {"accepted", "interrupted", "not_sent"}
+    assert ("interrupted" in statuses) == inside
+    assert statuses == sorted(statuses)  # accepted, then interrupted, then not sent
+
+
+def lines_of(data: bytes) -> list[tuple[int, str]]:
+    reading, writing = os.pipe()
+
+    def write() -> None:
+        with os.fdopen(writing, "wb") as pipe:
+            pipe.write(data)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        return [(line.number, line.text) for line in LineReader(reading)]
+    finally:
+        writer.join()
+        os.close(reading)
+
+
+def test_blank_lines_and_comments_are_skipped_and_counted() -> None:
+    assert lines_of(b"# a\n\n 0x1 \r\n\t\n0x2\n  # b\n\n0x3") == [
+        (3, "0x1"),
+        (5, "0x2"),
+        (8, "0x3"),
+    ]
+    assert lines_of(b"") == []
+    assert lines_of(b"\xff\n") == [(1, "\ufffd")]
+
+
+@given(st.lists(st.binary(max_size=9), max_size=9))
+def test_any_bytes_are_lines(parts: list[bytes]) -> None:
+    data = b"\n".join(parts)
+    whole = data.split(b"\n")
+    expected = [
+        (i, text.strip().decode(errors="replace"))
+        for i, text in enumerate(whole, start=1)
+        if text.strip() and not text.strip().startswith(b"#")
+    ]
+    assert lines_of(data) == expected
+
+
+def test_a_line_without_end_is_cut_and_the_next_is_read() -> None:
+    found = lines_of(b"a" * 9_000_000 + b"\n0x2\n")
+    assert [number for number, _ in found] == [1, 2]
+    assert found[1][1] == "0x2"
+    assert len(found[0][1]) <= 2**21 + 64
