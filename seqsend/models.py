@@ -29,6 +29,65 @@ that was too much, after which the same endpoint was asked with smaller ones; ``
 ``not_found`` and ``lookup_failed`` what became of a look-up of the transaction by its hash;
 ``interrupted`` by Ctrl-C."""
 
+ReasonCode = Literal[
+    # Before the request left
+    "dns_failed",  # the name does not resolve
+    "dns_timeout",
+    "refused",  # connection refused
+    "no_route",  # host or network unreachable
+    "dial_timeout",
+    "dial_failed",  # another error of the system
+    "local_limit",  # this machine's own: no file descriptors, no threads, no memory
+    "proxy_unreachable",
+    "proxy_refused",  # the proxy answered CONNECT, or the request, with an error of its own
+    "tls_untrusted",
+    "tls_expired",
+    "tls_not_yet_valid",
+    "tls_wrong_name",
+    "tls_no_authorities",  # this machine trusts nobody: no CA certificates are installed
+    "tls_failed",
+    "tls_not_spoken",  # the port speaks plain HTTP
+    "tls_wanted",  # the port speaks TLS, and was spoken to in plain HTTP
+    "not_websocket",
+    # After it left
+    "timeout",
+    "closed",  # closed, reset or cut off
+    "too_large",
+    "not_http",
+    "not_json",
+    "html",
+    "not_json_rpc",  # JSON, but no JSON-RPC answer to this request
+    "null_result",
+    "wrong_result",  # another hash than the transaction's own
+    # HTTP statuses
+    "redirect",
+    "unauthorized",  # 401, 403
+    "not_found",  # 404, 410
+    "not_allowed",  # 405
+    "rate_limited",  # 429, and a node's words for it
+    "bad_gateway",  # 502, 503
+    "gateway_timeout",  # 408, 504
+    "server_error",  # any other 5xx
+    "http_error",  # any other status
+    # What a node or proxy says in a JSON-RPC error
+    "rejected",  # a verdict
+    "no_such_method",
+    "credentials",
+    "no_backend",  # a proxy's own trouble
+    "overloaded",
+    "syncing",
+    "not_leader",  # or the sequencer is stopped
+    "internal_error",
+    "node_timeout",
+    "forward_failed",
+    # What became of it here
+    "batch_refused",
+    "batch_shortened",  # not answered in its batch
+    "not_an_answer",  # a look-up that says neither "here it is" nor "not there"
+    "interrupted",
+]
+"""Why an attempt failed, as a word that does not change; hints are chosen by it."""
+
 TakesTransactions = Literal["yes", "no", "inconclusive"]
 """Whether an endpoint takes transactions, as far as it lets know."""
 
@@ -85,6 +144,8 @@ class Attempt:
     """Seconds from the start of the dial to the end."""
     reason: str | None = None
     """What was wrong, in one line fit to be shown; None when nothing was."""
+    reason_code: ReasonCode | None = None
+    """The same as a word of a closed list."""
     http_status: int | None = None
     error: JsonRpcError | None = None
     """The JSON-RPC error the endpoint answered with, also where it did not decide the call."""

@@ -1,0 +1,206 @@
+"""The one place that waits: for a descriptor, for a moment, or for a signal.
+
+A program that handles signals by exceptions loses what it knows when one comes between an answer
+and its report, or inside a library's lock. Here the handlers only note a signal and wake what
+waits: `SignalReceived` is raised by the functions of this module, and by nothing else.
+
+Without a `Signals` in force (a program that uses the library), signals are that program's own
+affair, and these functions wait for descriptors and moments.
+"""
+
+import math
+import select
+import signal
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from types import FrameType
+from typing import Any, Generic, Self, TypeVar
+
+T = TypeVar("T")
+
+READ, WRITE = select.POLLIN, select.POLLOUT
+
+HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class SignalReceived(KeyboardInterrupt):  # noqa: N818 - as KeyboardInterrupt
+    """One of the signals that the program handles has ended a wait."""
+
+
+class Signals:
+    """Notes signals and wakes what waits; a context manager for the main thread.
+
+    Signals that were ignored when the process started stay so: a shell does that for what a script
+    puts into the background (POSIX, XCU 2.11), and so does `nohup`.
+    """
+
+    def __init__(self, handled: Sequence[signal.Signals] = HANDLED) -> None:
+        """Nothing is handled until the context is entered."""
+        self._handled = handled
+        self.received: list[int] = []
+        """The numbers of the signals that have come, in order."""
+        self._acknowledged = 0
+        self._before: dict[int, Any] = {}
+        self._wakeup_before = -1
+        self._main = threading.get_ident()
+
+    @property
+    def pending(self) -> bool:
+        """Whether a signal has come that was not acknowledged."""
+        return len(self.received) > self._acknowledged
+
+    def acknowledge(self) -> None:
+        """Let waits go on after the signals that have come; the next one ends them again."""
+        self._acknowledged = len(self.received)
+        _drain(self._seen)
+
+    def descriptor(self) -> int:
+        """Return what becomes readable when a signal has come, for the current thread.
+
+        Python writes to the first at once; the second is written by the handler, which runs in the
+        main thread. Only that thread reads the first: another one would take its wake-up away.
+        """
+        main = threading.get_ident() == self._main
+        return (self._wakeup if main else self._seen).fileno()
+
+    def drain(self) -> None:
+        """Take in wake-ups that have been noticed; only the main thread's are taken in."""
+        if threading.get_ident() == self._main:
+            _drain(self._wakeup)
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self.received.append(number)
+        with suppress(OSError):
+            self._seen_writer.send(b"\0")
+
+    def __enter__(self) -> Self:
+        global _current  # noqa: PLW0603 - signals are the process's, and so is this
+        self._main = threading.get_ident()
+        self._wakeup, self._wakeup_writer = _pair()
+        self._seen, self._seen_writer = _pair()
+        self._wakeup_before = signal.set_wakeup_fd(
+            self._wakeup_writer.fileno(), warn_on_full_buffer=False
+        )
+        for number in self._handled:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._note)
+        _current = self
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        global _current  # noqa: PLW0603
+        _current = None
+        while self._before:
+            signal.signal(*self._before.popitem())
+        signal.set_wakeup_fd(self._wakeup_before)
+        for each in (self._wakeup, self._wakeup_writer, self._seen, self._seen_writer):
+            each.close()
+
+
+_current: Signals | None = None
+
+
+def _pair() -> tuple[socket.socket, socket.socket]:
+    reader, writer = socket.socketpair()
+    reader.setblocking(False)
+    writer.setblocking(False)
+    return reader, writer
+
+
+def _drain(reader: socket.socket) -> None:
+    with suppress(BlockingIOError):
+        while reader.recv(4096):
+            pass
+
+
+def check() -> None:
+    """Raise if a signal has come: before something is begun that should then not be.
+
+    Raises:
+        SignalReceived: one has, and was not acknowledged.
+
+    """
+    if _current is not None and _current.pending:
+        raise SignalReceived
+
+
+def wait(descriptor: int | None, event: int, seconds: float | None) -> bool:
+    """Wait until ``descriptor`` is ready for ``event``; return whether it is.
+
+    Args:
+        descriptor: of a socket or pipe; None to wait for the time alone.
+        event: `READ` or `WRITE`. A descriptor that is closed or broken counts as ready.
+        seconds: after which the wait ends with False; None to wait for ever.
+
+    Raises:
+        SignalReceived: a signal came, now or before.
+
+    """
+    signals = _current
+    poller = select.poll()
+    if descriptor is not None:
+        poller.register(descriptor, event)
+    if signals is not None:
+        woken = signals.descriptor()
+        poller.register(woken, READ)
+    until = None if seconds is None else time.monotonic() + seconds
+    while True:
+        if signals is not None and signals.pending:
+            raise SignalReceived
+        left = None if until is None else max(0.0, until - time.monotonic())
+        # Rounded up: poll counts milliseconds, and must not come back a moment too early for ever.
+        ready = poller.poll(None if left is None else math.ceil(left * 1000))
+        if any(found == descriptor for found, _ in ready):
+            return True
+        if ready and signals is not None:
+            signals.drain()
+        elif left is not None and time.monotonic() >= (until or 0.0):
+            return False
+
+
+def sleep(seconds: float) -> None:
+    """Wait for ``seconds``.
+
+    Raises:
+        SignalReceived: a signal came, now or before.
+
+    """
+    wait(None, READ, seconds)
+
+
+class Mailbox(Generic[T]):
+    """Hands things from threads to one that waits for them, for a moment, or for a signal."""
+
+    def __init__(self) -> None:
+        self._items: SimpleQueue[T] = SimpleQueue()
+        self._reader, self._writer = _pair()
+
+    def put(self, item: T) -> None:
+        """Hand over ``item``. A full or closed mailbox is no reason to fail: see `take`."""
+        self._items.put(item)
+        with suppress(OSError):
+            self._writer.send(b"\0")
+
+    def take(self, seconds: float | None) -> T:
+        """Return the next item.
+
+        Raises:
+            TimeoutError: none came within ``seconds``.
+            SignalReceived: a signal came, now or before.
+
+        """
+        until = None if seconds is None else time.monotonic() + seconds
+        while True:
+            with suppress(Empty):
+                return self._items.get_nowait()
+            _drain(self._reader)
+            with suppress(Empty):  # put between the two lines above
+                return self._items.get_nowait()
+            left = None if until is None else until - time.monotonic()
+            if left is not None and left <= 0:
+                raise TimeoutError
+            wait(self._reader.fileno(), READ, left)
