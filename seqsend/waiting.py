@@ -27,7 +27,7 @@ READ, WRITE = select.POLLIN, select.POLLOUT
 HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class SignalReceived(KeyboardInterrupt):  # noqa: N818 - as KeyboardInterrupt
+class SignalReceived(KeyboardInterrupt):
     """One of the signals that the program handles has ended a wait."""
 
 
