@@ -91,6 +91,15 @@ class Signals:
         _current = self
         return self
 
+    def retire(self) -> None:
+        """Ignore these signals from now on: the answer is out, and the process about to end.
+
+        Its exit code is no longer theirs to change, and a handler at that time can only do harm.
+        """
+        for number in self._before:
+            signal.signal(number, signal.SIG_IGN)
+        self._before.clear()
+
     def __exit__(self, *_exception: object) -> None:
         global _current  # noqa: PLW0603
         _current = None
@@ -160,6 +169,27 @@ def wait(descriptor: int | None, event: int, seconds: float | None) -> bool:
             signals.drain()
         elif left is not None and time.monotonic() >= (until or 0.0):
             return False
+
+
+def wait_for_output(descriptor: int) -> bool:
+    """Wait until ``descriptor`` takes output; return False if it is to be given up.
+
+    What is known must be said, so that the first signal does not end this wait. The second one
+    does: it may be that nobody reads.
+    """
+    signals = _current
+    poller = select.poll()
+    poller.register(descriptor, WRITE)
+    if signals is not None:
+        poller.register(signals.descriptor(), READ)
+    while True:
+        if signals is not None and signals.pending and len(signals.received) > 1:
+            return False
+        ready = poller.poll()
+        if any(found == descriptor for found, _ in ready):
+            return True
+        if signals is not None:
+            signals.drain()
 
 
 def sleep(seconds: float) -> None:

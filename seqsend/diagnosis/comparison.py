@@ -13,6 +13,9 @@ from seqsend.diagnosis.report import Diagnosis, EndpointReport, heads_by_chain
 from seqsend.errors import UsageError
 from seqsend.failover.requester import Observer
 
+DEFAULT_MAX_LAG = 10
+"""Blocks by which the heads of one chain may lie apart."""
+
 
 def check(
     endpoints: str | Iterable[str],
@@ -24,7 +27,7 @@ def check(
     cacert: str | None = None,
     max_response_size: int = MAX_RESPONSE_SIZE,
     chain_id: int | None = None,
-    max_lag: int = 10,
+    max_lag: int = DEFAULT_MAX_LAG,
     count: int = 1,
     observer: Observer | None = None,
 ) -> Diagnosis:
