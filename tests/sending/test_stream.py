@@ -9,13 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqsend.cli.line_reader import LineReader
+from seqsend.endpoints import parse_endpoints
 from seqsend.errors import CallError, Interrupted, Rejected, Unreachable
-from seqsend.models import Endpoint, Sent
+from seqsend.models import Sent
 from seqsend.sending.stream import Ended, Line, Stream
 from seqsend.sending.transaction import RawTransaction
 from tests.support.wallet import Wallet
 
-ENDPOINT = Endpoint(1, 1, "http://a", "http://a")
+(ENDPOINT,) = parse_endpoints("http://a")
 SIGNED = [Wallet(0).sign(2, nonce=nonce) for nonce in range(12)]
 BAD = "0x1234"
 
