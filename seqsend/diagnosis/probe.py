@@ -1,5 +1,6 @@
 """One endpoint, asked what it is; on a connection of its own, and nothing that changes a node."""
 
+import os
 import re
 import time
 from dataclasses import replace
@@ -164,9 +165,13 @@ class Probe:
     def _hint_at_certificate(self, reason: str, by: Deadline) -> str | None:
         if not re.search("certificate has expired|certificate is not valid for", reason):
             return None
-        from seqsend.transports.tls import presented_certificate  # only where one was refused
+        # Rarely needed.
+        from seqsend.transports.certificates import presented_certificate
+        from seqsend.transports.connections import Trust
 
-        found = presented_certificate(self._endpoint, self._configuration.cacert, self._until(by))
+        configuration = self._configuration
+        files = Trust(configuration.cacert, configuration.client_cert, configuration.client_key)
+        found = presented_certificate(self._endpoint, files, os.environ, self._until(by))
         if found is None:
             return None
         if "expired" in reason:

@@ -9,14 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqsend.cli.line_reader import LineReader
+from seqsend.endpoints import parse_endpoints
 from seqsend.errors import Interrupted, Rejected, Unreachable
-from seqsend.models import Endpoint, NotSent, Sent
+from seqsend.models import NotSent, Sent
 from seqsend.sending.outgoing import End
 from seqsend.sending.stream import Ended, Line, Stream
 from seqsend.sending.transaction import RawTransaction
 from tests.support.wallet import Wallet
 
-ENDPOINT = Endpoint(1, 1, "http://a", "http://a")
+(ENDPOINT,) = parse_endpoints("http://a")
 SIGNED = [Wallet(0).sign(2, nonce=nonce) for nonce in range(12)]
 BAD = "0x1234"
 
