@@ -196,7 +196,12 @@ def test_a_signal_that_is_ignored_stays_so() -> None:
 
 def test_a_mailbox_hands_over_in_order() -> None:
     with Mailbox[int]() as mailbox:
-        thread = threading.Thread(target=lambda: [mailbox.put(n) for n in range(20_000)])
+
+        def put() -> None:
+            for number in range(20_000):
+                mailbox.put(number)
+
+        thread = threading.Thread(target=put)
         thread.start()
         assert [mailbox.take(LONG) for _ in range(20_000)] == list(range(20_000))
         thread.join()

@@ -191,7 +191,9 @@ class _Connection:
                 del request.headers[name]
             request.headers[name] = value
         self._protocol.send_request(request)
-        self._flush()
+        # If the server closes meanwhile, it may have said before why it does.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self._flush()
         while self._protocol.state is State.CONNECTING and self._protocol.handshake_exc is None:
             self._receive()
         if self._protocol.handshake_exc is not None:
