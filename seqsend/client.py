@@ -148,7 +148,7 @@ class SequencerClient:
         from seqsend.sending.submission import send_method, submit
         from seqsend.sending.transaction import parse_raw_transaction
 
-        transaction = parse_raw_transaction(raw) if isinstance(raw, str) else raw
+        transaction = parse_raw_transaction(raw)
         return self._told(
             send_method(conditions), lambda: submit(self._failover, transaction, conditions)
         )

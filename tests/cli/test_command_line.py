@@ -101,9 +101,9 @@ def test_max_response_size_is_kept() -> None:
         ([], {"SEQSEND_SEQUENCER_HTTP": "x"}, "endpoint 1 'x'"),
         (["--sequencer-dial-timeout=5"], {}, "--sequencer-dial-timeout: '5' has no unit"),
         (["--sequencer-request-timeout=0s"], {}, "--sequencer-request-timeout: '0s' is zero"),
-        (["--deadline=-1s"], {}, "--deadline: '-1s' is no duration"),
-        ([], {"SEQSEND_DIAL_TIMEOUT": "5M"}, "SEQSEND_DIAL_TIMEOUT: '5M' is no duration"),
-        (["--max-response-size=1TB"], {}, "--max-response-size: '1TB' is no size"),
+        (["--deadline=-1s"], {}, "--deadline: '-1s' is not a duration"),
+        ([], {"SEQSEND_DIAL_TIMEOUT": "5M"}, "SEQSEND_DIAL_TIMEOUT: '5M' is not a duration"),
+        (["--max-response-size=1TB"], {}, "--max-response-size: '1TB' is not a size"),
         (["--rollup.sequencer-headers=secret"], {}, "--rollup.sequencer-headers, number 1: "),
         ([], {"SEQSEND_SEQUENCER_HEADERS": "A=1\nsecret"}, "SEQSEND_SEQUENCER_HEADERS, number 2"),
         (

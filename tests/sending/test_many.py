@@ -100,10 +100,10 @@ def test_the_exit_code_is_that_of_the_first_that_is_not_0(signed: list[Signed]) 
         (["--file", "/"], "--file: /: is a directory"),
         (["-", "--batch-size=0"], "--batch-size: '0' is below 1"),
         (["0x02", "--batch-size=0"], "--batch-size: '0' is below 1"),
-        (["-", "--batch-size=x"], "--batch-size: 'x' is no whole number"),
+        (["-", "--batch-size=x"], "--batch-size: 'x' is not a whole number"),
         (["0x02", "--wait-timeout=1s"], "--wait-timeout is for --wait"),
         (["0x02", "--wait", "--wait-timeout=1"], "--wait-timeout: '1' has no unit"),
-        (["0x02", "--conditional=7"], "--conditional: it is no object"),
+        (["0x02", "--conditional=7"], "--conditional: it is not an object"),
         (["0x02", "--conditional=@/nowhere"], "--conditional: /nowhere: no such file"),
     ],
 )
