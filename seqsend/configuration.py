@@ -1,18 +1,27 @@
-"""What a caller says of the endpoints and of how to speak to them, checked."""
+"""What a caller says of the endpoints and of how to speak to them, checked; and the defaults."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 
-from seqsend.endpoints import WEBSOCKET, check_header, parse_endpoints, split_url
+from seqsend.endpoints import WEBSOCKET, parse_endpoints
 from seqsend.errors import UsageError
 from seqsend.failover.requester import Timeouts
+from seqsend.headers import merge_headers
 from seqsend.models import Endpoint
-from seqsend.redaction import secrets_in_url
+from seqsend.redaction import secrets_in_header, secrets_in_url
 from seqsend.transports.base import Transport
 from seqsend.units import LONGEST
 
+DIAL_TIMEOUT = 5.0
+"""Seconds; the default."""
+REQUEST_TIMEOUT = 10.0
+"""Seconds; the default."""
 MAX_RESPONSE_SIZE = 32 * 2**20
 """Bytes after decompression; the default."""
+
+_PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +30,20 @@ class Configuration:
 
     endpoints: tuple[Endpoint, ...]
     limits: Timeouts
-    headers: Mapping[str, str]
+    headers: Mapping[int, Mapping[str, str]] = field(repr=False)
+    """Those for each endpoint, by its index."""
     cacert: str | None
     max_response_size: int
 
     @property
     def secrets(self) -> frozenset[str]:
-        """What a server's words must not carry onto a screen."""
-        found = {s for endpoint in self.endpoints for s in secrets_in_url(endpoint.url)}
-        sent = {split_url(endpoint.url).authorization or "" for endpoint in self.endpoints}
-        for value in (*self.headers.values(), *sent):
-            # Of `Bearer abc` a server may quote the second word alone.
-            found |= {value, *value.split()[1:]}
+        """What must not be shown of a server's words, for `seqsend.redaction.scrub`."""
+        found: set[str] = set()
+        for url in (*(endpoint.url for endpoint in self.endpoints), *_proxy_urls(os.environ)):
+            found |= secrets_in_url(url)
+        for headers in self.headers.values():
+            for header in headers.items():
+                found |= secrets_in_header(*header)
         return frozenset(found)
 
     def transport(self, *endpoints: Endpoint) -> Transport:
@@ -44,7 +55,7 @@ class Configuration:
         """
         limit, cacert = self.max_response_size, self.cacert
         # Imported with the first client: requests costs more than all the rest of this package,
-        # and a program that only parses, or prints its version, needs none of it.
+        # and a program that only parses, or prints its version, does not need it.
         if endpoints[0].url.lower().startswith(WEBSOCKET):
             from seqsend.transports.websocket import WebSocketTransport
 
@@ -56,6 +67,17 @@ class Configuration:
         return HttpTransport(endpoints, self.headers, max_response_size=limit, cacert=cacert)
 
 
+def _proxy_urls(environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield the proxies' URLs that can be parsed; others are refused where they would be used."""
+    for name in (*_PROXY_VARIABLES, *map(str.lower, _PROXY_VARIABLES)):
+        url = environ.get(name, "").strip()
+        # Without the slashes its user would be taken for a scheme.
+        url = url if "://" in url else f"//{url}"
+        with suppress(ValueError):
+            secrets_in_url(url)
+            yield url
+
+
 def configure(
     endpoints: str | Iterable[str],
     *,
@@ -63,10 +85,14 @@ def configure(
     request_timeout: float,
     deadline: float | None,
     headers: Mapping[str, str] | None,
+    endpoint_headers: Mapping[int, Mapping[str, str]] | None = None,
     cacert: str | None,
     max_response_size: int,
 ) -> Configuration:
     """Check everything that can be checked without dialling; times are in seconds, sizes in bytes.
+
+    ``headers`` go to every endpoint, and ``endpoint_headers`` to the one at that position in the
+    list, counted from 1, where they replace those.
 
     Raises:
         UsageError: an argument is wrong.
@@ -77,10 +103,11 @@ def configure(
         raise UsageError(
             f"max_response_size is {max_response_size}, not a number of bytes", example="1048576"
         )
+    parsed = parse_endpoints(endpoints)
     return Configuration(
-        parse_endpoints(endpoints),
+        parsed,
         Timeouts(dial_timeout, request_timeout, deadline),
-        dict(check_header(*header) for header in (headers or {}).items()),
+        merge_headers(headers or {}, endpoint_headers or {}, len(parsed)),
         cacert,
         max_response_size,
     )

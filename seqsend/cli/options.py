@@ -16,8 +16,8 @@ import typer
 
 from seqsend.cli.shared_options import OPTIONS, Option
 from seqsend.configuration import MAX_RESPONSE_SIZE
-from seqsend.endpoints import parse_header
 from seqsend.errors import UsageError
+from seqsend.headers import Headers, collect_headers, parse_header
 from seqsend.render.report import Style
 from seqsend.units import parse_duration, parse_size
 
@@ -34,6 +34,7 @@ class Connection(TypedDict):
 
     endpoints: str
     headers: Mapping[str, str]
+    endpoint_headers: Mapping[int, Mapping[str, str]]
     cacert: str | None
     dial_timeout: float
     request_timeout: float
@@ -130,9 +131,11 @@ def read_settings(given: RawOptions) -> Settings:
             example="--rollup.sequencer-http http://seq1:8545,http://seq2:8545, "
             "or the same in SEQSEND_SEQUENCER_HTTP",
         )
+    headers = _headers(given)
     connection = Connection(
         endpoints=endpoints[0],
-        headers=_headers(given),
+        headers=headers.everywhere,
+        endpoint_headers=headers.by_endpoint,
         cacert=given["cacert"],
         dial_timeout=_parsed(given, "dial_timeout", parse_duration, 5.0),
         request_timeout=_parsed(given, "request_timeout", parse_duration, 10.0),
@@ -204,18 +207,17 @@ def _switch(variable: str) -> bool:
     raise UsageError(f"{variable}: {text!r} is neither yes nor no", example="1, 0")
 
 
-def _headers(given: RawOptions) -> dict[str, str]:
+def _headers(given: RawOptions) -> Headers:
     option = _BY_FIELD["headers"]
     typed: Sequence[str] = given["headers"]
     source = option.flags[0]
     if not typed:
         source = str(option.environment)
         typed = [line for line in os.environ.get(source, "").splitlines() if line.strip()]
-    headers = {}
+    headers = []
     for position, text in enumerate(typed, start=1):
         try:
-            name, value = parse_header(text)
+            headers.append(parse_header(text))
         except UsageError as error:
             raise error.within(f"{source}, number {position}") from None
-        headers[name] = value
-    return headers
+    return collect_headers(headers)

@@ -62,7 +62,7 @@ class HttpTransport:
     def __init__(
         self,
         endpoints: Sequence[Endpoint],
-        headers: Mapping[str, str],
+        headers: Mapping[int, Mapping[str, str]],
         *,
         max_response_size: int,
         cacert: str | None = None,
@@ -77,7 +77,7 @@ class HttpTransport:
         """
         self._limit = max_response_size
         self._proxies = {e.index: proxy_for(e) for e in endpoints}
-        self._requests = {e.index: _prepare(e, headers) for e in endpoints}
+        self._requests = {e.index: _prepare(e, headers.get(e.index, {})) for e in endpoints}
         secure = any(
             url.lower().startswith("https:")
             for url in (*(e.url for e in endpoints), *filter(None, self._proxies.values()))

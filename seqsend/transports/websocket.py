@@ -68,7 +68,7 @@ class WebSocketTransport:
     def __init__(
         self,
         endpoint: Endpoint,
-        headers: Mapping[str, str],
+        headers: Mapping[int, Mapping[str, str]],
         *,
         max_response_size: int,
         cacert: str | None = None,
@@ -82,8 +82,8 @@ class WebSocketTransport:
         self._address = split_url(endpoint.url)
         self._proxy = _http_proxy(endpoint)
         self._limit = max_response_size
-        self._headers = dict(headers)
-        given = {name.lower() for name in headers}
+        self._headers = dict(headers.get(endpoint.index, {}))
+        given = {name.lower() for name in self._headers}
         if self._address.authorization is not None and "authorization" not in given:
             self._headers["Authorization"] = self._address.authorization
         secure = self._address.scheme == "wss"
