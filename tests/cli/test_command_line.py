@@ -65,6 +65,53 @@ def test_every_time_limit_is_kept(given: list[str], environment: dict[str, str])
     assert 290 <= run.document["elapsed_ms"] <= 300 + 250
 
 
+def test_endpoint_lists_from_both_places_and_all_aliases_are_joined(node: Anvil) -> None:
+    with dead() as one, dead() as two, dead() as three:
+        run = seqsend(
+            *("--rollup.sequencer-http", one.url, "--rollup.sequencer", f"{two.url},"),
+            *("rpc", "eth_chainId", "--json", "--rollup.sequencer-ws", three.url),
+            *("--rollup.sequencerhttp", node.url),
+            environment=ENV | {"SEQSEND_SEQUENCER_HTTP": "http://127.0.0.1:1"},
+        )
+    tried = [attempt["endpoint"]["url"] for attempt in run.document["attempts"]]
+    assert tried == [one.url, two.url, three.url, node.url]
+    assert run.document["endpoint"]["index"] == 4
+
+
+def test_a_header_for_one_endpoint_goes_to_that_endpoint_alone() -> None:
+    refuse = http(503, b"")
+    with Replying(refuse) as one, Replying(refuse) as two:
+        name = "--rollup.sequencer-headers"
+        at = ["--rollup.sequencer-http", one.url, "--rollup.sequencer-http", two.url]
+        run = seqsend(name, "2:X-Key=b", "rpc", "m", *at, name, "x-all=1", "-v", "--json")
+        assert seqsend("rpc", "m", *at, name, "3:X-Key=s3cret").err == (
+            "error: a header is for endpoint 3, and the list has 2 endpoints; example: "
+            "'2:Authorization=Bearer abc', for endpoint 2 alone\n"
+        )
+        (first,), (second,) = one.requests, two.requests
+    assert run.document["status"] == "unknown"
+    assert (first.headers["X-All"], first.headers["X-Key"]) == ("1", None)
+    assert (second.headers["X-All"], second.headers["X-Key"]) == ("1", "b")
+
+
+@pytest.mark.parametrize("given", [["--no-strict-errors"], ["--strict-errors"], []])
+def test_the_last_of_a_switch_and_its_opposite_holds(given: list[str]) -> None:
+    """Wherever it stands; and both beat the variable."""
+    limited = {"code": -32016, "message": "over rate limit"}
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "error": limited}).encode()
+    with Replying(http(200, body)) as server:
+        run = seqsend(
+            *(
+                "--no-strict-errors" if word == "--strict-errors" else "--strict-errors"
+                for word in given
+            ),
+            *("rpc", "m", f"--rollup.sequencer-http={server.url}", *given),
+            environment=ENV
+            | {"SEQSEND_STRICT_ERRORS": "0" if given == ["--strict-errors"] else "1"},
+        )
+    assert run.code == (4 if given == ["--no-strict-errors"] else 3)
+
+
 def test_headers_from_both_places_are_sent_and_else_those_of_the_environment() -> None:
     environment = ENV | {"SEQSEND_SEQUENCER_HEADERS": "X-One=from env with blanks\n\nX-Two=2\n"}
     with Replying(lambda request: jsonrpc_result(request, 1)) as server:
