@@ -9,6 +9,7 @@ from typer.exceptions import TyperException
 
 from seqsend.cli.help import Command, Group
 from seqsend.cli.options import RawOptions, takes_shared_options
+from seqsend.errors import InputError
 from seqsend.redaction import redact_words
 from seqsend.render.streams import print_version, tell, write_answer
 
@@ -96,6 +97,9 @@ def main(arguments: list[str]) -> int:
         code = _build(arguments)(arguments, prog_name="seqsend", standalone_mode=False)
     except TyperException as error:
         return _refuse(error)
+    except InputError as error:
+        tell(f"error: {error}", "error")
+        return 1
     except OSError as error:
         # Of all that typer does itself, only the help can fail so: stdout is full or closed.
         tell(f"error: stdout could not be written: {error.strerror}", "error")

@@ -91,7 +91,8 @@ def send(
         run("send", given, lambda: _one(words[0], wanted()))
 
     def act(session: Session, _report: Any) -> int:
-        from seqsend.cli.many import find_source, send_many  # one transaction needs none of it
+        from seqsend.cli.many import send_many  # one transaction needs none of it
+        from seqsend.cli.sources import find_source
 
         return send_many(session, find_source(words, file), wanted())
 

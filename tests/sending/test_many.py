@@ -94,8 +94,8 @@ def test_the_exit_code_is_that_of_the_first_that_is_not_0(signed: list[Signed]) 
     ("words", "said"),
     [
         ([], "no transaction given"),
-        (["-", "0x02"], "- stands for stdin, and stands alone"),
-        (["0x02", "--file", "x"], "of which one is enough"),
+        (["-", "0x02"], "- stands for stdin, and must be alone"),
+        (["0x02", "--file", "x"], "are both given: one is enough"),
         (["--file", "/nowhere"], "--file: /nowhere: no such file"),
         (["--file", "/"], "--file: /: is a directory"),
         (["-", "--batch-size=0"], "--batch-size: '0' is below 1"),
