@@ -4,7 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from seqsend.configuration import MAX_RESPONSE_SIZE, check_times, configure
+from seqsend.configuration import (
+    DIAL_TIMEOUT,
+    MAX_RESPONSE_SIZE,
+    REQUEST_TIMEOUT,
+    check_times,
+    configure,
+)
 from seqsend.errors import CallError, Interrupted, UsageError
 from seqsend.failover.loop import Failover, end_of
 from seqsend.failover.requester import Observer, Requester
@@ -32,10 +38,11 @@ class SequencerClient:
         self,
         endpoints: str | Iterable[str],
         *,
-        dial_timeout: float = 5.0,
-        request_timeout: float = 10.0,
+        dial_timeout: float = DIAL_TIMEOUT,
+        request_timeout: float = REQUEST_TIMEOUT,
         deadline: float | None = None,
         headers: Mapping[str, str] | None = None,
+        endpoint_headers: Mapping[int, Mapping[str, str]] | None = None,
         strict_errors: bool = False,
         failback_after: float | None = None,
         begin_at: Preference | None = None,
@@ -53,6 +60,8 @@ class SequencerClient:
             deadline: seconds for a whole call, look-ups included; None for no other bound than
                 the request timeout of each endpoint.
             headers: sent to every endpoint; their values are never shown.
+            endpoint_headers: by position in the list, counted from 1: sent to that endpoint alone,
+                in place of those of the same name for every endpoint.
             strict_errors: take every JSON-RPC error for the sequencer's verdict, also one that says
                 "not from me" (a rate limit, a missing method, a node that is syncing).
             failback_after: seconds after a failover until endpoint 1 is tried first again; None
@@ -75,6 +84,7 @@ class SequencerClient:
             request_timeout=request_timeout,
             deadline=deadline,
             headers=headers,
+            endpoint_headers=endpoint_headers,
             cacert=cacert,
             max_response_size=max_response_size,
         )
@@ -156,7 +166,7 @@ class SequencerClient:
         from seqsend.sending.sender import Sender
         from seqsend.sending.transaction import parse_raw_transaction
 
-        transaction = parse_raw_transaction(raw) if isinstance(raw, str) else raw
+        transaction = parse_raw_transaction(raw)
         (end,), _ = Sender(self._failover, conditions).send([transaction])
         if isinstance(end, Sent):
             return end
