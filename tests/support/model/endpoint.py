@@ -75,6 +75,7 @@ class Endpoint:
         self._character = character
         self._random = random
         self._lock = threading.Lock()
+        self._closing = threading.Lock()
         self._stopped = threading.Event()
         self._threads: list[threading.Thread] = []
         self._open: set[socket.socket] = set()
@@ -96,16 +97,16 @@ class Endpoint:
 
     def _listen(self) -> None:
         listening = socket.socket()
+        self._listening = listening  # closed with the others, whatever comes of it
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(("127.0.0.1", self.port))
         listening.listen(64)
-        self._listening = listening
         self._start(self._accept, listening)
 
     def _start(self, function: Callable[..., None], *arguments: Any) -> None:
         thread = threading.Thread(target=function, args=arguments, daemon=True)
-        self._threads.append(thread)
         thread.start()
+        self._threads.append(thread)
 
     def _accept(self, listening: socket.socket) -> None:
         while True:
@@ -157,11 +158,12 @@ class Endpoint:
                 self._listen()
 
     def _close_listening(self) -> None:
-        if self._listening is not None:
+        with self._closing:  # it may die while it is stopped
+            listening, self._listening = self._listening, None
+        if listening is not None:
             with suppress(OSError):
-                self._listening.shutdown(socket.SHUT_RDWR)
-            self._listening.close()
-            self._listening = None
+                listening.shutdown(socket.SHUT_RDWR)
+            listening.close()
 
     def __enter__(self) -> Self:
         self._listen()
@@ -169,12 +171,13 @@ class Endpoint:
 
     def __exit__(self, *_exception: object) -> None:
         self._stopped.set()
-        self._close_listening()
-        for connection in list(self._open):
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        for thread in list(self._threads):
-            thread.join(5)
+        # Over and over: it may have come back, or accepted another connection, meanwhile.
+        while self._threads:
+            self._close_listening()
+            for connection in list(self._open):
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+            self._threads.pop().join(1)
         self._holder.close()
 
     # ---- What it makes of a request ----
@@ -290,7 +293,7 @@ class _Plan:
 
     def _draw_whole(self) -> Whole:
         profile = self._character.profile
-        share = profile.whole if self.sends else profile.look_up * profile.whole
+        share = profile.whole * (profile.look_up if self.look_ups else 1)
         if self._random.random() >= share:
             return ITEMS
         if profile.only is not None:
