@@ -76,7 +76,9 @@ def draw_scenario(mode: Mode, seed: str) -> Scenario:
     """Return the scenario of a mode and a seed."""
     random = Random(f"{mode} {seed}")
     many = mode in ("stream", "program", "signals")
-    text, lines = _draw_input(random, mode, random.randint(2, 9) if many else int(mode == "one"))
+    batch_size = random.choice((1, 2, 3, 4, 8)) if many else 1
+    count = random.randint(2, 9) if many else int(mode == "one")
+    text, lines = _draw_input(random, mode, count, batch_size)
     hashes = [line.tx.hash for line in lines if line.tx is not None]
     share = random.choice((0, 0, 0, 0.3, 1))
     return Scenario(
@@ -86,7 +88,7 @@ def draw_scenario(mode: Mode, seed: str) -> Scenario:
         lines=lines,
         text=text,
         before=tuple(h for h in hashes if random.random() < share),
-        batch_size=random.choice((1, 2, 3, 4, 8)) if many else 1,
+        batch_size=batch_size,
         keep_going=many and random.random() < 0.5,
         deadline=random.choice((None, None, None, 0.2, 0.5, 1.0)),
         signals=_draw_signals(random, len(lines)) if mode == "signals" else (),
@@ -96,7 +98,9 @@ def draw_scenario(mode: Mode, seed: str) -> Scenario:
     )
 
 
-def _draw_input(random: Random, mode: Mode, count: int) -> tuple[str, tuple[InputLine, ...]]:
+def _draw_input(
+    random: Random, mode: Mode, count: int, batch_size: int
+) -> tuple[str, tuple[InputLine, ...]]:
     """Return a file and the lines in it that ask for something."""
     senders = random.randint(1, 3)
     conflicts = mode != "signals" and random.random() < 0.2
@@ -109,8 +113,8 @@ def _draw_input(random: Random, mode: Mode, count: int) -> tuple[str, tuple[Inpu
             written.append(random.choice(("", "# a comment", "  ")))
         nonce = position // (2 if conflicts else 1)
         tx: Tx | None = make_transaction(random, 1 + position % senders, nonce)
-        if doubles and lines and random.random() < 0.4:
-            tx = lines[0].tx
+        if doubles and position >= batch_size and random.random() < 0.4:
+            tx = lines[0].tx  # in another batch: the log tells them apart by their hashes
         if bad and random.random() < 0.2:
             tx = None
         text = tx.raw if tx is not None else random.choice(("0xzz", "0x1", "02f8"))
