@@ -1,13 +1,13 @@
 """What a caller says of the endpoints and of how to speak to them, checked."""
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from seqsend.endpoints import WEBSOCKET, check_header, parse_endpoints, split_url
+from seqsend.endpoints import check_header, parse_endpoints
 from seqsend.errors import UsageError
 from seqsend.failover.requester import Timeouts
 from seqsend.models import Endpoint
-from seqsend.redaction import secrets_in_url
 from seqsend.transports.base import Transport
 from seqsend.units import LONGEST
 
@@ -24,12 +24,19 @@ class Configuration:
     headers: Mapping[str, str]
     cacert: str | None
     max_response_size: int
+    client_cert: str | None = None
+    client_key: str | None = None
 
     @property
     def secrets(self) -> frozenset[str]:
         """What a server's words must not carry onto a screen."""
-        found = {s for endpoint in self.endpoints for s in secrets_in_url(endpoint.url)}
-        sent = {split_url(endpoint.url).authorization or "" for endpoint in self.endpoints}
+        from seqsend.transports.proxies import proxy_for  # a client is about to dial anyway
+
+        own = [endpoint.address for endpoint in self.endpoints]
+        proxies = [proxy_for(address, os.environ) for address in own]
+        addresses = [*own, *filter(None, proxies)]
+        found = {secret for address in addresses for secret in address.secrets}
+        sent = {address.authorization or "" for address in addresses}
         for value in (*self.headers.values(), *sent):
             # Of `Bearer abc` a server may quote the second word alone.
             found |= {value, *value.split()[1:]}
@@ -42,18 +49,30 @@ class Configuration:
             UsageError: a proxy of the environment or a CA file cannot be used.
 
         """
-        limit, cacert = self.max_response_size, self.cacert
-        # Imported with the first client: requests costs more than all the rest of this package,
-        # and a program that only parses, or prints its version, needs none of it.
-        if endpoints[0].url.lower().startswith(WEBSOCKET):
+        headers = {endpoint.index: self.headers for endpoint in endpoints}
+        # Imported with the first client: a program that only parses, or prints its version, needs
+        # neither.
+        if endpoints[0].address.is_websocket:
             from seqsend.transports.websocket import WebSocketTransport
 
             return WebSocketTransport(
-                endpoints[0], self.headers, max_response_size=limit, cacert=cacert
+                endpoints[0],
+                headers,
+                max_response_size=self.max_response_size,
+                cacert=self.cacert,
+                client_cert=self.client_cert,
+                client_key=self.client_key,
             )
         from seqsend.transports.http import HttpTransport
 
-        return HttpTransport(endpoints, self.headers, max_response_size=limit, cacert=cacert)
+        return HttpTransport(
+            endpoints,
+            headers,
+            max_response_size=self.max_response_size,
+            cacert=self.cacert,
+            client_cert=self.client_cert,
+            client_key=self.client_key,
+        )
 
 
 def configure(
@@ -65,6 +84,8 @@ def configure(
     headers: Mapping[str, str] | None,
     cacert: str | None,
     max_response_size: int,
+    client_cert: str | None = None,
+    client_key: str | None = None,
 ) -> Configuration:
     """Check everything that can be checked without dialling; times are in seconds, sizes in bytes.
 
@@ -83,6 +104,8 @@ def configure(
         dict(check_header(*header) for header in (headers or {}).items()),
         cacert,
         max_response_size,
+        client_cert,
+        client_key,
     )
 
 

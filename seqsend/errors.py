@@ -14,7 +14,7 @@
 
 from typing import Any
 
-from seqsend.models import Attempt, Delivered, Endpoint, JsonRpcError
+from seqsend.models import Attempt, Delivered, Endpoint, JsonRpcError, ReasonCode
 from seqsend.redaction import excerpt
 
 
@@ -55,11 +55,17 @@ class EndpointFailure(SeqsendError):
     Raised by transports only, and never seen outside the failover loop.
     """
 
-    def __init__(self, reason: str, *, http_status: int | None = None) -> None:
+    def __init__(
+        self, reason: str, reason_code: ReasonCode, http_status: int | None = None
+    ) -> None:
         """``reason`` is one line in our own words: no library's text, which may quote the URL."""
-        super().__init__(reason)
+        super().__init__(reason, reason_code, http_status)
         self.reason = reason
+        self.reason_code = reason_code
         self.http_status = http_status
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 class Interrupted(KeyboardInterrupt):

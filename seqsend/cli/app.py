@@ -10,7 +10,7 @@ from typer.exceptions import TyperException
 from seqsend.cli.help import Command, Group
 from seqsend.cli.options import RawOptions, takes_shared_options
 from seqsend.redaction import redact_words
-from seqsend.render.streams import print_version, tell, write_answer
+from seqsend.render.streams import print_version, write_stderr, write_stdout
 
 # On a line of its own, so that it is whole at 80 columns; \b keeps typer from filling the lines.
 _EXAMPLE = "\b\nExample:\n  "
@@ -26,12 +26,12 @@ def _print_completion(shell: str | None) -> None:
     if shell is not None:
         from seqsend.cli.completion import script
 
-        raise typer.Exit(int(write_answer(script(shell)) == "failed"))
+        raise typer.Exit(int(write_stdout(script(shell)) == "failed"))
 
 
 @takes_shared_options
 def seqsend(
-    given: RawOptions,
+    options: RawOptions,
     version: Annotated[
         bool,
         typer.Option(
@@ -98,7 +98,7 @@ def main(arguments: list[str]) -> int:
         return _refuse(error)
     except OSError as error:
         # Of all that typer does itself, only the help can fail so: stdout is full or closed.
-        tell(f"error: stdout could not be written: {error.strerror}", "error")
+        write_stderr(f"error: stdout could not be written: {error.strerror}", "error")
         return 1
     return code if isinstance(code, int) else 0
 
@@ -108,9 +108,9 @@ def _refuse(error: TyperException) -> int:
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "seqsend"
     if type(error).__name__ == "NoArgsIsHelpError":
-        tell(error.format_message(), "note")
+        write_stderr(error.format_message(), "note")
     else:
-        tell(f"error: {redact_words(error.format_message())}", "error")
+        write_stderr(f"error: {redact_words(error.format_message())}", "error")
         good = context.command.epilog.removeprefix(_EXAMPLE) if context else _GOOD
-        tell(f"hint: {path} --help says what it takes; example: {good}", "note")
+        write_stderr(f"hint: {path} --help says what it takes; example: {good}", "note")
     return error.exit_code

@@ -1,11 +1,10 @@
 """The transactions of a file or of stdin, read as a stream: one a line."""
 
 import os
-import select
 from collections import deque
-from collections.abc import Callable
-from typing import Any, Self
+from typing import Self
 
+from seqsend import waiting
 from seqsend.sending.stream import Line
 from seqsend.sending.transaction import MAX_SIZE
 
@@ -16,12 +15,9 @@ _LONGEST = 2 * MAX_SIZE + 64  # bytes: more than any transaction that is fit to 
 class LineReader:
     """Yields the lines of a descriptor, without blank ones and comments (``#``)."""
 
-    def __init__(
-        self, descriptor: int, run: Callable[[Callable[[], Any]], Any] = lambda read: read()
-    ) -> None:
-        """``run`` runs each wait, which can take any time: there signals are let through."""
+    def __init__(self, descriptor: int) -> None:
+        """Nothing is read yet."""
         self._descriptor = descriptor
-        self._run = run
         self.patience: float | None = None
         """Seconds after which no more is waited for; None to wait for ever."""
         self.position = 0
@@ -70,8 +66,7 @@ class LineReader:
 
     def _read(self) -> bytes:
         # Waited for first: a signal while a read succeeds would lose what it has read.
-        ready, _, _ = self._run(lambda: select.select([self._descriptor], [], [], self.patience))
-        if not ready:
+        if not waiting.wait(self._descriptor, waiting.READ, self.patience):
             return b""
         data = os.read(self._descriptor, _CHUNK)
         self.position += len(data)

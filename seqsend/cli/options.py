@@ -55,19 +55,19 @@ class Settings:
 def takes_shared_options(command: Callable[..., T]) -> Callable[..., T]:
     """Return ``command`` with the shared options added to its own.
 
-    It is called with ``given``, what was typed for them so far: here, before it, or both.
+    It is called with ``options``, what was typed for them so far: here, before it, or both.
     """
 
     @functools.wraps(command)
     def with_options(context: typer.Context, **values: Any) -> T:
         here = {option.field: values.pop(option.field) for option in OPTIONS}
         context.obj = _later_beats_earlier(context.obj or {}, here)
-        return command(given=context.obj, **values)
+        return command(options=context.obj, **values)
 
     own = inspect.signature(command).parameters.values()
     parameters = [
         inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context),
-        *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own if p.name != "given"),
+        *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own if p.name != "options"),
         *map(_parameter, OPTIONS),
     ]
     with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

@@ -1,5 +1,6 @@
 """One endpoint, asked what it is; on a connection of its own, and nothing that changes a node."""
 
+import os
 import re
 import time
 from dataclasses import replace
@@ -61,12 +62,17 @@ class Probe:
 
     def _ask(self, by: Deadline | None, method: str, *params: Any) -> tuple[Judgement, Attempt]:
         request = self._requester.prepare(Call(method, list(params)))
-        judgement, attempt = self._requester.ask(self._endpoint, request, by)
+        exchanged = self._requester.ask(self._endpoint, [request], by)
+        if exchanged.interrupt is not None:
+            raise exchanged.interrupt
+        (judgement,) = exchanged.judgements
+        attempt = exchanged.attempt(judgement)
         if judgement.row.kind == "outage":
-            # Of a phase that failed no time is told.
+            # The phase that failed has no time of its own to show.
             timings = {p: s for p, s in attempt.timings.items() if p != attempt.phase}
-            attempt = replace(attempt, outcome="outage", timings=timings)
-        return judgement, self._requester.tell(attempt)
+            attempt = replace(attempt, timings=timings)
+        self._requester.emit(attempt)
+        return judgement, attempt
 
     def _question(self, by: Deadline) -> EndpointReport:
         judgement, first = self._ask(by, "eth_chainId")
@@ -159,9 +165,13 @@ class Probe:
     def _hint_at_certificate(self, reason: str, by: Deadline) -> str | None:
         if not re.search("certificate has expired|certificate is not valid for", reason):
             return None
-        from seqsend.transports.tls import presented_certificate  # only where one was refused
+        # Rarely needed.
+        from seqsend.transports.certificates import presented_certificate
+        from seqsend.transports.connections import Trust
 
-        found = presented_certificate(self._endpoint, self._configuration.cacert, self._until(by))
+        configuration = self._configuration
+        files = Trust(configuration.cacert, configuration.client_cert, configuration.client_key)
+        found = presented_certificate(self._endpoint, files, os.environ, self._until(by))
         if found is None:
             return None
         if "expired" in reason:

@@ -71,7 +71,7 @@ def test_a_terminal_gets_what_fits_and_nothing_is_cut(five: list[str], columns: 
     for url in five:
         assert url in words
     for said in (
-        "no answer to the dial (dial timeout 1s)",
+        "connection timed out (dial timeout 1s)",
         "chain id 31338, where endpoint 1 has 31337",
         "✓ usable",
         "≠ DIFFERS",

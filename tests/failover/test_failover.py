@@ -41,11 +41,11 @@ class Scripted:
         self.bodies.append(body)
         outcome = self.outcomes[endpoint.index]
         if outcome == "refused":
-            raise EndpointFailure("connection refused")
+            raise EndpointFailure("connection refused", "refused")
         exchange.enter("answer")
         exchange.written = True
         if outcome == "silent":
-            raise EndpointFailure("no answer in time")
+            raise EndpointFailure("no answer in time", "timeout")
         if outcome == "interrupt":
             raise KeyboardInterrupt
         request_id = int(body.split(b'"id":')[1].split(b",")[0])

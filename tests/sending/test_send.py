@@ -211,7 +211,7 @@ def test_dropped_syns_cost_the_dial_timeout_and_no_more(node: Anvil, fresh_tx: F
             "--json",
         )
     assert sent.document["status"] == "accepted"
-    assert sent.document["attempts"][0]["reason"] == "no answer to the dial (dial timeout 500ms)"
+    assert sent.document["attempts"][0]["reason"] == "connection timed out (dial timeout 500ms)"
     assert sent.document["attempts"][0]["elapsed_ms"] <= 500 + 250
     assert sent.elapsed < alone.elapsed + 1
 

@@ -9,39 +9,46 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqsend.cli.line_reader import LineReader
-from seqsend.errors import CallError, Interrupted, Rejected, Unreachable
-from seqsend.models import Endpoint, Sent
+from seqsend.endpoints import parse_endpoints
+from seqsend.errors import Interrupted, Rejected, Unreachable
+from seqsend.models import NotSent, Sent
+from seqsend.sending.outgoing import End
 from seqsend.sending.stream import Ended, Line, Stream
 from seqsend.sending.transaction import RawTransaction
 from tests.support.wallet import Wallet
 
-ENDPOINT = Endpoint(1, 1, "http://a", "http://a")
+(ENDPOINT,) = parse_endpoints("http://a")
 SIGNED = [Wallet(0).sign(2, nonce=nonce) for nonce in range(12)]
 BAD = "0x1234"
 
 
 class Scripted:
-    """Ends each transaction as it is told to; `interrupt` is Ctrl-C while it is sent."""
+    """Ends each transaction as the script says; `interrupt` is a signal while it is sent."""
 
     def __init__(self, ends: list[str]) -> None:
         self.ends = iter(ends)
         self.sent: list[str] = []
         self.groups: list[int] = []
 
-    def __call__(self, group: Sequence[RawTransaction]) -> list[Sent | CallError]:
+    def __call__(self, group: Sequence[RawTransaction]) -> tuple[list[End], bool]:
         self.groups.append(len(group))
-        found: list[Sent | CallError] = []
+        found: list[End] = []
+        interrupted = False
         for transaction in group:
             end = next(self.ends)
-            if end == "interrupt":
-                raise Interrupted
-            self.sent.append(transaction.hash)
-            found.append(
-                Sent(transaction.hash, "accepted", ENDPOINT, (), 0.0)
-                if end == "good"
-                else (Rejected if end == "rejected" else Unreachable)("m", (), 0.0)
-            )
-        return found
+            if interrupted:
+                found.append(NotSent())
+            elif end == "interrupt":
+                interrupted = True
+                found.append(Interrupted())
+            else:
+                self.sent.append(transaction.hash)
+                found.append(
+                    Sent(transaction.hash, "accepted", ENDPOINT, (), 0.0)
+                    if end == "good"
+                    else (Rejected if end == "rejected" else Unreachable)("m", (), 0.0)
+                )
+        return found, interrupted
 
 
 _KINDS = st.sampled_from(["good", "good", "good", "rejected", "unreachable", "bad line"])
@@ -98,8 +105,7 @@ def test_ctrl_c_loses_no_line(before: int, after: int, size: int, inside: bool) 
     ended: list[Ended] = []
     with pytest.raises(KeyboardInterrupt):
         ended.extend(stream.run(read()))  # which keeps what came before
-    stream.stop()
-    ended += [stream.not_sent(line) for line in lines]
+    ended += stream.rest(lines)
     assert [e.line for e in ended] == list(range(1, total + 1))
     statuses = [e.status for e in ended]
     assert set(statuses) <= {"accepted", "interrupted", "not_sent"}

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from seqsend.endpoints import parse_endpoints
 from seqsend.errors import EndpointFailure
 from seqsend.jsonrpc import Call
-from seqsend.models import Attempt, Delivered, Endpoint, JsonRpcError, Reply
+from seqsend.models import Attempt, Delivered, JsonRpcError, Reply
 from seqsend.verdicts import failure_table as table
 from seqsend.verdicts.failure_table import (
     judge_failure,
@@ -102,7 +103,7 @@ def test_a_failure_is_ambiguous_once_the_request_was_written(
     written: bool,  # noqa: FBT001
     delivered: Delivered,
 ) -> None:
-    judgement = judge_failure(EndpointFailure("connection reset"), written=written)
+    judgement = judge_failure(EndpointFailure("connection reset", "closed"), written=written)
     assert (judgement.row.kind, judgement.row.delivered) == ("outage", delivered)
     assert judgement.reason == "connection reset"
 
@@ -172,7 +173,7 @@ def test_every_excuse_is_made_by_someone() -> None:
 
 
 def _attempt(delivered: Delivered) -> Attempt:
-    endpoint = Endpoint(1, 1, "http://a", "http://a")
+    (endpoint,) = parse_endpoints("http://a")
     return Attempt(endpoint, "m", "failover", "answer", delivered, 0.1)
 
 

@@ -5,29 +5,27 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import chain
-from typing import Any
 
-from seqsend.cli.interrupts import Interrupts
+from seqsend.cli.command_run import CommandRun
 from seqsend.cli.line_reader import LineReader
 from seqsend.cli.send_options import SendOptions
-from seqsend.cli.session import Session
 from seqsend.errors import UsageError
-from seqsend.render.ended import outcome_of_ended
+from seqsend.render.ended import outcome_of_line
 from seqsend.render.outcome import EXIT_CODES
 from seqsend.render.run_report import RunReport
 from seqsend.sending.stream import Ended, Line, Stream
 
 _PATIENCE = 1.0  # seconds that more input is waited for once nothing more is sent
 _GOOD = "seqsend send 0x02f86c…, or seqsend send --file transactions.txt"
+_GOOD_EMPTY = "a signed transaction on each line, or --allow-empty if there may be none"
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where the transactions come from."""
 
-    open: Callable[[Callable[[Callable[[], Any]], Any]], "LineReader | Words"]
-    """Begins to read; what takes time is run by the function given."""
+    open: Callable[[], "LineReader | Words"]
+    """Begins to read."""
     size: int | None
     """Of the whole, in the units of the reader's position; None where nobody knows."""
 
@@ -68,72 +66,78 @@ def find_source(words: list[str], file: str | None) -> Source:
         except OSError as error:
             why = (error.strerror or "cannot be read").lower()
             raise UsageError(f"--file: {file}: {why}", example=_GOOD) from None
-        return Source(lambda run: LineReader(descriptor, run), size or None)
+        return Source(lambda: LineReader(descriptor), size or None)
     if words == ["-"]:
         if sys.stdin is None:
             raise UsageError("-: stdin is closed", example=_GOOD)
-        return Source(lambda run: LineReader(sys.stdin.fileno(), run), None)
+        return Source(lambda: LineReader(sys.stdin.fileno()), None)
     if not words:
         raise UsageError("no transaction given", example=_GOOD)
     if "-" in words:
         raise UsageError("- stands for stdin, and stands alone", example=_GOOD)
-    return Source(lambda _run: Words(words), len(words))
+    return Source(lambda: Words(words), len(words))
 
 
-def send_many(session: Session, source: Source, wanted: SendOptions) -> int:
-    """Send all transactions of ``source``, tell of each, and return the exit code."""
+def send_many(run: CommandRun, source: Source, options: SendOptions) -> None:
+    """Send all transactions of ``source`` and report each.
+
+    Raises:
+        UsageError: a shared option is wrong, or there is no transaction at all.
+        SeqsendError: the input failed; each line that was read has been reported.
+
+    """
     gc.enable()  # which the start of the program has turned off
-    interrupts = Interrupts()
-    lines = source.open(interrupts.run)
-    report = RunReport(session.style, source.size)
-    with session.open_client(report) as client, report, interrupts:
+    lines = source.open()
+    report = RunReport(run.style, source.size)
+    with run.open_client(report) as client, report:
         stream = client.stream(
-            batch_size=wanted.batch_size,
-            keep_going=wanted.keep_going,
-            conditions=wanted.conditions,
-            run=interrupts.run,
+            batch_size=options.batch_size,
+            keep_going=options.keep_going,
+            conditions=options.conditions,
+            wait=options.wait,
         )
-        results = stream.run(lines)
-        left: Iterator[Ended] = iter(())
-        followed = results
-        if wanted.wait is not None:
-            receipts = client.receipts(wanted.wait, run=interrupts.run)
-            followed, left = receipts.follow(results), receipts.left()
         try:
-            _tell(_kept(followed, session), report, stream, lines)
+            _report_each(_saving(stream.run(lines), run), report, stream, lines)
         except KeyboardInterrupt:
-            # From here on nothing is sent: what is known is told, and what was not sent.
-            interrupts.forget()
-            stream.stop()
-            lines.patience = _PATIENCE
-            rest = (stream.not_sent(line) for line in lines)
-            try:
-                _tell(chain(left, results, rest), report, stream, lines)
-            except KeyboardInterrupt:
-                report.tell_untold_rest()
+            _report_rest(run, report, stream, lines)
+        if report.lines == 0 and not options.allow_empty and not run.signals.received:
+            raise UsageError("the input holds no transaction", example=_GOOD_EMPTY)
         report.finish()
-    return report.exit_code if interrupts.signal is None else EXIT_CODES["interrupted"]
+        run.exit_code = report.exit_code
+    if run.signals.received:
+        run.exit_code = EXIT_CODES["interrupted"]
 
 
-def _kept(results: Iterator[Ended], session: Session) -> Iterator[Ended]:
+def _report_rest(
+    run: CommandRun, report: RunReport, stream: Stream, lines: "LineReader | Words"
+) -> None:
+    """Report what is left after a signal: nothing more is sent, and no line goes without a word."""
+    run.signals.acknowledge()
+    lines.patience = _PATIENCE
+    try:
+        _report_each(stream.rest(lines), report, stream, lines)
+    except KeyboardInterrupt:
+        report.give_up()
+
+
+def _saving(results: Iterator[Ended], run: CommandRun) -> Iterator[Ended]:
     for ended in results:
         yield ended
-        session.save_in_passing()
+        run.save_in_passing()
 
 
-def _tell(
-    results: Iterator[Ended], report: RunReport, stream: Stream, lines: LineReader | Words
+def _report_each(
+    results: Iterator[Ended], report: RunReport, stream: Stream, lines: "LineReader | Words"
 ) -> None:
     for ended in results:
-        stream.note(ended)
         if stream.stopped_at is not None:
             lines.patience = _PATIENCE
         if report.written == "written":
-            report.add(outcome_of_ended(ended, alone=False), lines.position)
+            report.add(outcome_of_line(ended), lines.position)
         elif ended.status != "not_sent":
-            report.tell_untold(ended)
+            report.note_unwritten(ended)
         if report.written != "written":
             stream.stop()
             if ended.status == "not_sent":
-                report.tell_unsent_rest(ended)
+                report.note_unsent_rest(ended)
                 return
