@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from seqsend import Endpoint, Rejected
+from seqsend import Rejected, SequencerClient
 from tests.support.model.__main__ import run_many
 from tests.support.model.chain import Record, Treatment
 from tests.support.model.endpoint import Character
@@ -137,7 +137,8 @@ def by_the_library(method: str, answer: Any, *statuses: int) -> Observation:
 
 
 def _rejected_by(index: int) -> Rejected:
-    return Rejected("m", (), 0.0, endpoint=Endpoint(index, 2, "http://x", "http://x"))
+    with SequencerClient("http://one:1,http://two:2") as client:
+        return Rejected("m", (), 0.0, endpoint=client.endpoints[index - 1])
 
 
 UNTRUE: list[tuple[str, Callable[[], Observation]]] = [

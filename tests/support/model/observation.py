@@ -50,8 +50,18 @@ class End:
 
     @property
     def sent(self) -> tuple[Tried, ...]:
-        """The attempts that are no look-ups."""
-        return tuple(a for a in self.attempts if not a.is_look_up)
+        """The attempts that are no look-ups.
+
+        A batch of look-ups that is refused is called as one of sends is; it comes after all sends,
+        and look-ups follow it.
+        """
+        kept: list[Tried] = []
+        later = False
+        for attempt in reversed(self.attempts):
+            later = attempt.is_look_up or (later and attempt.outcome == "refused")
+            if not later:
+                kept.insert(0, attempt)
+        return tuple(kept)
 
 
 @dataclass(slots=True)
