@@ -155,6 +155,10 @@ UNTRUE: list[tuple[str, Callable[[], Observation]]] = [
     ("known_is_true", lambda: with_end(1, endpoint=2)),
     ("known_is_true", lambda: with_record(3, treatments={B: DENIED})),
     ("not_sent_was_not_given", lambda: observe(log=[*observe().log, record(6, 1, D, BROKE)])),
+    (
+        "not_sent_was_not_given",
+        lambda: observe(log=[*observe().log, record(6, 1, D, BROKE)], signalled=[1.0]),
+    ),
     ("not_sent_was_not_given", lambda: with_end(3, attempts=(tried(1, "failover", "no"),))),
     ("unreachable_was_not_delivered", lambda: with_end(1, status="unreachable")),
     ("unreachable_was_not_delivered", lambda: with_end(2, status="unreachable")),

@@ -15,7 +15,7 @@ from seqsend import Answer, DeliveryUnknown, Rejected, SeqsendError, Unreachable
 from tests.support.model.chain import Record
 from tests.support.model.observation import End, Observation, Tried, treatment_of
 from tests.support.model.reactions import WHOLE
-from tests.support.model.transactions import keccak_of
+from tests.support.model.transactions import Tx, keccak_of
 
 Violations = Iterator[str]
 
@@ -91,16 +91,28 @@ def known_is_true(seen: Observation) -> Violations:
 
 
 def not_sent_was_not_given(seen: Observation) -> Violations:
-    """``not_sent`` and ``usage``: no endpoint received its bytes in this call."""
+    """``not_sent`` and ``usage``: no endpoint received its bytes in this call.
+
+    A signal may come after endpoints have refused it, in words or statuses that mean so.
+    """
     if seen.scenario.has_doubles:
         return
     for line, end in seen.pairs():
         if end.status not in ("not_sent", "usage"):
             continue
-        if end.attempts:
+        halfway = bool(seen.signalled) and end.status == "not_sent"
+        if end.attempts and not halfway:
             yield f"line {line.number}: {end.status} with attempts"
         for record in seen.records_of(line.tx.hash) if line.tx is not None else ():
-            yield f"line {line.number}: {end.status}, and request {record.number} has it"
+            if not (halfway and _refused(record, line.tx)):
+                yield f"line {line.number}: {end.status}, and request {record.number} has it"
+
+
+def _refused(record: Record, tx: Tx | None) -> bool:
+    """Tell whether an endpoint has not taken a transaction, and has said so."""
+    if tx is None or tx.hash in record.taken or record.answered_at is None:
+        return False
+    return treatment_of(record, tx.hash).delivered in ("no", None)
 
 
 def unreachable_was_not_delivered(seen: Observation) -> Violations:

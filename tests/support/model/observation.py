@@ -52,15 +52,16 @@ class End:
     def sent(self) -> tuple[Tried, ...]:
         """The attempts that are no look-ups.
 
-        A batch of look-ups that is refused is called as one of sends is; it comes after all sends,
-        and look-ups follow it.
+        Sends come first, and these are the last of them. What follows looks it up, whatever it is
+        called: a batch of look-ups may be refused as one of sends is.
         """
         kept: list[Tried] = []
-        later = False
-        for attempt in reversed(self.attempts):
-            later = attempt.is_look_up or (later and attempt.outcome == "refused")
-            if not later:
-                kept.insert(0, attempt)
+        for attempt in self.attempts:
+            if attempt.is_look_up:
+                break
+            kept.append(attempt)
+            if attempt.outcome in ("answered", "verdict", "outage", "interrupted"):
+                break
         return tuple(kept)
 
 
