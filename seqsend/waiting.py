@@ -201,16 +201,16 @@ def wait_for_output(descriptor: int) -> bool:
     signals = _current
     poller = select.poll()
     poller.register(descriptor, WRITE)
+    ready = poller.poll(0)
     if signals is not None:
         poller.register(signals.descriptor(), READ)
-    while True:
-        if signals is not None and signals.pending and len(signals.received) > 1:
-            return False
-        ready = poller.poll()
-        if any(found == descriptor for found, _ in ready):
-            return True
+    while not any(found == descriptor for found, _ in ready):
         if signals is not None:
             signals.drain()
+            if signals.pending and len(signals.received) > 1:
+                return False
+        ready = poller.poll()
+    return True
 
 
 def sleep(seconds: float) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from contextlib import ExitStack
 from typing import Any, Self
 
+from seqsend.errors import InputError
 from seqsend.models import Attempt, Event
 from seqsend.render.outcome import Outcome
 from seqsend.render.report import Style
@@ -100,6 +101,11 @@ class RunReport:
         why = "is closed" if self.written == "closed" else "cannot be written"
         rest = f"line {first.line} and all after it were not sent"
         write_stderr(f"error: {rest}: stdout {why}", "error")
+        self.exit_code = self.exit_code or 1
+
+    def note_input_error(self, error: InputError) -> None:
+        """Say on stderr that the input failed; every line before that has been reported."""
+        write_stderr(f"error: {error}; nothing after line {self._last} was read", "error")
         self.exit_code = self.exit_code or 1
 
     def give_up(self) -> None:

@@ -1,5 +1,6 @@
 """stdout and stderr: who gets colour, and what becomes of an answer that cannot be written."""
 
+import io
 import os
 import sys
 from collections.abc import Mapping
@@ -70,7 +71,10 @@ def _write(stream: TextIO | None, text: str) -> Written:
         return "failed"
     try:
         stream.flush()
-        descriptor = stream.fileno()
+        descriptor = _descriptor_of(stream)
+        if descriptor is None:
+            stream.write(text)
+            return "written"
         rest = memoryview(text.encode(errors="backslashreplace"))
         while rest:
             if not waiting.wait_for_output(descriptor):
@@ -81,6 +85,14 @@ def _write(stream: TextIO | None, text: str) -> Written:
     except (OSError, ValueError):
         return "failed"
     return "written"
+
+
+def _descriptor_of(stream: TextIO) -> int | None:
+    """Return the descriptor of a stream, or None if it is not a file: in a notebook, say."""
+    try:
+        return stream.fileno()
+    except io.UnsupportedOperation:
+        return None
 
 
 def print_version() -> int:

@@ -109,7 +109,9 @@ class Judgement:
 
 def judge_failure(failure: EndpointFailure, *, written: bool) -> Judgement:
     """Judge an attempt without a reply; ``written`` tells whether the request went out whole."""
-    return Judgement(MAYBE_DELIVERED if written else NOT_DELIVERED, failure.reason)
+    return Judgement(
+        MAYBE_DELIVERED if written else NOT_DELIVERED, failure.reason, failure.reason_code
+    )
 
 
 def judge_reply(
