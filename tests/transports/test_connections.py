@@ -1,5 +1,6 @@
 """Ways to an endpoint: addresses side by side, proxies, forks, signals, and a machine's limits."""
 
+import errno
 import json
 import os
 import resource
@@ -203,21 +204,15 @@ def test_descriptors_above_1024_work(authority: Authority) -> None:
         assert isinstance(exchange_once(websocket), Reply)
 
 
-def test_a_process_without_descriptors_says_so() -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    url = "http://127.0.0.1:9"
-    with ExitStack() as stack:
-        (endpoint,) = parse_endpoints(url)
-        transport = HttpTransport([endpoint], {}, max_response_size=2**20)
-        by = Deadline.after(5, "request timeout")
-        used = stack.enter_context(open("/dev/null", "rb")).fileno()
-        resource.setrlimit(resource.RLIMIT_NOFILE, (used, hard))
-        try:
-            with pytest.raises(EndpointFailure) as caught:
-                transport.exchange(endpoint, b"{}", Exchange(by, by))
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert caught.value.reason_code == "local_limit"
+def test_a_process_without_descriptors_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_args: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr("seqsend.transports.dialling.socket.socket", fail)
+    failure = exchange_once("http://127.0.0.1:9")
+    assert isinstance(failure, EndpointFailure)
+    assert failure.reason == "too many open files on this machine"
+    assert failure.reason_code == "local_limit"
 
 
 # Forks
