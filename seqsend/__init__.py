@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from seqsend.diagnosis.report import Samples as Samples
     from seqsend.errors import CallError as CallError
     from seqsend.errors import DeliveryUnknown as DeliveryUnknown
+    from seqsend.errors import InputError as InputError
     from seqsend.errors import PersistenceError as PersistenceError
     from seqsend.errors import Rejected as Rejected
     from seqsend.errors import SeqsendError as SeqsendError
@@ -42,6 +43,7 @@ _MODULES = {
     "errors": (
         "CallError",
         "DeliveryUnknown",
+        "InputError",
         "PersistenceError",
         "Rejected",
         "SeqsendError",

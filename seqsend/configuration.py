@@ -1,16 +1,22 @@
-"""What a caller says of the endpoints and of how to speak to them, checked."""
+"""What a caller says of the endpoints and of how to speak to them, checked; and the defaults."""
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from seqsend.endpoints import check_header, parse_endpoints
+from seqsend.endpoints import parse_endpoints
 from seqsend.errors import UsageError
 from seqsend.failover.requester import Timeouts
+from seqsend.headers import merge_headers
 from seqsend.models import Endpoint
+from seqsend.redaction import secrets_in_header
 from seqsend.transports.base import Transport
 from seqsend.units import LONGEST
 
+DIAL_TIMEOUT = 5.0
+"""Seconds; the default."""
+REQUEST_TIMEOUT = 10.0
+"""Seconds; the default."""
 MAX_RESPONSE_SIZE = 32 * 2**20
 """Bytes after decompression; the default."""
 
@@ -21,7 +27,8 @@ class Configuration:
 
     endpoints: tuple[Endpoint, ...]
     limits: Timeouts
-    headers: Mapping[str, str]
+    headers: Mapping[int, Mapping[str, str]] = field(repr=False)
+    """Those for each endpoint, by its index."""
     cacert: str | None
     max_response_size: int
     client_cert: str | None = None
@@ -29,17 +36,19 @@ class Configuration:
 
     @property
     def secrets(self) -> frozenset[str]:
-        """What a server's words must not carry onto a screen."""
+        """What must not be shown of a server's words, for `seqsend.redaction.scrub`."""
         from seqsend.transports.proxies import proxy_for  # a client is about to dial anyway
 
         own = [endpoint.address for endpoint in self.endpoints]
         proxies = [proxy_for(address, os.environ) for address in own]
         addresses = [*own, *filter(None, proxies)]
         found = {secret for address in addresses for secret in address.secrets}
-        sent = {address.authorization or "" for address in addresses}
-        for value in (*self.headers.values(), *sent):
-            # Of `Bearer abc` a server may quote the second word alone.
-            found |= {value, *value.split()[1:]}
+        for address in addresses:
+            if address.authorization is not None:
+                found |= secrets_in_header("Authorization", address.authorization)
+        for headers in self.headers.values():
+            for header in headers.items():
+                found |= secrets_in_header(*header)
         return frozenset(found)
 
     def transport(self, *endpoints: Endpoint) -> Transport:
@@ -49,7 +58,6 @@ class Configuration:
             UsageError: a proxy of the environment or a CA file cannot be used.
 
         """
-        headers = {endpoint.index: self.headers for endpoint in endpoints}
         # Imported with the first client: a program that only parses, or prints its version, needs
         # neither.
         if endpoints[0].address.is_websocket:
@@ -57,7 +65,7 @@ class Configuration:
 
             return WebSocketTransport(
                 endpoints[0],
-                headers,
+                self.headers,
                 max_response_size=self.max_response_size,
                 cacert=self.cacert,
                 client_cert=self.client_cert,
@@ -67,7 +75,7 @@ class Configuration:
 
         return HttpTransport(
             endpoints,
-            headers,
+            self.headers,
             max_response_size=self.max_response_size,
             cacert=self.cacert,
             client_cert=self.client_cert,
@@ -82,12 +90,16 @@ def configure(
     request_timeout: float,
     deadline: float | None,
     headers: Mapping[str, str] | None,
+    endpoint_headers: Mapping[int, Mapping[str, str]] | None = None,
     cacert: str | None,
     max_response_size: int,
     client_cert: str | None = None,
     client_key: str | None = None,
 ) -> Configuration:
     """Check everything that can be checked without dialling; times are in seconds, sizes in bytes.
+
+    ``headers`` go to every endpoint, and ``endpoint_headers`` to the one at that position in the
+    list, counted from 1, where they replace those.
 
     Raises:
         UsageError: an argument is wrong.
@@ -98,10 +110,11 @@ def configure(
         raise UsageError(
             f"max_response_size is {max_response_size}, not a number of bytes", example="1048576"
         )
+    parsed = parse_endpoints(endpoints)
     return Configuration(
-        parse_endpoints(endpoints),
+        parsed,
         Timeouts(dial_timeout, request_timeout, deadline),
-        dict(check_header(*header) for header in (headers or {}).items()),
+        merge_headers(headers or {}, endpoint_headers or {}, len(parsed)),
         cacert,
         max_response_size,
         client_cert,

@@ -1,4 +1,4 @@
-"""The endpoint list and the headers, as the user typed them. Pure."""
+"""The endpoint list, as the user typed it. Pure."""
 
 import base64
 import ipaddress
@@ -8,10 +8,9 @@ from urllib.parse import quote, unquote
 
 from seqsend.errors import UsageError
 from seqsend.models import Address, Endpoint
-from seqsend.redaction import HIDDEN, escape, redact_url, secrets_in_url
+from seqsend.redaction import HIDDEN, redact_url, secrets_in_url
 
 _GOOD = "http://seq1:8545,http://seq2:8545"
-_GOOD_HEADER = "'Authorization=Bearer abc'"
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _HIGHEST_PORT = 65535
 
@@ -29,12 +28,6 @@ _SEPARATED = re.compile(r"[;|][A-Za-z]+://")
 
 # A place in which there is no room for a secret.
 _PLAIN = re.compile(r"([a-z]+://)?(?![A-Za-z0-9_-]{16})[A-Za-z0-9._-]+(:[0-9]{1,5})?/?")
-
-# RFC 9110 section 5.6.2 (token) and 5.5 (field-value, visible ASCII and blanks only).
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile(r"[\x20-\x7e\t]*")
-# Set by the transport from the message itself; another value would garble the framing.
-_OWN_HEADERS = frozenset({"content-length", "transfer-encoding", "connection", "content-type"})
 
 
 def parse_endpoints(given: str | Iterable[str]) -> tuple[Endpoint, ...]:
@@ -198,41 +191,3 @@ def _basic(userinfo: str | None) -> str | None:
     user, _, password = userinfo.partition(":")
     pair = f"{unquote(user)}:{unquote(password)}"
     return "Basic " + base64.b64encode(pair.encode()).decode("ascii")
-
-
-def parse_header(text: str) -> tuple[str, str]:
-    """Return name and value of a header given as ``NAME=VALUE``.
-
-    Raises:
-        UsageError: no ``=``, or as `check_header`.
-
-    """
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise UsageError("a header is given as NAME=VALUE", example=_GOOD_HEADER)
-    return check_header(name, value)
-
-
-def check_header(name: str, value: str) -> tuple[str, str]:
-    """Return name and value of a header without the blanks around them.
-
-    Raises:
-        UsageError: a name or value that HTTP does not allow, or a header that the transport sets
-            itself. The message never holds the value.
-
-    """
-    name, value = name.strip(" \t"), value.strip(" \t")
-    if not _HEADER_NAME.fullmatch(name):
-        # A mistyped header may have its secret left of the equals sign.
-        raise UsageError(
-            "the name of a header has a character that HTTP does not allow in it",
-            example=_GOOD_HEADER,
-        )
-    if not _HEADER_VALUE.fullmatch(value):
-        raise UsageError(
-            f"the value of header {name} has a character that HTTP does not allow",
-            example=_GOOD_HEADER,
-        )
-    if name.lower() in _OWN_HEADERS:
-        raise UsageError(f"header {escape(name)} is set by seqsend itself", example=_GOOD_HEADER)
-    return name, value

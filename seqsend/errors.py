@@ -4,7 +4,8 @@
 
     SeqsendError
     ├── UsageError            wrong input: nothing was sent
-    ├── PersistenceError               a file between runs cannot be used; it is left as it is
+    ├── InputError            a file or stdin cannot be read to its end
+    ├── PersistenceError      a file between runs cannot be used; it is left as it is
     ├── EndpointFailure       one attempt failed; the failover loop turns it into an Attempt
     └── CallError             a call ended without a result that can be trusted
         ├── Rejected          an endpoint answered with a JSON-RPC error
@@ -38,6 +39,19 @@ class UsageError(SeqsendError, ValueError):
     def noting(self, remark: str) -> "UsageError":
         """Return the same error with a remark on how it may have come about."""
         return UsageError(f"{self.problem} ({remark})", example=self.example)
+
+
+class InputError(SeqsendError):
+    """The transactions of a file or of stdin could not be read, or not to their end."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        """``name`` says which input; ``reason`` is the system's, as a rule, and where it was."""
+        super().__init__(name, reason)
+        self.name = name
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.name} could not be read: {self.reason}"
 
 
 class PersistenceError(SeqsendError):

@@ -254,6 +254,16 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
+class NotSent:
+    """A run stopped before this transaction left; no endpoint can have it by this run."""
+
+    attempts: tuple[Attempt, ...] = ()
+    """Requests that carried it and were refused as a batch, if there were any."""
+    because: int | None = None
+    """The number of the line at which the run stopped."""
+
+
+@dataclass(frozen=True, slots=True)
 class CallEnded:
     """A call, or the submission of one transaction, has ended, whichever way."""
 

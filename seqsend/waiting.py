@@ -97,6 +97,15 @@ class Signals:
         _current = self
         return self
 
+    def retire(self) -> None:
+        """Ignore these signals from now on: the answer is out, and the process about to end.
+
+        Its exit code is no longer theirs to change, and a handler at that time can only do harm.
+        """
+        for number in self._before:
+            signal.signal(number, signal.SIG_IGN)
+        self._before.clear()
+
     def __exit__(self, *_exception: object) -> None:
         global _current  # noqa: PLW0603
         _current = None
@@ -181,6 +190,27 @@ def wait_any(descriptors: Iterable[int], event: int, seconds: float | None) -> l
             signals.drain()
         elif until is not None and time.monotonic() >= until:
             return []
+
+
+def wait_for_output(descriptor: int) -> bool:
+    """Wait until ``descriptor`` takes output; return False if it is to be given up.
+
+    What is known must be said, so that the first signal does not end this wait. The second one
+    does: it may be that nobody reads.
+    """
+    signals = _current
+    poller = select.poll()
+    poller.register(descriptor, WRITE)
+    ready = poller.poll(0)
+    if signals is not None:
+        poller.register(signals.descriptor(), READ)
+    while not any(found == descriptor for found, _ in ready):
+        if signals is not None:
+            signals.drain()
+            if signals.pending and len(signals.received) > 1:
+                return False
+        ready = poller.poll()
+    return True
 
 
 def sleep(seconds: float) -> None:

@@ -197,11 +197,11 @@ def test_a_signal_that_is_ignored_stays_so() -> None:
 def test_a_mailbox_hands_over_in_order() -> None:
     with Mailbox[int]() as mailbox:
 
-        def put() -> None:
+        def put_all() -> None:
             for number in range(20_000):
                 mailbox.put(number)
 
-        thread = threading.Thread(target=put)
+        thread = threading.Thread(target=put_all)
         thread.start()
         assert [mailbox.take(LONG) for _ in range(20_000)] == list(range(20_000))
         thread.join()

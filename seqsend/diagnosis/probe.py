@@ -62,12 +62,17 @@ class Probe:
 
     def _ask(self, by: Deadline | None, method: str, *params: Any) -> tuple[Judgement, Attempt]:
         request = self._requester.prepare(Call(method, list(params)))
-        judgement, attempt = self._requester.ask(self._endpoint, request, by)
+        exchanged = self._requester.ask(self._endpoint, [request], by)
+        if exchanged.interrupt is not None:
+            raise exchanged.interrupt
+        (judgement,) = exchanged.judgements
+        attempt = exchanged.attempt(judgement)
         if judgement.row.kind == "outage":
-            # Of a phase that failed no time is told.
+            # The phase that failed has no time of its own to show.
             timings = {p: s for p, s in attempt.timings.items() if p != attempt.phase}
-            attempt = replace(attempt, outcome="outage", timings=timings)
-        return judgement, self._requester.tell(attempt)
+            attempt = replace(attempt, timings=timings)
+        self._requester.emit(attempt)
+        return judgement, attempt
 
     def _question(self, by: Deadline) -> EndpointReport:
         judgement, first = self._ask(by, "eth_chainId")

@@ -18,12 +18,13 @@ from seqsend.jsonrpc import (
     decode_error,
     read_answer,
 )
-from seqsend.models import Attempt, Delivered, JsonRpcError, Reply
+from seqsend.models import Attempt, Delivered, JsonRpcError, ReasonCode, Reply
 from seqsend.redaction import describe_status
 from seqsend.verdicts.node_errors import SEND_METHODS, excuse_in
 
-Class = Literal["result", "verdict", "outage"]
-"""``result`` and ``verdict`` end the call; after an ``outage`` the next endpoint is tried."""
+Class = Literal["result", "verdict", "outage", "again"]
+"""``result`` and ``verdict`` end the call; after an ``outage`` the next endpoint is tried;
+``again`` is a call in a batch that the same endpoint is asked for again, in a smaller one."""
 
 NEVER_NULL = SEND_METHODS | {
     "eth_chainId",
@@ -101,13 +102,16 @@ class Judgement:
     row: Row
     reason: str | None = None
     """Why it is an outage, in one line with no secret of ours in it; a server's words unescaped."""
+    reason_code: ReasonCode | None = None
     result: Any = None
     error: JsonRpcError | None = None
 
 
 def judge_failure(failure: EndpointFailure, *, written: bool) -> Judgement:
     """Judge an attempt without a reply; ``written`` tells whether the request went out whole."""
-    return Judgement(MAYBE_DELIVERED if written else NOT_DELIVERED, failure.reason)
+    return Judgement(
+        MAYBE_DELIVERED if written else NOT_DELIVERED, failure.reason, failure.reason_code
+    )
 
 
 def judge_reply(
@@ -174,13 +178,14 @@ def _judge_result(answer: Result, call: Call) -> Judgement:
     value = answer.value
     if value is None and call.method in NEVER_NULL:
         return Judgement(NULL_RESULT, f"null, which {call.method} never returns")
-    if call.expected is not None and not _same_hash(value, call.expected):
+    if call.expected is not None and not same_hash(value, call.expected):
         return Judgement(OTHER_RESULT, "a result that is not this transaction's hash")
     return Judgement(RESULT, result=value)
 
 
-def _same_hash(value: Any, expected: str) -> bool:
-    return isinstance(value, str) and value.lower() == expected
+def same_hash(value: Any, expected: str) -> bool:
+    """Tell whether ``value`` is the hash ``expected``, as bytes: in any case."""
+    return isinstance(value, str) and value.lower() == expected.lower()
 
 
 def describe_error(error: JsonRpcError) -> str:

@@ -148,3 +148,14 @@ def excuse_in(error: JsonRpcError, method: str) -> Excuse | None:
 def may_have_landed(error: JsonRpcError) -> bool:
     """Tell whether ``error`` is what a node says to a transaction that it, or the chain, has."""
     return re.search(_LANDED, _beginning(error), re.IGNORECASE) is not None
+
+
+def is_final(error: JsonRpcError, method: str) -> bool:
+    """Tell whether ``error`` on ``method`` is a verdict that needs no look-up."""
+    del method
+    return not may_have_landed(error)
+
+
+def says_already_known(error: JsonRpcError) -> bool:
+    """Tell whether ``error`` says that the node has the transaction."""
+    return may_have_landed(error) and "nonce" not in error.message.lower()

@@ -22,7 +22,7 @@ from seqsend.models import Reply
 from seqsend.transports.base import Deadline, Exchange
 from seqsend.transports.http import HttpTransport
 from seqsend.transports.websocket import WebSocketTransport
-from seqsend.waiting import Signals
+from seqsend.waiting import SignalReceived, Signals
 from tests.support.certificates import Authority
 from tests.support.moments import until
 from tests.support.servers import (
@@ -592,11 +592,16 @@ def _has_unread(port: int) -> bool:
 
 
 def test_nothing_is_sent_after_a_signal_that_came_before() -> None:
-    with Replying(answer) as server, SequencerClient(server.url) as client:
-        client.request("m")
+    with Replying(http(200, b"{}")) as server:
+        (endpoint,) = parse_endpoints(server.url)
+        transport = HttpTransport([endpoint], {}, max_response_size=2**20)
+        by = Deadline.after(5, "request timeout")
+        transport.exchange(endpoint, b"{}", Exchange(by, by))
+        exchange = Exchange(by, by)
         with Signals([signal.SIGUSR1]):
             signal.raise_signal(signal.SIGUSR1)
-            with pytest.raises(Interrupted) as caught:
-                client.request("m")
-        assert caught.value.attempts[0].delivered == "no"
+            with pytest.raises(SignalReceived):
+                transport.exchange(endpoint, b"{}", exchange)
+        transport.close()
+        assert not exchange.written
         assert len(server.requests) == 1

@@ -13,7 +13,7 @@ PROXY = "http://proxy.example:3128"
 
 def place(url: str, environ: Mapping[str, str]) -> str | None:
     proxy = proxy_for(parse_address(url), environ)
-    return proxy.place if proxy else None
+    return None if proxy is None else proxy.place
 
 
 @pytest.mark.parametrize(

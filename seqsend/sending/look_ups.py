@@ -1,0 +1,82 @@
+"""Look-ups by hash: whether the sequencer has the transactions whose fate is open."""
+
+from collections import deque
+from collections.abc import Sequence
+
+from seqsend.failover.loop import Failover
+from seqsend.failover.submission import Submission
+from seqsend.jsonrpc import Call
+from seqsend.models import AttemptOutcome, Delivered, Endpoint
+from seqsend.sending.outgoing import Outgoing
+from seqsend.transports.base import Deadline
+from seqsend.verdicts.failure_table import Judgement, same_hash
+
+METHOD = "eth_getTransactionByHash"
+
+
+def look_up(failover: Failover, transactions: Sequence[Outgoing], by: Deadline | None) -> None:
+    """Look for ``transactions`` at one endpoint after the other, until each is found.
+
+    Those of a batch are asked for in batches. An endpoint that did not answer is not asked again
+    for any of them. What was found is written into each, with the attempts.
+
+    Raises:
+        KeyboardInterrupt: a signal came; what was found out before is written down.
+
+    """
+    order = failover.in_order()
+    places = {id(t): deque(t.places_to_look(failover.readers, order)) for t in transactions}
+    silent: set[int] = set()
+    left = list(transactions)
+    while left:
+        endpoint = _next_place(places, left)
+        if endpoint is None:
+            break
+        here = [t for t in left if places[id(t)] and places[id(t)][0] is endpoint]
+        for transaction in here:
+            places[id(transaction)].popleft()
+            transaction.sightings[endpoint.index] = "failed"  # until it has answered
+        has_time = by is None or by.remaining > 0
+        if endpoint.index not in silent and has_time and _ask(failover, endpoint, here, by):
+            silent.add(endpoint.index)
+        left = [t for t in left if t.found_at is None]
+    for transaction in transactions:
+        transaction.looked_up = True
+
+
+def _next_place(
+    places: dict[int, deque[Endpoint]], transactions: Sequence[Outgoing]
+) -> Endpoint | None:
+    return next((places[id(t)][0] for t in transactions if places[id(t)]), None)
+
+
+def _ask(
+    failover: Failover, endpoint: Endpoint, transactions: Sequence[Outgoing], by: Deadline | None
+) -> bool:
+    """Ask one endpoint for all of ``transactions``; return whether it failed to answer."""
+    asked = [failover.submission(Call(METHOD, [t.transaction.hash])) for t in transactions]
+    try:
+        return failover.visit(endpoint, asked, by, _describe)
+    finally:
+        for transaction, look in zip(transactions, asked, strict=True):
+            # The attempts are told in full, and whatever ended it: a signal, too.
+            for attempt in look.attempts:
+                transaction.submission.add(attempt)
+            outcome = look.attempts[-1].outcome if look.attempts else None
+            if outcome == "found":
+                transaction.found_at = endpoint
+            elif outcome == "not_found":
+                transaction.sightings[endpoint.index] = "absent"
+
+
+def _describe(look: Submission, judgement: Judgement) -> tuple[AttemptOutcome, Delivered]:
+    """Say what a look-up is called. It delivers nothing, whatever became of it."""
+    if judgement.row.kind == "again":
+        return "refused", "no"
+    if judgement.row.kind != "result":
+        return "lookup_failed", "no"
+    if judgement.result is None:
+        return "not_found", "no"
+    (wanted,) = look.call.params
+    shown = judgement.result.get("hash") if isinstance(judgement.result, dict) else None
+    return ("found" if same_hash(shown, wanted) else "lookup_failed"), "no"
