@@ -185,11 +185,7 @@ class Pool(Generic[C]):
         """
         if self._process != os.getpid():
             self._leave_to_parent()
-        while self._free:
-            try:
-                connection = self._free.pop()
-            except IndexError:  # another thread has taken it
-                break
+        while (connection := self._pop()) is not None:
             try:
                 if time.monotonic() - connection.idle_since < LONGEST_IDLE and connection.is_fit():
                     return connection
@@ -212,8 +208,14 @@ class Pool(Generic[C]):
         if self._process != os.getpid():
             self._leave_to_parent()
         self._closed = True
-        while self._free:
-            self._free.pop().say_goodbye()
+        while (connection := self._pop()) is not None:
+            connection.say_goodbye()
+
+    def _pop(self) -> C | None:
+        try:
+            return self._free.pop()
+        except IndexError:
+            return None
 
     def _leave_to_parent(self) -> None:
         inherited, self._free = self._free, []

@@ -27,10 +27,12 @@ from tests.support.certificates import Authority
 from tests.support.moments import until
 from tests.support.servers import (
     Address,
+    Closing,
     Replying,
     Request,
     Server,
     Silent,
+    StallingTLS,
     blackhole,
     dead,
     http,
@@ -149,6 +151,55 @@ def test_a_zone_is_an_interface_of_this_machine() -> None:
 def test_odd_spellings_of_an_address_reach_it(spelling: str) -> None:
     with Replying(answer) as server:
         assert one_attempt(f"http://{spelling}:{server.port}").outcome == "answered"
+
+
+# Reasons
+
+CODES: dict[str, tuple[str, Callable[[], Any]]] = {
+    "refused": ("http", dead),
+    "dial_timeout": ("http", blackhole),
+    "timeout": ("http", Silent),
+    "closed": ("http", lambda: Closing(after="request", how="fin")),
+    "closed by a reset": ("http", lambda: Closing(after="request", how="rst")),
+    "closed in the middle": (
+        "http",
+        lambda: Closing(after="request", how="fin", partial=http(200, b"{}")[:-1]),
+    ),
+    "too_large": ("http", lambda: Replying(http(200, b"x" * 2**20 + b"x"))),
+    "not_http": ("http", lambda: Closing(after="request", how="fin", partial=b"SSH-2.0\r\n")),
+    "not_http if it cannot be inflated": (
+        "http",
+        lambda: Replying(http(200, b"no gzip", {"Content-Encoding": "gzip"})),
+    ),
+    "tls_wanted": (
+        "http",
+        lambda: Closing(after="request", how="fin", partial=b"\x15\x03\x01\x00\x02\x02\x46"),
+    ),
+    "tls_not_spoken": (
+        "https",
+        lambda: Closing(after="accept", how="fin", partial=http(400, b"")),
+    ),
+    "tls_failed": ("https", lambda: Closing(after="accept", how="fin")),
+    "tls_failed in time": ("https", StallingTLS),
+    "timeout of a handshake": ("ws", Silent),
+    "unauthorized": ("ws", lambda: Replying(http(401, b""))),
+    "rate_limited": ("ws", lambda: Replying(http(429, b""))),
+    "redirect": ("ws", lambda: Replying(http(301, b"", {"Location": "ws://other"}))),
+    "not_websocket": ("ws", lambda: Replying(http(200, b"{}"))),
+    "not_http by a WebSocket": (
+        "ws",
+        lambda: Closing(after="request", how="fin", partial=b"SSH-2.0\r\n\r\n"),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", CODES)
+def test_every_failure_has_its_reason_code(what: str) -> None:
+    scheme, start = CODES[what]
+    with start() as server:
+        failure = exchange_once(server.url.replace("http", scheme, 1), seconds=0.4)
+    assert isinstance(failure, EndpointFailure)
+    assert failure.reason_code == what.partition(" ")[0]
 
 
 # Limits of the machine
