@@ -210,8 +210,8 @@ class Pool(Generic[C]):
         if self._process != os.getpid():
             self._leave_to_parent()
         try:
-            return self._free.pop() if self._free else None
-        except IndexError:  # another thread has taken it
+            return self._free.pop()
+        except IndexError:
             return None
 
     def keep(self, connection: C) -> None:
@@ -224,11 +224,9 @@ class Pool(Generic[C]):
 
     def close(self) -> None:
         """Close every connection that is free, and from now on each one that is brought back."""
-        if self._process != os.getpid():
-            self._leave_to_parent()
         self._closed = True
-        while self._free:
-            self._free.pop().say_goodbye()
+        while (connection := self.pop()) is not None:
+            connection.say_goodbye()
 
     def _leave_to_parent(self) -> None:
         inherited, self._free = self._free, []

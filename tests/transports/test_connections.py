@@ -1,5 +1,6 @@
 """Ways to an endpoint: addresses side by side, proxies, forks, signals, and a machine's limits."""
 
+import errno
 import json
 import os
 import resource
@@ -21,15 +22,17 @@ from seqsend.models import Reply
 from seqsend.transports.base import Deadline, Exchange
 from seqsend.transports.http import HttpTransport
 from seqsend.transports.websocket import WebSocketTransport
-from seqsend.waiting import Signals
+from seqsend.waiting import SignalReceived, Signals
 from tests.support.certificates import Authority
 from tests.support.moments import until
 from tests.support.servers import (
     Address,
+    Closing,
     Replying,
     Request,
     Server,
     Silent,
+    StallingTLS,
     blackhole,
     dead,
     http,
@@ -150,6 +153,55 @@ def test_odd_spellings_of_an_address_reach_it(spelling: str) -> None:
         assert one_attempt(f"http://{spelling}:{server.port}").outcome == "answered"
 
 
+# Reasons
+
+CODES: dict[str, tuple[str, Callable[[], Any]]] = {
+    "refused": ("http", dead),
+    "dial_timeout": ("http", blackhole),
+    "timeout": ("http", Silent),
+    "closed": ("http", lambda: Closing(after="request", how="fin")),
+    "closed by a reset": ("http", lambda: Closing(after="request", how="rst")),
+    "closed in the middle": (
+        "http",
+        lambda: Closing(after="request", how="fin", partial=http(200, b"{}")[:-1]),
+    ),
+    "too_large": ("http", lambda: Replying(http(200, b"x" * 2**20 + b"x"))),
+    "not_http": ("http", lambda: Closing(after="request", how="fin", partial=b"SSH-2.0\r\n")),
+    "not_http if it cannot be inflated": (
+        "http",
+        lambda: Replying(http(200, b"no gzip", {"Content-Encoding": "gzip"})),
+    ),
+    "tls_wanted": (
+        "http",
+        lambda: Closing(after="request", how="fin", partial=b"\x15\x03\x01\x00\x02\x02\x46"),
+    ),
+    "tls_not_spoken": (
+        "https",
+        lambda: Closing(after="accept", how="fin", partial=http(400, b"")),
+    ),
+    "tls_failed": ("https", lambda: Closing(after="accept", how="fin")),
+    "tls_failed in time": ("https", StallingTLS),
+    "timeout of a handshake": ("ws", Silent),
+    "unauthorized": ("ws", lambda: Replying(http(401, b""))),
+    "rate_limited": ("ws", lambda: Replying(http(429, b""))),
+    "redirect": ("ws", lambda: Replying(http(301, b"", {"Location": "ws://other"}))),
+    "not_websocket": ("ws", lambda: Replying(http(200, b"{}"))),
+    "not_http by a WebSocket": (
+        "ws",
+        lambda: Closing(after="request", how="fin", partial=b"SSH-2.0\r\n\r\n"),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", CODES)
+def test_every_failure_has_its_reason_code(what: str) -> None:
+    scheme, start = CODES[what]
+    with start() as server:
+        failure = exchange_once(server.url.replace("http", scheme, 1), seconds=0.4)
+    assert isinstance(failure, EndpointFailure)
+    assert failure.reason_code == what.partition(" ")[0]
+
+
 # Limits of the machine
 
 
@@ -203,21 +255,15 @@ def test_descriptors_above_1024_work(authority: Authority) -> None:
         assert isinstance(exchange_once(websocket), Reply)
 
 
-def test_a_process_without_descriptors_says_so() -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    url = "http://127.0.0.1:9"
-    with ExitStack() as stack:
-        (endpoint,) = parse_endpoints(url)
-        transport = HttpTransport([endpoint], {}, max_response_size=2**20)
-        by = Deadline.after(5, "request timeout")
-        used = stack.enter_context(open("/dev/null", "rb")).fileno()
-        resource.setrlimit(resource.RLIMIT_NOFILE, (used, hard))
-        try:
-            with pytest.raises(EndpointFailure) as caught:
-                transport.exchange(endpoint, b"{}", Exchange(by, by))
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert caught.value.reason_code == "local_limit"
+def test_a_process_without_descriptors_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_args: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr("seqsend.transports.dialling.socket.socket", fail)
+    failure = exchange_once("http://127.0.0.1:9")
+    assert isinstance(failure, EndpointFailure)
+    assert failure.reason == "too many open files on this machine"
+    assert failure.reason_code == "local_limit"
 
 
 # Forks
@@ -597,11 +643,16 @@ def _has_unread(port: int) -> bool:
 
 
 def test_nothing_is_sent_after_a_signal_that_came_before() -> None:
-    with Replying(answer) as server, SequencerClient(server.url) as client:
-        client.request("m")
+    with Replying(http(200, b"{}")) as server:
+        (endpoint,) = parse_endpoints(server.url)
+        transport = HttpTransport([endpoint], {}, max_response_size=2**20)
+        by = Deadline.after(5, "request timeout")
+        transport.exchange(endpoint, b"{}", Exchange(by, by))
+        exchange = Exchange(by, by)
         with Signals([signal.SIGUSR1]):
             signal.raise_signal(signal.SIGUSR1)
-            with pytest.raises(Interrupted) as caught:
-                client.request("m")
-        assert caught.value.attempts[0].delivered == "no"
+            with pytest.raises(SignalReceived):
+                transport.exchange(endpoint, b"{}", exchange)
+        transport.close()
+        assert not exchange.written
         assert len(server.requests) == 1
