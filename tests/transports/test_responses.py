@@ -3,9 +3,10 @@
 import gzip
 import json
 import time
+import traceback
 import tracemalloc
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
@@ -86,11 +87,17 @@ class Wire:
         self._transport = HttpTransport([self.endpoint], {}, max_response_size=limit)
 
     def exchange(self, seconds: float = 60.0) -> Reply:
+        return self._run(lambda: self._transport.exchange(self.endpoint, b"{}", self.last), seconds)
+
+    def fetch(self) -> Reply:
+        return self._run(lambda: self._transport.fetch(self.endpoint, "path", self.last), 60.0)
+
+    def _run(self, send: Callable[[], Reply], seconds: float) -> Reply:
         by = Deadline.after(seconds, "request timeout")
         self.last = Exchange(by, by)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("seqsend.transports.http.connect", self._connect)
-            return self._transport.exchange(self.endpoint, b"{}", self.last)
+            return send()
 
     def _connect(self, route: Route, _exchange: Exchange) -> Pieces:
         self.routes.append(route)
@@ -219,9 +226,14 @@ def test_what_is_not_an_http_answer(data: bytes) -> None:
     ],
 )
 def test_an_answer_that_is_not_whole(data: bytes, reason: str, code: str) -> None:
-    with pytest.raises(EndpointFailure, match=reason) as caught:
-        read(data)
-    assert caught.value.reason_code == code
+    for send in (Wire.exchange, Wire.fetch):
+        wire = Wire(data)
+        with pytest.raises(EndpointFailure, match=reason) as caught:
+            send(wire)
+        assert caught.value.reason_code == code
+        assert len(wire.dialled) == 1  # and nothing is sent twice behind the user's back
+        # The libraries' exceptions quote what came, and the URL.
+        assert "".join(traceback.format_exception(caught.value)).count("Traceback") == 1
 
 
 @pytest.mark.parametrize(
