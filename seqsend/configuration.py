@@ -20,8 +20,6 @@ REQUEST_TIMEOUT = 10.0
 MAX_RESPONSE_SIZE = 32 * 2**20
 """Bytes after decompression; the default."""
 
-_PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
-
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
