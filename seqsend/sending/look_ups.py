@@ -24,8 +24,8 @@ def look_up(failover: Failover, transactions: Sequence[Outgoing], by: Deadline |
         KeyboardInterrupt: a signal came; what was found out before is written down.
 
     """
-    order = failover.in_order()
-    places = {id(t): deque(t.places_to_look(failover.readers, order)) for t in transactions}
+    order = failover.reading_order(METHOD)
+    places = {id(t): deque(t.places_to_look(order)) for t in transactions}
     silent: set[int] = set()
     left = list(transactions)
     while left:
