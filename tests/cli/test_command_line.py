@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import ssl
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,6 +13,7 @@ from unittest.mock import ANY
 import pytest
 
 from seqsend.version import __version__
+from tests.support.certificates import Authority
 from tests.support.cli import seqsend
 from tests.support.node import Anvil
 from tests.support.servers import Replying, Silent, blackhole, dead, http, jsonrpc_result
@@ -94,6 +96,27 @@ def test_a_header_for_one_endpoint_goes_to_that_endpoint_alone() -> None:
     assert run.document["status"] == "unknown"
     assert (first.headers["X-All"], first.headers["X-Key"]) == ("1", None)
     assert (second.headers["X-All"], second.headers["X-Key"]) == ("1", "b")
+
+
+def test_a_client_certificate_is_shown_to_who_asks_for_one(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    context = authority.context()
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(authority.pem)
+    chain, key = map(str, authority.files())
+    with Replying(lambda request: jsonrpc_result(request, 1), tls=context) as server:
+        url = f"https://127.0.0.1:{server.port}"
+        at = ["--rollup.sequencer-http", url, "--cacert", authority.pem]
+        given = ["--client-cert", chain, "--client-key", key]
+        assert seqsend("rpc", "m", *at, *given).code == 0
+        (found,) = json.loads(seqsend("check", *at, *given, "--json").out)["endpoints"]
+        assert found["answer_ms"] is not None
+        environment = ENV | {"SEQSEND_CLIENT_CERT": chain, "SEQSEND_CLIENT_KEY": f"{key}\r\n"}
+        assert seqsend("rpc", "m", *at, environment=environment).code == 0
+        assert seqsend("rpc", "m", *at).code in (4, 5)
+        wrong = seqsend("rpc", "m", *at, "--client-cert", chain, "--client-key", authority.pem)
+    assert wrong.code == 2
+    assert "--client-key" in wrong.err
 
 
 @pytest.mark.parametrize("given", [["--no-strict-errors"], ["--strict-errors"], []])
