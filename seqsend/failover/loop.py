@@ -19,7 +19,6 @@ from seqsend.models import (
     Attempt,
     AttemptOutcome,
     CallEnded,
-    Delivered,
     Endpoint,
     Preference,
     Preferred,
@@ -29,8 +28,8 @@ from seqsend.transports.base import Deadline
 from seqsend.verdicts.failure_table import Judgement, may_move_on, trusts_verdict
 from seqsend.verdicts.node_errors import SEND_METHODS
 
-Describe = Callable[[Submission, Judgement], tuple[AttemptOutcome, Delivered]]
-"""What an attempt is called that ended with a judgement, and whether it may have delivered."""
+Describe = Callable[[Submission, Judgement], tuple[AttemptOutcome, Judgement]]
+"""What an attempt is called that ended with a judgement, and how the judgement reads then."""
 
 
 class Failover:
@@ -259,11 +258,11 @@ class Failover:
         shared: dict[tuple[str, str | None, AttemptOutcome], Attempt] = {}
         again: list[Submission] = []
         for submission, judgement in zip(chunk, exchanged.judgements, strict=True):
-            outcome, delivered = describe(submission, judgement)
+            outcome, judgement = describe(submission, judgement)  # noqa: PLW2901
             met = (judgement.row.name, judgement.reason, outcome)
             attempt = shared.get(met)
             if attempt is None or judgement.error is not None:
-                attempt = exchanged.attempt(judgement, outcome, delivered=delivered)
+                attempt = exchanged.attempt(judgement, outcome)
             if met not in shared:
                 shared[met] = attempt
                 self.requester.emit(attempt)
@@ -300,16 +299,15 @@ def _move_on_or_stop(
     rest: tuple[Endpoint, ...],
     by: Deadline | None,
     retry_unsafe: bool,
-) -> tuple[AttemptOutcome, Delivered]:
+) -> tuple[AttemptOutcome, Judgement]:
     """Say what an attempt is called, and stop a submission for which no other endpoint follows."""
-    kind, delivered = judgement.row.kind, judgement.row.delivered
-    if kind != "outage":
-        return OUTCOMES[kind], delivered
+    if judgement.row.kind != "outage":
+        return OUTCOMES[judgement.row.kind], judgement
     note = _why_not_on(judgement, submission.call, rest, by, retry_unsafe=retry_unsafe)
     if rest and note is None:
-        return "failover", delivered
+        return "failover", judgement
     submission.stop(note)
-    return "outage", delivered
+    return "outage", judgement
 
 
 def _why_not_on(
