@@ -50,6 +50,7 @@ class Settings:
     """The shared options, checked."""
 
     connection: Connection
+    reads_from: str | None
     strict_errors: bool
     failback_after: float | None
     state_file: str | None

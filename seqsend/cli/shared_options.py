@@ -74,6 +74,13 @@ def _join(texts: list[str]) -> str:
     return ",".join(texts)
 
 
+def _join_readers(texts: list[str]) -> str:
+    joined = _join(texts)
+    if not joined.strip(", \t"):
+        raise UsageError("--reads-from: no URL given", example="--reads-from http://replica:8545")
+    return joined
+
+
 def parse_path(text: str) -> str:
     """Return ``text``, which names a file.
 
@@ -133,6 +140,18 @@ OPTIONS = (
         environment="SEQSEND_SEQUENCER_HEADERS",
         per_line=True,
         default=collect_headers([]),
+    ),
+    Option(
+        "reads_from",
+        ("--reads-from",),
+        "Ask these first whether a transaction is known or mined; they are never sent one. "
+        "Repeatable.",
+        SEQUENCER,
+        kind="list",
+        metavar="URL[,URL...]",
+        collect=_join_readers,
+        environment="SEQSEND_READS_FROM",
+        default_text="the sequencer's addresses",
     ),
     Option(
         "cacert",

@@ -52,6 +52,7 @@ def test_the_library_takes_what_the_options_give_it_with_the_same_defaults(funct
 TYPED: Mapping[str, tuple[str, Any]] = {
     "endpoints": ("http://a,http://b", "http://a,http://b"),
     "headers": ("X-Key=a b", {"X-Key": "a b"}),
+    "reads_from": ("http://c,http://d", "http://c,http://d"),
     "client_cert": ("/a cert.pem", "/a cert.pem"),
     "client_key": ("key.pem", "key.pem"),
     "dial_timeout": ("300ms", 0.3),

@@ -32,6 +32,7 @@ def _memory(directory: Path, *, quiet: bool = False) -> RunFiles:
     )
     settings = Settings(
         connection,
+        reads_from=None,
         strict_errors=False,
         failback_after=None,
         state_file=str(directory / "state"),
