@@ -14,7 +14,7 @@
 
 from typing import Any
 
-from seqsend.models import Attempt, Delivered, Endpoint, JsonRpcError
+from seqsend.models import Attempt, Delivered, Endpoint, JsonRpcError, ReasonCode
 from seqsend.redaction import excerpt
 
 
@@ -55,10 +55,13 @@ class EndpointFailure(SeqsendError):
     Raised by transports only, and never seen outside the failover loop.
     """
 
-    def __init__(self, reason: str, *, http_status: int | None = None) -> None:
+    def __init__(
+        self, reason: str, reason_code: ReasonCode = "closed", *, http_status: int | None = None
+    ) -> None:
         """``reason`` is one line in our own words: no library's text, which may quote the URL."""
         super().__init__(reason)
         self.reason = reason
+        self.reason_code: ReasonCode = reason_code
         self.http_status = http_status
 
 

@@ -76,6 +76,16 @@ class Failover:
             attempts.append(self.requester.tell(attempt))
             if note is not None:
                 break
+        missing = [a for a in attempts if a.reason_code == "no_such_method"]
+        answered = [a for a in attempts if a.phase == "answer"]
+        if missing and missing == answered and call.expected is None:
+            raise Rejected(  # no endpoint that was reached has the method: that is the answer
+                call.method,
+                tuple(attempts),
+                time.monotonic() - started,
+                error=missing[-1].error,
+                endpoint=missing[-1].endpoint,
+            )
         maybe = any(attempt.delivered == "unknown" for attempt in attempts)
         failure = DeliveryUnknown if maybe else Unreachable
         raise failure(call.method, tuple(attempts), time.monotonic() - started, note=note)

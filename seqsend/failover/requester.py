@@ -201,6 +201,7 @@ def judged(attempt: Attempt, judgement: Judgement) -> Attempt:
         outcome=_OUTCOMES[judgement.row.kind],
         delivered=judgement.row.delivered,
         reason=judgement.reason,
+        reason_code=judgement.reason_code,
         error=judgement.error,
     )
 
