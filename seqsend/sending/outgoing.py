@@ -8,7 +8,7 @@ from seqsend.failover.submission import Submission
 from seqsend.jsonrpc import Call
 from seqsend.models import Endpoint, NotSent, Phase, Sent
 from seqsend.sending.transaction import RawTransaction
-from seqsend.verdicts.node_errors import excuse_in, is_final, says_already_known
+from seqsend.verdicts.node_errors import excuse_for, is_final, says_already_known
 
 End = Sent | CallError | Interrupted | NotSent
 """How a transaction ended. (An `Interrupted` is not raised here: it says what a signal met.)"""
@@ -133,7 +133,7 @@ class Outgoing:
         decided, answered = submission.decided, submission.answered_by
         if decided is None or decided.error is None or answered is None or not self.needs_look_up:
             return None
-        excuse = excuse_in(decided.error, submission.call.method)
+        excuse = excuse_for(decided.error)
         if submission.may_be_delivered or (excuse is not None and excuse.delivered == "unknown"):
             return ""
         if says_already_known(decided.error):

@@ -3,6 +3,7 @@
 import json
 import signal
 import socket
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -380,12 +381,10 @@ def _reset_once_read(reader: socket.socket, writer: socket.socket) -> None:
 def test_an_input_that_fails_midway_is_named_and_no_line_is_lost(
     node: Anvil, eight: list[Signed]
 ) -> None:
-    import subprocess
-
     with broken_input(text_of(eight[:3]).encode()) as stdin:
         done = subprocess.run(
             [*COMMAND, "send", "-", at(node.url)],
-            stdin=stdin,
+            stdin=stdin.fileno(),
             capture_output=True,
             text=True,
             timeout=30,
@@ -398,8 +397,6 @@ def test_an_input_that_fails_midway_is_named_and_no_line_is_lost(
 
 
 def test_a_stdin_that_is_open_for_writing_only_is_named(tmp_path: Path) -> None:
-    import subprocess
-
     with open(tmp_path / "file", "wb") as writing, dead() as nobody:
         done = subprocess.run(
             [*COMMAND, "send", "-", at(nobody.url)],
