@@ -88,15 +88,15 @@ class RunReport:
     def _report_failure(self, outcome: Outcome, said: str) -> None:
         mined = receipt_text(outcome)
         write_stderr(f"error: line {outcome.line}: {said}{f' ({mined})' if mined else ''}", "error")
-        hint = hint_line(outcome)
-        if hint is not None and outcome.status not in self._hinted:
-            self._hinted.add(outcome.status)
-            write_stderr(hint, "note")
         # Lines of one batch may have their attempts in common.
         if self._style.quiet and outcome.attempts != self._attempts_reported:
             self._attempts_reported = outcome.attempts
             for line in filter(None, map(attempt_line, outcome.attempts)):
                 write_stderr(f"  {line}", "trouble")
+        hint = hint_line(outcome)
+        if hint is not None and outcome.status not in self._hinted:
+            self._hinted.add(outcome.status)
+            write_stderr(hint, "note")
 
     @property
     def lines(self) -> int:
