@@ -207,7 +207,7 @@ UNTRUE: list[tuple[str, Callable[[], Observation]]] = [
     (
         "no_silent_look_up_twice",
         lambda: observe(
-            log=[record(1, 1, A, SHOWED, None), record(2, 1, B, SHOWED)], ends=[], taken=frozenset()
+            log=[record(1, 1, A, SHOWED, None), record(2, 1, A, SHOWED)], taken=frozenset()
         ),
     ),
     (

@@ -291,16 +291,17 @@ def look_ups_are_true(seen: Observation) -> Violations:
 
 
 def no_silent_look_up_twice(seen: Observation) -> Violations:
-    """An endpoint that did not answer a look-up is not asked the next in the same round."""
-    silent: set[int] = set()
+    """An endpoint that did not answer a look-up is not asked the next of the same group."""
+    if seen.scenario.has_doubles:
+        return
+    group_of = {end.hash: number for number, group in enumerate(_groups(seen)) for _, end in group}
+    silent: set[tuple[int, int | None]] = set()
     for record in seen.log:
-        if record.sends:
-            silent.clear()
-        elif record.look_ups:
-            if record.endpoint in silent:
+        for group in {group_of.get(about) for about in record.look_ups}:
+            if (record.endpoint, group) in silent:
                 yield f"request {record.number} looks up at endpoint {record.endpoint} again"
             if record.answered_at is None:
-                silent.add(record.endpoint)
+                silent.add((record.endpoint, group))
 
 
 def every_endpoint_is_tried(seen: Observation) -> Violations:
