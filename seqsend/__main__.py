@@ -22,7 +22,7 @@ def main() -> None:
 
 def _run(arguments: list[str]) -> int:
     # Before anything is imported: a script that asks for the version should not wait for typer.
-    if arguments == ["--version"]:
+    if arguments in (["--version"], ["-V"]):
         from seqsend.render.streams import print_version
 
         return print_version()

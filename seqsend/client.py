@@ -1,22 +1,25 @@
-"""`SequencerClient`: what a program takes in hand. It puts the rooms below together."""
+"""`SequencerClient`: what a program uses. It puts the packages below it together."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
-from seqsend.configuration import MAX_RESPONSE_SIZE, check_times, configure
-from seqsend.errors import CallError, Interrupted, UsageError
+from seqsend.configuration import (
+    DIAL_TIMEOUT,
+    MAX_RESPONSE_SIZE,
+    REQUEST_TIMEOUT,
+    check_times,
+    configure,
+)
+from seqsend.errors import Interrupted, UsageError
 from seqsend.failover.loop import Failover
 from seqsend.failover.requester import Observer, Requester
 from seqsend.jsonrpc import Call
-from seqsend.models import Answer, CallEnded, Endpoint, Preference, Sent
-
-E = TypeVar("E", Answer, Sent)
+from seqsend.models import Answer, Endpoint, NotSent, Preference, Sent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     # Imported where they are used: a call that sends nothing needs none of them.
-    from seqsend.sending.receipts import Receipts
     from seqsend.sending.stream import Stream
     from seqsend.sending.transaction import RawTransaction
 
@@ -35,14 +38,18 @@ class SequencerClient:
         self,
         endpoints: str | Iterable[str],
         *,
-        dial_timeout: float = 5.0,
-        request_timeout: float = 10.0,
+        dial_timeout: float = DIAL_TIMEOUT,
+        request_timeout: float = REQUEST_TIMEOUT,
         deadline: float | None = None,
         headers: Mapping[str, str] | None = None,
+        endpoint_headers: Mapping[int, Mapping[str, str]] | None = None,
+        reads_from: str | Iterable[str] | None = None,
         strict_errors: bool = False,
         failback_after: float | None = None,
         begin_at: Preference | None = None,
         cacert: str | None = None,
+        client_cert: str | None = None,
+        client_key: str | None = None,
         max_response_size: int = MAX_RESPONSE_SIZE,
         observer: Observer | None = None,
     ) -> None:
@@ -56,12 +63,18 @@ class SequencerClient:
             deadline: seconds for a whole call, look-ups included; None for no other bound than
                 the request timeout of each endpoint.
             headers: sent to every endpoint; their values are never shown.
+            endpoint_headers: by position in the list, counted from 1: sent to that endpoint alone,
+                in place of those of the same name for every endpoint.
+            reads_from: URLs that look-ups by hash and receipts are asked from first; they are
+                never sent a transaction. Their positions go on after those of ``endpoints``.
             strict_errors: take every JSON-RPC error for the sequencer's verdict, also one that says
                 "not from me" (a rate limit, a missing method, a node that is syncing).
             failback_after: seconds after a failover until endpoint 1 is tried first again; None
                 for never, as op-reth does.
             begin_at: the endpoint that an earlier run had come to prefer, and since when.
             cacert: path of the CA certificates to trust for https, instead of the system's.
+            client_cert: path of the certificate to show to https endpoints that ask for one.
+            client_key: path of its key, if that is not in the same file.
             max_response_size: bytes, after decompression.
             observer: is called with each `Attempt` and `CallEnded` as it ends, and with `Preferred`
                 when another endpoint becomes the one that calls begin at. Several threads may
@@ -78,10 +91,14 @@ class SequencerClient:
             request_timeout=request_timeout,
             deadline=deadline,
             headers=headers,
+            endpoint_headers=endpoint_headers,
             cacert=cacert,
+            client_cert=client_cert,
+            client_key=client_key,
+            reads_from=reads_from,
             max_response_size=max_response_size,
         )
-        self._transport = configuration.transport(*configuration.endpoints)
+        self._transport = configuration.transport(*configuration.all_endpoints)
         requester = Requester(
             self._transport,
             configuration.limits,
@@ -94,7 +111,11 @@ class SequencerClient:
                 f"begin_at: there is no endpoint {begin_at.index}", example="Preference(1, age=0.0)"
             )
         self._failover = Failover(
-            configuration.endpoints, requester, failback_after=failback_after, begin_at=begin_at
+            configuration.endpoints,
+            requester,
+            readers=configuration.readers,
+            failback_after=failback_after,
+            begin_at=begin_at,
         )
 
     @property
@@ -126,9 +147,10 @@ class SequencerClient:
             UsageError: the parameters cannot be encoded; nothing was sent.
 
         """
-        given = dict(params) if isinstance(params, Mapping) else list(params)
-        call = Call(method, given)
-        return self._told(method, lambda: self._failover.call(call, retry_unsafe=retry_unsafe))
+        if isinstance(params, str | bytes) or not isinstance(params, Sequence | Mapping):
+            raise UsageError("params are a list or a mapping", example='["latest", False]')
+        call = Call(method, dict(params) if isinstance(params, Mapping) else list(params))
+        return self._failover.call(call, retry_unsafe=retry_unsafe)
 
     def send_raw_transaction(
         self, raw: "str | RawTransaction", *, conditions: Mapping[str, Any] | None = None
@@ -142,16 +164,18 @@ class SequencerClient:
             Unreachable: every endpoint failed and none can have received it.
             DeliveryUnknown: it may have been delivered, and no look-up found it; sending the same
                 bytes again is safe.
-            UsageError: it is no signed transaction; nothing was sent.
+            UsageError: it is not a signed transaction; nothing was sent.
 
         """
-        from seqsend.sending.submission import send_method, submit
+        from seqsend.sending.sender import Sender
         from seqsend.sending.transaction import parse_raw_transaction
 
-        transaction = parse_raw_transaction(raw) if isinstance(raw, str) else raw
-        return self._told(
-            send_method(conditions), lambda: submit(self._failover, transaction, conditions)
-        )
+        transaction = parse_raw_transaction(raw)
+        (end,), _ = Sender(self._failover, conditions).send([transaction])
+        if isinstance(end, Sent):
+            return end
+        # A signal stopped it, before it left or on its way.
+        raise Interrupted(*end.attempts) if isinstance(end, NotSent) else end
 
     def stream(
         self,
@@ -159,74 +183,29 @@ class SequencerClient:
         batch_size: int = 1,
         keep_going: bool = False,
         conditions: Mapping[str, Any] | None = None,
-        run: Any = lambda send: send(),
+        wait: float | None = None,
     ) -> "Stream":
         """Return what sends many transactions, one by one or in JSON-RPC batches.
 
         The first that is not accepted or known stops the run, unless it is to ``keep_going``.
-        ``run`` runs each submission: whoever handles signals lets them through there.
+        ``wait`` is for how long the receipt of each is waited for, in seconds; None for not at all.
 
         Raises:
-            UsageError: ``batch_size`` is below 1.
-
-        """
-        from seqsend.sending.batch import Batches
-        from seqsend.sending.stream import Stream
-        from seqsend.sending.submission import send_method
-
-        if batch_size < 1:
-            raise UsageError(f"batch_size is {batch_size}, and must be 1 or more", example="100")
-        batches = Batches(self._failover, batch_size, conditions)
-        method = send_method(conditions)
-
-        def submit(transactions: "Sequence[RawTransaction]") -> "list[Sent | CallError]":
-            try:
-                ends = batches.submit(transactions)
-            except Interrupted as end:
-                for _ in transactions:
-                    self._tell(method, end)
-                raise
-            for each in ends:
-                self._tell(method, each)
-            return ends
-
-        return Stream(submit, size=batch_size, keep_going=keep_going, run=run)
-
-    def receipts(self, timeout: float, *, run: Any = lambda wait: wait()) -> "Receipts":
-        """Return what adds receipts to the results of a stream; ``timeout`` in seconds for each.
-
-        ``run`` runs each wait and poll: whoever handles signals lets them through there.
-
-        Raises:
-            UsageError: ``timeout`` cannot be waited for.
+            UsageError: ``batch_size`` is below 1, or ``wait`` cannot be waited for.
 
         """
         from seqsend.sending.receipts import Receipts
+        from seqsend.sending.sender import Sender
+        from seqsend.sending.stream import Stream
 
-        check_times(timeout=timeout)
-        return Receipts(self._failover, timeout, run=run)
-
-    def _told(self, method: str, call: Callable[[], E]) -> E:
-        """Make a call, and tell the observer how it ended."""
-        try:
-            end = call()
-        except (CallError, Interrupted) as failed:
-            self._tell(method, failed)
-            raise
-        self._tell(method, end)
-        return end
-
-    def _tell(self, method: str, end: Answer | Sent | CallError | Interrupted) -> None:
-        """Tell the observer that a call has ended."""
-        self._failover.requester.notify(
-            CallEnded(
-                method,
-                succeeded=isinstance(end, Answer | Sent),
-                endpoint=None if isinstance(end, Interrupted) else end.endpoint,
-                attempts=end.attempts,
-                elapsed=end.elapsed,
-                preferred=self._failover.preferred,
-            )
+        if batch_size < 1:
+            raise UsageError(f"batch_size is {batch_size}, and must be 1 or more", example="100")
+        check_times(wait=wait)
+        return Stream(
+            Sender(self._failover, conditions).send,
+            size=batch_size,
+            keep_going=keep_going,
+            awaiting=None if wait is None else Receipts(self._failover, wait),
         )
 
     def close(self) -> None:

@@ -1,16 +1,23 @@
-"""What a caller says of the endpoints and of how to speak to them, checked."""
+"""What a caller says of the endpoints and of how to speak to them, checked; and the defaults."""
 
+import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-from seqsend.endpoints import WEBSOCKET, check_header, parse_endpoints, split_url
+from seqsend.endpoints import parse_endpoints, parse_readers
 from seqsend.errors import UsageError
 from seqsend.failover.requester import Timeouts
+from seqsend.headers import merge_headers
 from seqsend.models import Endpoint
-from seqsend.redaction import secrets_in_url
-from seqsend.transports.base import Transport
+from seqsend.redaction import secrets_in_header
+from seqsend.transports.base import Routed, Transport
 from seqsend.units import LONGEST
 
+DIAL_TIMEOUT = 5.0
+"""Seconds; the default."""
+REQUEST_TIMEOUT = 10.0
+"""Seconds; the default."""
 MAX_RESPONSE_SIZE = 32 * 2**20
 """Bytes after decompression; the default."""
 
@@ -21,18 +28,35 @@ class Configuration:
 
     endpoints: tuple[Endpoint, ...]
     limits: Timeouts
-    headers: Mapping[str, str]
+    headers: Mapping[int, Mapping[str, str]] = field(repr=False)
+    """Those for each endpoint, by its index."""
     cacert: str | None
     max_response_size: int
+    client_cert: str | None = None
+    client_key: str | None = None
+    readers: tuple[Endpoint, ...] = ()
+    """Asked first when something is only read."""
+
+    @property
+    def all_endpoints(self) -> tuple[Endpoint, ...]:
+        """Every endpoint once, readers included."""
+        return (*self.endpoints, *(reader for reader in self.readers if reader.reads_only))
 
     @property
     def secrets(self) -> frozenset[str]:
-        """What a server's words must not carry onto a screen."""
-        found = {s for endpoint in self.endpoints for s in secrets_in_url(endpoint.url)}
-        sent = {split_url(endpoint.url).authorization or "" for endpoint in self.endpoints}
-        for value in (*self.headers.values(), *sent):
-            # Of `Bearer abc` a server may quote the second word alone.
-            found |= {value, *value.split()[1:]}
+        """What must not be shown of a server's words, for `seqsend.redaction.scrub`."""
+        from seqsend.transports.proxies import proxy_for  # a client is about to dial anyway
+
+        own = [endpoint.address for endpoint in self.all_endpoints]
+        proxies = [proxy_for(address, os.environ) for address in own]
+        addresses = [*own, *filter(None, proxies)]
+        found = {secret for address in addresses for secret in address.secrets}
+        for address in addresses:
+            if address.authorization is not None:
+                found |= secrets_in_header("Authorization", address.authorization)
+        for headers in self.headers.values():
+            for header in headers.items():
+                found |= secrets_in_header(*header)
         return frozenset(found)
 
     def transport(self, *endpoints: Endpoint) -> Transport:
@@ -42,18 +66,29 @@ class Configuration:
             UsageError: a proxy of the environment or a CA file cannot be used.
 
         """
-        limit, cacert = self.max_response_size, self.cacert
-        # Imported with the first client: requests costs more than all the rest of this package,
-        # and a program that only parses, or prints its version, needs none of it.
-        if endpoints[0].url.lower().startswith(WEBSOCKET):
-            from seqsend.transports.websocket import WebSocketTransport
+        options: dict[str, Any] = {
+            "max_response_size": self.max_response_size,
+            "cacert": self.cacert,
+            "client_cert": self.client_cert,
+            "client_key": self.client_key,
+        }
+        routes: dict[int, Transport] = {}
+        # Imported with the first client: a program that only parses, or prints its version, needs
+        # neither.
+        for endpoint in endpoints:
+            if endpoint.address.is_websocket:
+                from seqsend.transports.websocket import WebSocketTransport
 
-            return WebSocketTransport(
-                endpoints[0], self.headers, max_response_size=limit, cacert=cacert
-            )
+                routes[endpoint.index] = WebSocketTransport(endpoint, self.headers, **options)
+        over_http = [e for e in endpoints if e.index not in routes]
+        if not over_http:
+            return next(iter(routes.values())) if len(routes) == 1 else Routed(routes)
         from seqsend.transports.http import HttpTransport
 
-        return HttpTransport(endpoints, self.headers, max_response_size=limit, cacert=cacert)
+        http = HttpTransport(over_http, self.headers, **options)
+        if not routes:
+            return http
+        return Routed(routes | {endpoint.index: http for endpoint in over_http})
 
 
 def configure(
@@ -63,10 +98,18 @@ def configure(
     request_timeout: float,
     deadline: float | None,
     headers: Mapping[str, str] | None,
+    endpoint_headers: Mapping[int, Mapping[str, str]] | None = None,
     cacert: str | None,
     max_response_size: int,
+    client_cert: str | None = None,
+    client_key: str | None = None,
+    reads_from: str | Iterable[str] | None = None,
 ) -> Configuration:
     """Check everything that can be checked without dialling; times are in seconds, sizes in bytes.
+
+    ``headers`` go to every endpoint, and ``endpoint_headers`` to the one at that position in the
+    list, counted from 1, where they replace those. Endpoints of ``reads_from`` are counted on after
+    the list, and get only headers that are for them.
 
     Raises:
         UsageError: an argument is wrong.
@@ -77,12 +120,18 @@ def configure(
         raise UsageError(
             f"max_response_size is {max_response_size}, not a number of bytes", example="1048576"
         )
+    parsed = parse_endpoints(endpoints)
+    readers = () if reads_from is None else parse_readers(reads_from, parsed)
+    strangers = sum(reader.reads_only for reader in readers)
     return Configuration(
-        parse_endpoints(endpoints),
+        parsed,
         Timeouts(dial_timeout, request_timeout, deadline),
-        dict(check_header(*header) for header in (headers or {}).items()),
+        merge_headers(headers or {}, endpoint_headers or {}, len(parsed), strangers),
         cacert,
         max_response_size,
+        client_cert,
+        client_key,
+        readers,
     )
 
 

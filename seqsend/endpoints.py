@@ -1,43 +1,34 @@
-"""The endpoint list and the headers, as the user typed them. Pure."""
+"""The endpoint list, as the user typed it. Pure."""
 
 import base64
 import ipaddress
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+from dataclasses import replace
+from urllib.parse import quote, unquote
 
 from seqsend.errors import UsageError
-from seqsend.models import Endpoint
-from seqsend.redaction import HIDDEN, escape, redact_url
+from seqsend.models import Address, Endpoint
+from seqsend.redaction import HIDDEN, redact_url, secrets_in_url
 
 _GOOD = "http://seq1:8545,http://seq2:8545"
-_GOOD_HEADER = "'Authorization=Bearer abc'"
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
-WEBSOCKET = ("ws", "wss")
-"""The schemes of a WebSocket endpoint."""
+_HIGHEST_PORT = 65535
+
+# RFC 3986, appendix B, for what has an authority. A host has no "%": a name that is written with
+# it would be another one after decoding.
+_URL = re.compile(
+    r"(?P<scheme>[A-Za-z]+)://(?:(?P<userinfo>[^/?#]*)@)?"
+    r"(?P<host>\[[^\[\]@]*\]|[^\[\]:@/?#]+)(?::(?P<port>[0-9]{0,6}))?"
+    r"(?P<path>/[^?#]*)?(?:\?(?P<query>[^#]*))?(?:#.*)?"
+)
+_NAME = re.compile(r"[A-Za-z0-9_~-]([A-Za-z0-9._~-]*[A-Za-z0-9_~.-])?")
+_ZONE = re.compile(r"[A-Za-z0-9._~-]+")  # RFC 6874, section 2, without percent-encoding
+# A second URL after a separator that is not ours.
+_SEPARATED = re.compile(r"[;|][A-Za-z]+://")
 
 # A place in which there is no room for a secret.
 _PLAIN = re.compile(r"([a-z]+://)?(?![A-Za-z0-9_-]{16})[A-Za-z0-9._-]+(:[0-9]{1,5})?/?")
-
-# RFC 9110 section 5.6.2 (token) and 5.5 (field-value, visible ASCII and blanks only).
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile(r"[\x20-\x7e\t]*")
-# Set by the transport from the message itself; another value would garble the framing.
-_OWN_HEADERS = frozenset({"content-length", "transfer-encoding", "connection", "content-type"})
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """An endpoint's URL taken apart. All but host, port and scheme can be secret."""
-
-    scheme: str
-    host: str
-    port: int
-    bare_url: str = field(repr=False)
-    """Without userinfo and fragment."""
-    authorization: str | None = field(repr=False)
-    """The header that the URL's userinfo stands for."""
 
 
 def parse_endpoints(given: str | Iterable[str]) -> tuple[Endpoint, ...]:
@@ -53,31 +44,50 @@ def parse_endpoints(given: str | Iterable[str]) -> tuple[Endpoint, ...]:
     if not urls:
         raise UsageError("no sequencer endpoint given", example=_GOOD)
     seen: dict[tuple[object, ...], int] = {}
-    parsed: list[SplitResult] = []
+    endpoints: list[Endpoint] = []
     for index, url in enumerate(urls, start=1):
+        redacted = redact_url(url)
         try:
-            parsed.append(_checked(url))
+            address = parse_address(url)
         except UsageError as error:
             shown = _redact_wrong(url)
             if _may_be_cut(urls):
                 error = error.noting("a comma within an address is written %2C")
                 shown = HIDDEN
             raise error.within(f"endpoint {index} {shown!r}") from None
-        first = seen.setdefault(_identity(parsed[-1]), index)
+        first = seen.setdefault(_identity(address), index)
         if first != index:
             raise UsageError(
-                f"endpoint {index} {redact_url(url)!r} is endpoint {first} again", example=_GOOD
+                f"endpoint {index} {redacted!r} is endpoint {first} again", example=_GOOD
             )
-        if len(urls) > 1 and parsed[-1].scheme in WEBSOCKET:
+        if len(urls) > 1 and address.is_websocket:
             raise UsageError(
-                f"endpoint {index} {redact_url(url)!r}: a WebSocket endpoint is the only one, "
+                f"endpoint {index} {redacted!r}: a WebSocket endpoint is the only one, "
                 f"failover is between http and https endpoints",
                 example=_GOOD,
             )
-    return tuple(
-        Endpoint(index=index, total=len(urls), url=url, redacted=redact_url(url))
-        for index, url in enumerate(urls, start=1)
-    )
+        endpoints.append(Endpoint(index, len(urls), url, redacted, address))
+    return tuple(endpoints)
+
+
+def parse_readers(
+    given: str | Iterable[str], endpoints: tuple[Endpoint, ...]
+) -> tuple[Endpoint, ...]:
+    """Return the endpoints that are only read from; their positions go on after ``endpoints``.
+
+    One that is among ``endpoints``, too, is the same one.
+
+    Raises:
+        UsageError: as `parse_endpoints`; the position in the message is that in ``given``.
+
+    """
+    known = {_identity(endpoint.address): endpoint for endpoint in endpoints}
+    readers: list[Endpoint] = []
+    for reader in parse_endpoints(given):
+        same = known.get(_identity(reader.address))
+        position = len(endpoints) + sum(each.reads_only for each in readers) + 1
+        readers.append(same or replace(reader, index=position, reads_only=True))
+    return tuple(readers)
 
 
 def _may_be_cut(parts: Sequence[str]) -> bool:
@@ -95,106 +105,110 @@ def _redact_wrong(url: str) -> str:
     return re.sub(r"(?<=://)[^/@:]*:(?![0-9]+(?:[/?]|$))[^/]*", HIDDEN, shown)
 
 
-def _checked(url: str) -> SplitResult:
-    # Before urlsplit, which drops tabs and newlines without a word. A backslash is a host's end to
-    # some URL parsers and a part of it to others.
+def parse_address(url: str) -> Address:
+    """Return the parts of ``url``. Nothing else takes one apart: what is here is what is dialled.
+
+    Raises:
+        UsageError: it is not a URL with a known scheme, a host and a valid port; the message does
+            not hold the URL.
+
+    """
     if re.search(r"[\s\x00-\x20\x7f-\x9f\\]", url):
-        raise UsageError("has a space, a control character or a backslash in it", example=_GOOD)
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-        host = parts.hostname
-    except ValueError:
-        raise UsageError("has no valid host and port", example=_GOOD) from None
-    scheme = parts.scheme.lower()
-    if "://" not in url:
-        raise UsageError("is no URL", example=_GOOD)
+        raise _wrong("has a space, a control character or a backslash in it", url)
+    scheme, separator, _ = url.partition("://")
+    if not separator:
+        raise _wrong("is no URL", url)
+    scheme = scheme.lower()
     if scheme not in _DEFAULT_PORTS:
-        raise UsageError("scheme must be http or https, or ws or wss", example=_GOOD)
-    if not host or not _is_host(host) or port == 0:
-        raise UsageError("has no valid host and port", example=_GOOD)
-    return parts
-
-
-def _is_host(host: str) -> bool:
-    if ":" in host:
-        try:
-            ipaddress.IPv6Address(host)
-        except ValueError:
-            return False
-        return True
-    if host.isascii():
-        return re.fullmatch(r"[A-Za-z0-9_~-]([A-Za-z0-9._~-]*[A-Za-z0-9_~.-])?", host) is not None
-    try:
-        host.encode("idna")
-    except UnicodeError:
-        return False
-    return True
-
-
-def _identity(parts: SplitResult) -> tuple[object, ...]:
-    """Return what two spellings of the same endpoint have in common."""
-    scheme = parts.scheme.lower()
-    port = parts.port or _DEFAULT_PORTS[scheme]
-    user = (parts.username, parts.password)
-    return scheme, user, (parts.hostname or "").lower(), port, parts.path or "/", parts.query
-
-
-def split_url(url: str) -> Address:
-    """Return what a transport needs of the URL of an endpoint, or of a proxy."""
-    parts = urlsplit(url)
-    scheme = parts.scheme.lower()
-    bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="")
+        raise _wrong("scheme must be http or https, or ws or wss", url)
+    parts = _URL.fullmatch(url)
+    host = _host(parts["host"]) if parts else None
+    if parts is None or host is None or _SEPARATED.search(url):
+        raise _wrong("has no valid host and port", url)
+    port = int(parts["port"] or _DEFAULT_PORTS[scheme])
+    if not 0 < port <= _HIGHEST_PORT:
+        raise _wrong("has no valid host and port", url)
     return Address(
         scheme=scheme,
-        host=parts.hostname or "",
-        port=parts.port or _DEFAULT_PORTS[scheme],
-        bare_url=urlunsplit(bare),
-        authorization=_basic(parts.username, parts.password),
+        host=host,
+        port=port,
+        path=_encoded(parts["path"] or "/"),
+        query=_encoded(parts["query"] or ""),
+        authorization=_basic(parts["userinfo"]),
+        secrets=_secrets(url),
     )
 
 
-def _basic(user: str | None, password: str | None) -> str | None:
-    # RFC 7617; UTF-8 as its section 2.1 allows, percent-decoded as in every URL.
-    if user is None and password is None:
+def _secrets(url: str) -> frozenset[str]:
+    try:
+        return secrets_in_url(url)
+    except ValueError:
+        raise _wrong("has no valid host and port", url) from None
+
+
+def _wrong(problem: str, url: str) -> UsageError:
+    """Return what is wrong with ``url``, with the mistake that may be behind it."""
+    if re.search(r"[\s;|]", url):
+        problem = f"{problem}: separate endpoints with commas"
+    elif re.search(r"\[[^\]]*%", url):
+        return UsageError(
+            f"{problem}: only a link-local address has a zone, written with %25",
+            example="http://[fe80::1%25eth0]:8545",
+        )
+    return UsageError(problem, example=_GOOD)
+
+
+def _host(text: str) -> str | None:
+    """Return a host as it is looked up, or None if ``text`` is not one."""
+    if text.startswith("["):
+        return _ipv6(text[1:-1])
+    if text.isascii():
+        return text.lower() if _NAME.fullmatch(text) else None
+    import idna  # for the few names that need it
+
+    try:
+        # Label by label: the library itself takes other characters than "." for a dot, too.
+        labels = [idna.alabel(label).decode("ascii") for label in text.lower().split(".")]
+    except (idna.IDNAError, UnicodeError):
         return None
-    pair = f"{unquote(user or '')}:{unquote(password or '')}"
+    return ".".join(labels)
+
+
+def _ipv6(text: str) -> str | None:
+    """Return an IPv6 address with its zone, which RFC 6874 separates by ``%25``."""
+    bare, percent, zone = text.partition("%25")
+    try:
+        address = ipaddress.IPv6Address(bare)
+    except ValueError:
+        return None
+    if address.scope_id is not None:
+        return None  # a bare "%" is the start of a percent-encoding
+    if not percent:
+        return bare.lower()
+    return f"{bare.lower()}%{zone}" if address.is_link_local and _ZONE.fullmatch(zone) else None
+
+
+def _encoded(text: str) -> str:
+    """Return a path or query with what HTTP does not allow in it percent-encoded."""
+    return quote(text, safe="!#$%&'()*+,/:;=?@[]~")
+
+
+def _identity(address: Address) -> tuple[object, ...]:
+    """Return what two spellings of the same endpoint have in common."""
+    return (
+        address.scheme,
+        address.authorization,
+        address.host,
+        address.port,
+        address.path,
+        address.query,
+    )
+
+
+def _basic(userinfo: str | None) -> str | None:
+    # RFC 7617; UTF-8 as its section 2.1 allows, percent-decoded as in every URL.
+    if userinfo is None:
+        return None
+    user, _, password = userinfo.partition(":")
+    pair = f"{unquote(user)}:{unquote(password)}"
     return "Basic " + base64.b64encode(pair.encode()).decode("ascii")
-
-
-def parse_header(text: str) -> tuple[str, str]:
-    """Return name and value of a header given as ``NAME=VALUE``.
-
-    Raises:
-        UsageError: no ``=``, or as `check_header`.
-
-    """
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise UsageError("a header is given as NAME=VALUE", example=_GOOD_HEADER)
-    return check_header(name, value)
-
-
-def check_header(name: str, value: str) -> tuple[str, str]:
-    """Return name and value of a header without the blanks around them.
-
-    Raises:
-        UsageError: a name or value that HTTP does not allow, or a header that the transport sets
-            itself. The message never holds the value.
-
-    """
-    name, value = name.strip(" \t"), value.strip(" \t")
-    if not _HEADER_NAME.fullmatch(name):
-        # A mistyped header may have its secret left of the equals sign.
-        raise UsageError(
-            "the name of a header has a character that HTTP does not allow in it",
-            example=_GOOD_HEADER,
-        )
-    if not _HEADER_VALUE.fullmatch(value):
-        raise UsageError(
-            f"the value of header {name} has a character that HTTP does not allow",
-            example=_GOOD_HEADER,
-        )
-    if name.lower() in _OWN_HEADERS:
-        raise UsageError(f"header {escape(name)} is set by seqsend itself", example=_GOOD_HEADER)
-    return name, value

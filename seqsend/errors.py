@@ -4,7 +4,8 @@
 
     SeqsendError
     ├── UsageError            wrong input: nothing was sent
-    ├── PersistenceError               a file between runs cannot be used; it is left as it is
+    ├── InputError            a file or stdin cannot be read to its end
+    ├── PersistenceError      a file between runs cannot be used; it is left as it is
     ├── EndpointFailure       one attempt failed; the failover loop turns it into an Attempt
     └── CallError             a call ended without a result that can be trusted
         ├── Rejected          an endpoint answered with a JSON-RPC error
@@ -40,6 +41,19 @@ class UsageError(SeqsendError, ValueError):
         return UsageError(f"{self.problem} ({remark})", example=self.example)
 
 
+class InputError(SeqsendError):
+    """The transactions of a file or of stdin could not be read, or not to their end."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        """``name`` says which input; ``reason`` is the system's, as a rule, and where it was."""
+        super().__init__(name, reason)
+        self.name = name
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.name} could not be read: {self.reason}"
+
+
 class PersistenceError(SeqsendError):
     """A file that is kept between runs could not be read or replaced; nothing has changed."""
 
@@ -56,13 +70,16 @@ class EndpointFailure(SeqsendError):
     """
 
     def __init__(
-        self, reason: str, reason_code: ReasonCode = "closed", *, http_status: int | None = None
+        self, reason: str, reason_code: ReasonCode, http_status: int | None = None
     ) -> None:
         """``reason`` is one line in our own words: no library's text, which may quote the URL."""
-        super().__init__(reason)
+        super().__init__(reason, reason_code, http_status)
         self.reason = reason
-        self.reason_code: ReasonCode = reason_code
+        self.reason_code = reason_code
         self.http_status = http_status
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 class Interrupted(KeyboardInterrupt):

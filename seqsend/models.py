@@ -96,6 +96,60 @@ TakesTransactions = Literal["yes", "no", "inconclusive"]
 
 
 @dataclass(frozen=True, slots=True)
+class Address:
+    """A URL taken apart, once: what stands here is what is dialled. See `seqsend.endpoints`."""
+
+    scheme: str
+    """In lower case."""
+    host: str
+    """As it is looked up: ASCII, in lower case, without brackets; of IPv6 with its zone."""
+    port: int
+    path: str = field(repr=False)
+    """At least ``/``, percent-encoded where HTTP wants it so."""
+    query: str = field(repr=False)
+    """Percent-encoded like the path; empty if there is none."""
+    authorization: str | None = field(repr=False)
+    """The value of the header that the URL's userinfo stands for."""
+    secrets: frozenset[str] = field(repr=False)
+    """The parts of the URL that must not be shown, as given and percent-decoded."""
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether TLS is spoken there."""
+        return self.scheme in ("https", "wss")
+
+    @property
+    def is_websocket(self) -> bool:
+        """Whether WebSocket is spoken there."""
+        return self.scheme in ("ws", "wss")
+
+    @property
+    def server_name(self) -> str:
+        """The host as its certificate and a Host header have it.
+
+        A zone means something on this machine alone (RFC 6874, section 4), and a final dot in DNS.
+        """
+        return self.host.partition("%")[0].rstrip(".")
+
+    @property
+    def place(self) -> str:
+        """Host and port, as CONNECT wants them (RFC 9110, section 9.3.6)."""
+        name = self.server_name
+        return f"[{name}]:{self.port}" if ":" in name else f"{name}:{self.port}"
+
+    @property
+    def authority(self) -> str:
+        """The value of a Host header: `place` without a port that is the scheme's default."""
+        default = f":{443 if self.is_secure else 80}"
+        return self.place.removesuffix(default)
+
+    @property
+    def target(self) -> str:
+        """Path and query, as they stand in a request line."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """One address of the sequencer."""
 
@@ -107,8 +161,14 @@ class Endpoint:
     """The address with everything in it that is secret. Never show it; show :attr:`redacted`."""
     redacted: str
     """The address with its secrets as ``***``."""
+    address: Address = field(repr=False)
+    """The address taken apart, for what dials it."""
+    reads_only: bool = False
+    """It is asked for what is only read, and never sent a transaction."""
 
     def __str__(self) -> str:
+        if self.reads_only:
+            return f"endpoint {self.index} (reads) {self.redacted}"
         return f"endpoint {self.index} of {self.total} {self.redacted}"
 
 
@@ -121,9 +181,11 @@ class Reply:
     body: bytes
     """Decompressed; of an error status at most its beginning."""
     location: str | None = None
-    """Where a redirect points; it is told and never followed."""
+    """Where a redirect points; it is shown and never followed."""
     retry_after: str | None = None
-    """The ``Retry-After`` header as it came: seconds, or a date."""
+    """The header of that name, as sent."""
+    content_type: str | None = None
+    """The header of that name, as sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +258,16 @@ class Sent:
     def failovers(self) -> int:
         """How many times the call moved on to another endpoint."""
         return count_failovers(self.attempts)
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """A run stopped before this transaction left; no endpoint can have it by this run."""
+
+    attempts: tuple[Attempt, ...] = ()
+    """Requests that carried it and were refused as a batch, if there were any."""
+    because: int | None = None
+    """The number of the line at which the run stopped."""
 
 
 @dataclass(frozen=True, slots=True)

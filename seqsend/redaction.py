@@ -1,12 +1,15 @@
 """What may be shown: secrets taken out of URLs, foreign text made harmless.
 
-The lowest room: it knows strings and nothing else, so that errors, events and all output use the
-same two rules. Nothing that came from a user's URL or from a server reaches a screen, a log or a
-file without passing through here.
+The lowest layer: it knows strings and nothing else, so that errors, events and all output use the
+same rules. Nothing that came from a user's URL or from a server reaches a screen, a log or a file
+without passing through here.
 """
 
+import json
 import re
-from collections.abc import Iterable
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -26,7 +29,14 @@ _UNSAFE = re.compile(
 # Shorter ones would blot out ordinary words of a server's message, and hide nothing.
 _SHORTEST_SECRET = 4
 
+LONGEST_SCRUBBED = 64 * 1024
+"""Characters. What a server says beyond them is cut off, unread."""
+
 _LONGEST_SHOWN = 2000  # characters
+
+# Authentication schemes (RFC 9110, 11.1, and customs): a first word that is not a secret.
+_SCHEMES = frozenset({"basic", "bearer", "digest", "token", "apikey", "negotiate"})
+_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
 
 
 def redact_url(url: str) -> str:
@@ -60,18 +70,51 @@ def describe_status(status: int, location: str | None) -> str:
     return f"HTTP {status}"
 
 
-def redact_words(text: str) -> str:
-    """Return ``text`` with each word that may be a URL or a key redacted; option names stay.
+def redact_words(text: str, arguments: Sequence[str] = (), flags: Iterable[str] = ()) -> str:
+    """Return ``text`` with what it quotes of a command line redacted; option names stay.
 
-    For messages that quote a command line: the word that was not understood can be anything.
+    Args:
+        text: a message about a word that was not understood, which can be anything.
+        arguments: the words of the command line. One with a blank in it is recognised by them.
+        flags: options that take a value, which may have been typed without the blank before it.
+
     """
-    return re.sub(r"[^\s()'\"]+", lambda match: _redact_word(match.group()), text)
+    known = sorted(flags, key=len, reverse=True)
+    # What is quoted of `--option=value` can be the option alone, and it can be escaped.
+    parts = {part for word in arguments for part in (word, word.partition("=")[0]) if part.strip()}
+    quoted = {spelt: part for part in parts for spelt in (part, repr(part)[1:-1], escape(part))}
+    for spelt in sorted(quoted, key=len, reverse=True):
+        redacted = _redact_argument(quoted[spelt], known)
+        if redacted != quoted[spelt]:
+            text = text.replace(spelt, redacted)
+    return re.sub(r"[^\s()'\"]+", lambda match: _redact_word(match.group(), known), text)
 
 
-def _redact_word(word: str) -> str:
+def glued_option(word: str, flags: Iterable[str]) -> str | None:
+    """Return the option that ``word`` begins with, its value following without a blank."""
+    for flag in sorted(flags, key=len, reverse=True):
+        if word.startswith(flag):
+            # A letter or two more are a slip of the finger, and `-more` is another option's name.
+            rest = word[len(flag) :]
+            return None if re.fullmatch(r"[a-z]{0,2}|-[a-z-]+|=.*", rest, re.DOTALL) else flag
+    return None
+
+
+def _redact_argument(argument: str, flags: Sequence[str]) -> str:
+    if re.search(r"\s", argument) is None:
+        return _redact_word(argument, flags)
+    # Words of their own would look harmless: a blank in it says that it is a value.
+    return _redact_word(re.sub(r"\s", "?", argument), flags) if argument[0] == "-" else HIDDEN
+
+
+def _redact_word(word: str, flags: Sequence[str] = ()) -> str:
     if word.startswith("-"):
-        name, equals, _ = word.partition("=")
-        return f"{name}{equals}{HIDDEN}" if equals else name
+        glued = glued_option(word, flags)
+        if glued is not None:
+            return glued + HIDDEN
+        rest = re.sub(r"^[A-Za-z.-]*[0-9]{0,3}", "", word)
+        name = word[: len(word) - len(rest)]
+        return name + "=" * rest.startswith("=") + HIDDEN * bool(rest)
     if "://" in word or "@" in word:
         return redact_url(word)
     return _redact_segment(word)
@@ -95,18 +138,126 @@ def secrets_in_url(url: str) -> frozenset[str]:
     """
     parts = urlsplit(url)
     found = {parts.username, parts.password, parts.query, parts.fragment}
-    found.update(value for _, _, value in (p.partition("=") for p in parts.query.split("&")))
+    for part in re.split("[&;]", parts.query):
+        name, equals, value = part.partition("=")
+        found.add(value if equals else name)
     found.update(s for s in parts.path.split("/") if _KEY_IN_PATH.search(s))
-    decoded = {unquote(text) for text in found if text}
-    return frozenset(text for text in found | decoded if text)
+    if parts.username or parts.password:
+        # As it is sent, in a header (RFC 7617).
+        found.add(f"{unquote(parts.username or '')}:{unquote(parts.password or '')}")
+    return frozenset(text for text in found if text)
+
+
+def secrets_in_header(name: str, value: str) -> frozenset[str]:
+    """Return what must not be shown of a header: its value, each word of it, Basic's credentials.
+
+    Of ``Bearer abc`` a server may quote the second word alone, of ``session=abc`` what follows
+    the equals sign, and of Basic's credentials what they say.
+    """
+    words = [word for word in re.split(r"[\s,;]+", value) if word]
+    is_scheme = len(words) > 1 and (
+        name.lower().endswith("authorization") or words[0].lower() in _SCHEMES
+    )
+    found = {value, *words[is_scheme:]}
+    found |= {word.partition("=")[2].strip("\"'") for word in words}
+    if is_scheme and words[0].lower() == "basic":
+        user, _, password = _decode_base64(words[1]).partition(":")
+        found |= {user, password, f"{user}:{password}"}
+    return frozenset(text for text in found if text)
+
+
+def _decode_base64(text: str) -> str:
+    try:
+        return b64decode(text + "=" * (-len(text) % 4)).decode()
+    except ValueError:
+        return ""
 
 
 def scrub(text: str, secrets: Iterable[str]) -> str:
-    """Return ``text`` with every one of ``secrets`` replaced by ``***``, the longest first."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= _SHORTEST_SECRET:
-            text = text.replace(secret, HIDDEN)
-    return text
+    """Return ``text`` with every one of ``secrets`` replaced by ``***``.
+
+    They are found as given, percent-encoded (each character or some of them) or -decoded, in
+    base64, as JSON and HTML write them, and in upper or lower case. What overlaps is taken out
+    whole. Of text longer than :data:`LONGEST_SCRUBBED` only the beginning is searched and returned.
+    """
+    hidden = frozenset(secrets)
+    forms = _forms(hidden)
+    if not forms:
+        return text
+    is_cut = len(text) > LONGEST_SCRUBBED
+    # A secret that begins before the cut must be seen whole: 15 characters for each byte of it at
+    # most (as `%2525c3`, twice encoded, of one character).
+    seen = text[: LONGEST_SCRUBBED + 15 * len(forms[0].encode())] if is_cut else text
+    parts, end = [], 0
+    for start, stop in _spans(seen, hidden):
+        parts += [seen[end:start], HIDDEN]
+        end = stop
+    if is_cut:
+        return "".join(parts) + seen[end:LONGEST_SCRUBBED] + "…"
+    return "".join(parts) + seen[end:]
+
+
+def _spans(text: str, secrets: frozenset[str]) -> Iterator[tuple[int, int]]:
+    """Yield where ``text`` holds secrets, overlapping and adjacent ones as one."""
+    is_encoded = "%" in text
+    lower = text.lower()
+    if not is_encoded and not any(form in lower for form in _lower_forms(secrets)):
+        return
+    start = stop = -1
+    for match in _pattern(secrets, encoded=is_encoded).finditer(text):
+        if match.start(1) >= LONGEST_SCRUBBED:
+            break
+        if match.start(1) > stop:
+            if stop > start:
+                yield start, stop
+            start = match.start(1)
+        stop = max(stop, match.end(1))
+    if stop > start:
+        yield start, stop
+
+
+@lru_cache(maxsize=8)
+def _forms(secrets: frozenset[str]) -> tuple[str, ...]:
+    """Return what is looked for, the longest first, without percent-encoding."""
+    plain = {form for secret in secrets for form in (secret, unquote(secret))}
+    plain = {form for form in plain if len(form) >= _SHORTEST_SECRET}
+    found = set(plain)
+    for form in plain:
+        data = form.encode(errors="replace")
+        found |= {b64encode(data).decode().rstrip("="), b64encode(data, b"-_").decode().rstrip("=")}
+        in_json = json.dumps(form)[1:-1]
+        found |= {in_json, in_json.replace("/", "\\/"), json.dumps(form, ensure_ascii=False)[1:-1]}
+        found |= {form.translate(_HTML), form.replace(" ", "+")}
+    # Of some letters the other case is several, which a pattern that ignores case does not know.
+    found |= {cased for form in found for cased in (form.upper(), form.lower())}
+    return tuple(sorted(found, key=len, reverse=True))
+
+
+@lru_cache(maxsize=8)
+def _lower_forms(secrets: frozenset[str]) -> frozenset[str]:
+    return frozenset(form.lower() for form in _forms(secrets))
+
+
+@lru_cache(maxsize=16)
+def _pattern(secrets: frozenset[str], *, encoded: bool) -> re.Pattern[str]:
+    # As a lookahead, so that what begins within another is found, too.
+    write = _encoded_pattern if encoded else re.escape
+    unique = {form.lower() if form.isascii() else form: form for form in _forms(secrets)}
+    return re.compile(f"(?=({'|'.join(map(write, unique.values()))}))", re.IGNORECASE)
+
+
+def _encoded_pattern(form: str) -> str:
+    """Return a pattern for ``form`` with any of its characters percent-encoded, up to twice."""
+    return "".join(map(_character_pattern, form))
+
+
+@lru_cache(maxsize=256)
+def _character_pattern(character: str) -> str:
+    written = {re.escape(character)}
+    for cased in (character, character.upper(), character.lower()):
+        data = cased.encode(errors="replace")
+        written.add("".join(f"%(?:25){{0,2}}{byte:02x}" for byte in data))
+    return f"(?:{'|'.join(sorted(written))})"
 
 
 def scrub_json(value: Any, secrets: Iterable[str]) -> Any:

@@ -1,6 +1,6 @@
 """Durations and sizes as people type them. Pure.
 
-Not a library's: of those at hand one takes negatives and another reads ``M`` as minutes.
+Not a library's: one that was tried takes negatives, and another reads ``M`` as minutes.
 """
 
 import re
@@ -40,11 +40,11 @@ def parse_duration(text: str) -> float:
     """
     match = _DURATION.fullmatch(text.strip(" "))
     if match is None or not any(match.groups()):
-        problem = "has no unit" if re.fullmatch(_NUMBER, text.strip(" ")) else "is no duration"
+        problem = "has no unit" if re.fullmatch(_NUMBER, text.strip(" ")) else "is not a duration"
         raise UsageError(f"{text!r} {problem}", example="500ms, 5s, 1m30s, 1h")
     seconds = sum(float(n) * unit for n, unit in zip(match.groups(), _SECONDS, strict=True) if n)
     if seconds <= 0:
-        raise UsageError(f"{text!r} is zero, and a time limit must not be", example="500ms, 5s")
+        raise UsageError(f"{text!r} is zero: a time must be longer", example="500ms, 5s")
     if seconds > LONGEST:
         raise UsageError(f"{text!r} is longer than 7 days", example="5s, 1m30s, 1h")
     return seconds
@@ -66,7 +66,7 @@ def parse_whole(text: str) -> int:
     """Return the whole number that ``text`` is, decimal or hexadecimal with ``0x``.
 
     Raises:
-        UsageError: it is none, or negative.
+        UsageError: it is not one, or negative.
 
     """
     digits = text.strip(" ")
@@ -74,7 +74,7 @@ def parse_whole(text: str) -> int:
         return int(digits)
     if re.fullmatch(r"0x[0-9a-fA-F]{1,30}", digits):
         return int(digits, 16)
-    why = "is negative" if re.fullmatch(r"-[0-9]+", digits) else "is no whole number"
+    why = "is negative" if re.fullmatch(r"-[0-9]+", digits) else "is not a whole number"
     raise UsageError(f"{text!r} {why}", example="10, 0x2105")
 
 
@@ -82,7 +82,7 @@ def parse_count(text: str) -> int:
     """Return the whole number from 1 that ``text`` is.
 
     Raises:
-        UsageError: it is none, or below 1.
+        UsageError: it is not one, or below 1.
 
     """
     number = parse_whole(text)
@@ -100,7 +100,7 @@ def parse_size(text: str) -> int:
     """
     match = _SIZE.fullmatch(text.strip(" "))
     if match is None:
-        raise UsageError(f"{text!r} is no size", example="32MiB, 500kB, 65536")
+        raise UsageError(f"{text!r} is not a size", example="32MiB, 500kB, 65536")
     number = float(match.group(1)) * _BYTES[match.group(2)]
     if not 1 <= number < 2**63:
         raise UsageError(f"{text!r} is out of range", example="32MiB, 500kB, 65536")

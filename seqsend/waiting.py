@@ -14,7 +14,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from types import FrameType
@@ -55,8 +55,11 @@ class Signals:
 
     def acknowledge(self) -> None:
         """Let waits go on after the signals that have come; the next one ends them again."""
-        self._acknowledged = len(self.received)
+        known = len(self.received)
         _drain(self._seen)
+        self._acknowledged = known
+        if self.pending:  # one more came meanwhile, and the wake-up for it may be lost
+            self._wake()
 
     def descriptor(self) -> int:
         """Return what becomes readable when a signal has come, for the current thread.
@@ -74,7 +77,10 @@ class Signals:
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self.received.append(number)
-        with suppress(OSError):
+        self._wake()
+
+    def _wake(self) -> None:
+        with suppress(OSError):  # full: then there are wake-ups enough
             self._seen_writer.send(b"\0")
 
     def __enter__(self) -> Self:
@@ -90,6 +96,15 @@ class Signals:
                 self._before[number] = signal.signal(number, self._note)
         _current = self
         return self
+
+    def retire(self) -> None:
+        """Ignore these signals from now on: the answer is out, and the process about to end.
+
+        Its exit code is no longer theirs to change, and a handler at that time can only do harm.
+        """
+        for number in self._before:
+            signal.signal(number, signal.SIG_IGN)
+        self._before.clear()
 
     def __exit__(self, *_exception: object) -> None:
         global _current  # noqa: PLW0603
@@ -140,26 +155,62 @@ def wait(descriptor: int | None, event: int, seconds: float | None) -> bool:
         SignalReceived: a signal came, now or before.
 
     """
-    signals = _current
-    poller = select.poll()
-    if descriptor is not None:
-        poller.register(descriptor, event)
-    if signals is not None:
-        woken = signals.descriptor()
-        poller.register(woken, READ)
+    return bool(wait_any(() if descriptor is None else (descriptor,), event, seconds))
+
+
+def wait_any(descriptors: Iterable[int], event: int, seconds: float | None) -> list[int]:
+    """Wait until one of ``descriptors`` is ready for ``event``; return those that are.
+
+    The rest is as for `wait`: after ``seconds`` the list is empty.
+
+    Raises:
+        SignalReceived: a signal came, now or before.
+
+    """
     until = None if seconds is None else time.monotonic() + seconds
     while True:
-        if signals is not None and signals.pending:
-            raise SignalReceived
+        # Looked up each time round: in another thread the context can end during the wait.
+        signals = _current
+        poller = select.poll()
+        for descriptor in descriptors:
+            poller.register(descriptor, event)
+        woken = None
+        if signals is not None:
+            if signals.pending:
+                raise SignalReceived
+            woken = signals.descriptor()
+            poller.register(woken, READ)
         left = None if until is None else max(0.0, until - time.monotonic())
         # Rounded up: poll counts milliseconds, and must not come back a moment too early for ever.
-        ready = poller.poll(None if left is None else math.ceil(left * 1000))
-        if any(found == descriptor for found, _ in ready):
-            return True
-        if ready and signals is not None:
+        found = poller.poll(None if left is None else math.ceil(left * 1000))
+        ready = [descriptor for descriptor, _ in found if descriptor != woken]
+        if ready:
+            return ready
+        if found and signals is not None:
             signals.drain()
-        elif left is not None and time.monotonic() >= (until or 0.0):
-            return False
+        elif until is not None and time.monotonic() >= until:
+            return []
+
+
+def wait_for_output(descriptor: int) -> bool:
+    """Wait until ``descriptor`` takes output; return False if it is to be given up.
+
+    What is known must be said, so that the first signal does not end this wait. The second one
+    does: it may be that nobody reads.
+    """
+    signals = _current
+    poller = select.poll()
+    poller.register(descriptor, WRITE)
+    ready = poller.poll(0)
+    if signals is not None:
+        poller.register(signals.descriptor(), READ)
+    while not any(found == descriptor for found, _ in ready):
+        if signals is not None:
+            signals.drain()
+            if signals.pending and len(signals.received) > 1:
+                return False
+        ready = poller.poll()
+    return True
 
 
 def sleep(seconds: float) -> None:
@@ -173,16 +224,19 @@ def sleep(seconds: float) -> None:
 
 
 class Mailbox(Generic[T]):
-    """Hands things from threads to one that waits for them, for a moment, or for a signal."""
+    """Hands things from threads to one that waits for them, for a moment, or for a signal.
+
+    A context manager; what is put into it after its end is dropped.
+    """
 
     def __init__(self) -> None:
         self._items: SimpleQueue[T] = SimpleQueue()
         self._reader, self._writer = _pair()
 
     def put(self, item: T) -> None:
-        """Hand over ``item``. A full or closed mailbox is no reason to fail: see `take`."""
+        """Hand over ``item``."""
         self._items.put(item)
-        with suppress(OSError):
+        with suppress(OSError):  # full: then there are wake-ups enough; closed: nobody waits
             self._writer.send(b"\0")
 
     def take(self, seconds: float | None) -> T:
@@ -204,3 +258,14 @@ class Mailbox(Generic[T]):
             if left is not None and left <= 0:
                 raise TimeoutError
             wait(self._reader.fileno(), READ, left)
+
+    def close(self) -> None:
+        """Stop taking things in."""
+        self._reader.close()
+        self._writer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()

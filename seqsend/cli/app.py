@@ -1,24 +1,26 @@
 """The program: its commands, and what it does with what typer cannot read."""
 
 import os
+from collections.abc import Sequence
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
 
 from seqsend.cli.help import Command, Group
 from seqsend.cli.options import RawOptions, takes_shared_options
-from seqsend.redaction import redact_words
-from seqsend.render.streams import print_version, tell, write_answer
+from seqsend.cli.suggestions import find_single_dash, suggest_options
+from seqsend.redaction import glued_option, redact_words
+from seqsend.render.streams import print_version, write_stderr, write_stdout
 
 # On a line of its own, so that it is whole at 80 columns; \b keeps typer from filling the lines.
 _EXAMPLE = "\b\nExample:\n  "
-_GOOD = "seqsend send 0x02… --rollup.sequencer-http http://seq1:8545,http://seq2:8545"
+_ON_ONE_LINE = "seqsend send 0x02… --rollup.sequencer-http http://seq1:8545,http://seq2:8545"
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(asked: bool) -> None:
+    if asked:
         raise typer.Exit(print_version())
 
 
@@ -26,16 +28,16 @@ def _print_completion(shell: str | None) -> None:
     if shell is not None:
         from seqsend.cli.completion import script
 
-        raise typer.Exit(int(write_answer(script(shell)) == "failed"))
+        raise typer.Exit(int(write_stdout(script(shell)) == "failed"))
 
 
 @takes_shared_options
 def seqsend(
-    given: RawOptions,
+    options: RawOptions,
     version: Annotated[
         bool,
         typer.Option(
-            "--version", help="Print the version.", callback=_print_version, is_eager=True
+            "--version", "-V", help="Print the version.", callback=_print_version, is_eager=True
         ),
     ] = False,
     completion: Annotated[
@@ -67,22 +69,24 @@ _COMMANDS = {
 def _build(arguments: list[str]) -> typer.Typer:
     """Return the program with the commands that ``arguments`` can mean.
 
-    To build one costs time at each start: where a command is named, the others are left out.
+    Building one costs time at each start: if one is named, the others are left out.
     """
+    names = {"help_option_names": ["-h", "--help"]}
     app = typer.Typer(
         name="seqsend",
+        context_settings=names,
         cls=Group,
         add_completion=False,
         no_args_is_help=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    app.callback(epilog=_EXAMPLE + _GOOD)(seqsend)
+    app.callback(epilog=_EXAMPLE + _ON_ONE_LINE)(seqsend)
     named = [name for name in _COMMANDS if name in arguments]
     for name in named or _COMMANDS:
         command = getattr(import_module(f"seqsend.cli.{name}"), name)
         example = _EXAMPLE + _COMMANDS[name]
-        app.command(name, cls=Command, epilog=example)(command)
+        app.command(name, cls=Command, epilog=example, context_settings=names)(command)
     return app
 
 
@@ -95,22 +99,37 @@ def main(arguments: list[str]) -> int:
     try:
         code = _build(arguments)(arguments, prog_name="seqsend", standalone_mode=False)
     except TyperException as error:
-        return _refuse(error)
-    except OSError as error:
-        # Of all that typer does itself, only the help can fail so: stdout is full or closed.
-        tell(f"error: stdout could not be written: {error.strerror}", "error")
-        return 1
+        return _refuse(error, arguments)
     return code if isinstance(code, int) else 0
 
 
-def _refuse(error: TyperException) -> int:
+def _refuse(error: TyperException, arguments: list[str]) -> int:
     """Say what is wrong with a command line that could not be read."""
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "seqsend"
     if type(error).__name__ == "NoArgsIsHelpError":
-        tell(error.format_message(), "note")
-    else:
-        tell(f"error: {redact_words(error.format_message())}", "error")
-        good = context.command.epilog.removeprefix(_EXAMPLE) if context else _GOOD
-        tell(f"hint: {path} --help says what it takes; example: {good}", "note")
+        write_stderr(error.format_message(), "note")
+        return error.exit_code
+    parameters = context.command.params if context else []
+    options = [p for p in parameters if p.param_type_name == "option"]
+    write_stderr(f"error: {_describe(error, arguments, options)}", "error")
+    example = context.command.epilog.removeprefix(_EXAMPLE) if context else _ON_ONE_LINE
+    write_stderr(f"hint: {path} --help says what it takes; example: {example}", "note")
     return error.exit_code
+
+
+def _describe(error: TyperException, arguments: list[str], options: Sequence[Any]) -> str:
+    """Return the error's message without secrets, with what may have been meant."""
+    valued = [flag for o in options if not o.is_flag for flag in o.opts if flag.startswith("--")]
+    unknown = getattr(error, "option_name", "") if hasattr(error, "possibilities") else ""
+    if not unknown:
+        return redact_words(error.format_message(), arguments, valued)
+    known = ["--help", *(flag for o in options for flag in (*o.opts, *o.secondary_opts))]
+    # A single letter may be one of a long option that was given with one dash.
+    name = (find_single_dash(arguments, known) if len(unknown) == 2 else None) or unknown
+    said = redact_words(f"No such option: {name}", arguments, valued)
+    glued = glued_option(name, valued)
+    if glued is not None:
+        return f"{said} (a blank is missing after {glued})"
+    meant = suggest_options(name, known)
+    return f"{said} (did you mean {' or '.join(meant)}?)" if meant else said

@@ -6,7 +6,10 @@ alias of an option on one line that is longer than the terminal.
 
 from typing import Any
 
+import typer
 from typer.core import TyperCommand, TyperGroup
+
+from seqsend.render.streams import write_stdout
 
 _OTHER = "Other options"
 
@@ -33,7 +36,12 @@ def _name(option: Any, context: Any) -> str:
     first_long = next(name for name in option.opts if name.startswith("--"))
     takes_value = not option.is_flag and not option.count
     value = f" {option.make_metavar(ctx=context)}" if takes_value else ""
-    return ", ".join([*short, first_long]) + value
+    return ", ".join([*short, first_long, *option.secondary_opts]) + value
+
+
+def _print_help(context: Any, _option: Any, asked: bool) -> None:
+    if asked and not context.resilient_parsing:
+        raise typer.Exit(int(write_stdout(context.get_help()) == "failed"))
 
 
 class Command(TyperCommand):
@@ -48,6 +56,10 @@ class Command(TyperCommand):
         arguments = [p for p in self.get_params(ctx) if p.param_type_name == "argument"]
         return ["[OPTIONS]", *(str(argument.metavar) for argument in arguments)]
 
+    def get_help_option(self, ctx: Any) -> Any:
+        """Return the option whose help is an answer like others: stdout can be full or closed."""
+        return _answering(super().get_help_option(ctx))
+
 
 class Group(TyperGroup):
     """The program itself, with such help."""
@@ -56,3 +68,12 @@ class Group(TyperGroup):
         """Write the commands, then the options."""
         self.format_commands(ctx, formatter)
         _write_options(self, ctx, formatter)
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """Return the option as a command has it."""
+        return _answering(super().get_help_option(ctx))
+
+
+def _answering(help_option: Any) -> Any:
+    help_option.callback = _print_help
+    return help_option

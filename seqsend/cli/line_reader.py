@@ -1,78 +1,172 @@
-"""The transactions of a file or of stdin, read as a stream: one a line."""
+"""The transactions of a file or of stdin, read as a stream: one per line."""
 
+import codecs
 import os
-import select
+import re
 from collections import deque
-from collections.abc import Callable
-from typing import Any, Self
+from typing import Self
 
+from seqsend import waiting
+from seqsend.errors import InputError, UsageError
 from seqsend.sending.stream import Line
-from seqsend.sending.transaction import MAX_SIZE
+from seqsend.sending.transaction import LONGEST_TEXT
+from seqsend.units import format_size
 
 _CHUNK = 64 * 1024
-_LONGEST = 2 * MAX_SIZE + 64  # bytes: more than any transaction that is fit to be sent
+_LONGEST_SKIPPED = 64 * 2**20
+"""Bytes of a line that is too long, after which its end is no longer looked for."""
+
+_EXAMPLE = "a file with 0x02f86c… on each line"
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "UTF-32"),  # before UTF-16's, which it begins with
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"),
+    (codecs.BOM_UTF16_BE, "UTF-16"),
+)
+# Two ASCII characters, each in two bytes.
+_UTF16_WITHOUT_MARK = re.compile(rb"[\t\r\n -~]\0[\t\r\n -~]\0|\0[\t\r\n -~]\0[\t\r\n -~]")
 
 
 class LineReader:
     """Yields the lines of a descriptor, without blank ones and comments (``#``)."""
 
-    def __init__(
-        self, descriptor: int, run: Callable[[Callable[[], Any]], Any] = lambda read: read()
-    ) -> None:
-        """``run`` runs each wait, which can take any time: there signals are let through."""
+    def __init__(self, descriptor: int, name: str) -> None:
+        """``name`` is what messages call the input: ``stdin``, or ``--file PATH``."""
         self._descriptor = descriptor
-        self._run = run
+        self._name = name
         self.patience: float | None = None
         """Seconds after which no more is waited for; None to wait for ever."""
         self.position = 0
         """Bytes read so far."""
+        self.count = 0
+        """Lines yielded so far."""
 
         self._number = 0
+        self._start: bytes | None = b""
+        """What was read until the encoding can be told; None from then on."""
         self._pending = b""
-        self._too_long = False
+        """The beginning of a line whose end was not read yet."""
+        self._skipped: int | None = None
+        """Bytes read of a line that is too long, while its end is looked for."""
         self._ended = False
+        self._failure: InputError | None = None
         self._ready: deque[Line] = deque()
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Line:
-        """Return the next line. A signal while it reads loses nothing: it can be asked again."""
+        """Return the next line. After a signal it can be asked again: nothing read is lost.
+
+        Raises:
+            InputError: the input cannot be read, or not further; after all lines before that. It
+                is raised once, and the input has ended then.
+            UsageError: at its start: the input is not lines of text, but UTF-16 or a JSON array.
+            waiting.SignalReceived: a signal came while it waited.
+
+        """
         while not self._ready:
+            if self._failure is not None:
+                failure, self._failure = self._failure, None
+                raise failure
             if self._ended:
                 raise StopIteration
             self._take(self._read())
+        self.count += 1
         return self._ready.popleft()
 
-    def _take(self, data: bytes) -> None:
+    def _read(self) -> bytes | None:
+        """Return what can be read, nothing at the end; None if it is not there after all."""
+        try:
+            if self.position == 0:
+                # A directory, and what is open for writing only, fail here and need not be waited
+                # for: the end of a pipe that is written to never becomes readable.
+                os.read(self._descriptor, 0)
+            # Waited for first: a signal while a read succeeds would lose what it has read.
+            if not waiting.wait(self._descriptor, waiting.READ, self.patience):
+                return b""
+            data = os.read(self._descriptor, _CHUNK)
+        except BlockingIOError:  # another process that shares the descriptor was faster
+            return None
+        except OSError as error:
+            self._fail(error.strerror or "read error")
+            return None
+        self.position += len(data)
+        return data
+
+    def _fail(self, reason: str) -> None:
+        place = f" (in line {self._number + 1})" if self.position else ""
+        self._failure = InputError(self._name, f"{reason}{place}")
+        self._ended = True
+
+    def _take(self, data: bytes | None) -> None:
+        if data is None:
+            return
+        self._ended = self._ended or not data
+        if self._start is not None:
+            self._start += data
+            if len(self._start) < 4 and not self._ended and not self._start.endswith(b"\n"):
+                return
+            data, self._start = _without_mark(self._start, self._name), None
         *whole, self._pending = (self._pending + data).split(b"\n")
-        if not data:
-            self._ended = True
+        if self._ended:
             whole, self._pending = [*whole, self._pending], b""
         for text in whole:
             self._add(text)
-        if len(self._pending) > _LONGEST and not self._too_long:
-            # Of a line without end the beginning is enough to refuse it.
-            self._add(self._pending[:_LONGEST])
-            self._number -= 1
-            self._too_long = True
-        if self._too_long:
-            self._pending = b""
+        if self._skipped is not None:
+            self._skip()
+        elif len(self._pending) > LONGEST_TEXT:
+            # The beginning of a line without end is enough to refuse it. It counts as a line even
+            # if it is blank so far, or a comment.
+            self._yield(self._number + 1, self._pending[: LONGEST_TEXT + 1])
+            self._skipped = 0
+            self._skip()
+
+    def _skip(self) -> None:
+        """Drop more of a line that is too long, and give up if it does not end."""
+        self._skipped = (self._skipped or 0) + len(self._pending)
+        self._pending = b""
+        if self._skipped > _LONGEST_SKIPPED:
+            self._fail(f"a line of more than {format_size(_LONGEST_SKIPPED)}")
 
     def _add(self, text: bytes) -> None:
         self._number += 1
-        if self._too_long:
-            self._too_long = False
+        if self._skipped is not None:  # the end of one whose beginning was yielded
+            self._skipped = None
+            return
+        if len(text) > LONGEST_TEXT:
+            self._yield(self._number, text[: LONGEST_TEXT + 1])
             return
         stripped = text.strip()
-        if stripped and not stripped.startswith(b"#"):
-            self._ready.append(Line(self._number, stripped.decode(errors="replace")))
+        if not stripped or stripped.startswith(b"#"):
+            return
+        if stripped.startswith(b"[") and not self.count and not self._ready:
+            self._ended = True
+            raise UsageError(
+                f"{self._name} is a JSON array: give one transaction per line, without quotes "
+                f"(`jq -r '.[]'` does that)",
+                example=_EXAMPLE,
+            )
+        self._yield(self._number, stripped)
 
-    def _read(self) -> bytes:
-        # Waited for first: a signal while a read succeeds would lose what it has read.
-        ready, _, _ = self._run(lambda: select.select([self._descriptor], [], [], self.patience))
-        if not ready:
-            return b""
-        data = os.read(self._descriptor, _CHUNK)
-        self.position += len(data)
-        return data
+    def _yield(self, number: int, text: bytes) -> None:
+        self._ready.append(Line(number, text.decode(errors="replace")))
+
+
+def _without_mark(start: bytes, name: str) -> bytes:
+    """Return the first bytes of an input without UTF-8's byte order mark.
+
+    Raises:
+        UsageError: they are those of another encoding.
+
+    """
+    encoding = next((name for mark, name in _MARKS if start.startswith(mark)), None)
+    if encoding is None and _UTF16_WITHOUT_MARK.match(start):
+        encoding = "UTF-16"
+    if encoding is not None:
+        raise UsageError(
+            f"{name} is {encoding} text: write it as UTF-8 "
+            f"(`iconv -f {encoding} -t UTF-8` does that)",
+            example=_EXAMPLE,
+        )
+    return start.removeprefix(codecs.BOM_UTF8)

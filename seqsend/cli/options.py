@@ -1,25 +1,23 @@
 """The options that every command takes, before and after the subcommand.
 
-typer lets an environment variable that is declared on both places beat the command line, so the
+typer lets an environment variable that is declared in both places beat the command line, so the
 variables are read here: what is given after the subcommand beats what is given before it, and both
-beat the environment.
+beat the environment. What may be given repeatedly is joined instead, in the order given.
 """
 
 import functools
 import inspect
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, TypedDict, TypeVar
+from typing import Annotated, Any, TypedDict, TypeVar, cast
 
 import typer
 
-from seqsend.cli.shared_options import OPTIONS, Option
-from seqsend.configuration import MAX_RESPONSE_SIZE
-from seqsend.endpoints import parse_header
+from seqsend.cli.shared_options import OPTIONS, OUTPUT, Option
 from seqsend.errors import UsageError
+from seqsend.headers import Headers
 from seqsend.render.report import Style
-from seqsend.units import parse_duration, parse_size
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -30,10 +28,14 @@ RawOptions = Mapping[str, Any]
 
 
 class Connection(TypedDict):
-    """The arguments that `seqsend.SequencerClient` and `seqsend.check` have in common."""
+    """The arguments that `seqsend.SequencerClient` and `seqsend.check` have in common.
+
+    Each has its row in `seqsend.cli.shared_options`, under its name here.
+    """
 
     endpoints: str
     headers: Mapping[str, str]
+    endpoint_headers: Mapping[int, Mapping[str, str]]
     cacert: str | None
     dial_timeout: float
     request_timeout: float
@@ -55,19 +57,19 @@ class Settings:
 def takes_shared_options(command: Callable[..., T]) -> Callable[..., T]:
     """Return ``command`` with the shared options added to its own.
 
-    It is called with ``given``, what was typed for them so far: here, before it, or both.
+    It is called with ``options``: what was typed for them before the subcommand, after it, or both.
     """
 
     @functools.wraps(command)
     def with_options(context: typer.Context, **values: Any) -> T:
         here = {option.field: values.pop(option.field) for option in OPTIONS}
         context.obj = _later_beats_earlier(context.obj or {}, here)
-        return command(given=context.obj, **values)
+        return command(options=context.obj, **values)
 
     own = inspect.signature(command).parameters.values()
     parameters = [
         inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context),
-        *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own if p.name != "given"),
+        *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own if p.name != "options"),
         *map(_parameter, OPTIONS),
     ]
     with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -75,16 +77,19 @@ def takes_shared_options(command: Callable[..., T]) -> Callable[..., T]:
     return with_options
 
 
+_TYPES: Mapping[str, Any] = {
+    "value": str | None,
+    "list": list[str] | None,
+    "switch": bool | None,
+    "flag": bool | None,
+}
+
+
 def _parameter(option: Option) -> inspect.Parameter:
-    types: dict[str, tuple[Any, Any]] = {
-        "value": (str | None, None),
-        "list": (list[str] | None, None),
-        "flag": (bool, False),
-    }
-    kind, default = types[option.kind]
+    flags = option.flags
     declared = typer.Option(
-        *option.flags,
-        help=option.help,
+        *(("/".join(flags),) if option.kind == "switch" else flags),
+        help=option.full_help,
         metavar=option.metavar,
         rich_help_panel=option.group,
         show_default=False,
@@ -92,8 +97,8 @@ def _parameter(option: Option) -> inspect.Parameter:
     return inspect.Parameter(
         option.field,
         inspect.Parameter.KEYWORD_ONLY,
-        default=default,
-        annotation=Annotated[kind, declared],
+        default=None,
+        annotation=Annotated[_TYPES[option.kind], declared],
     )
 
 
@@ -102,9 +107,9 @@ def _later_beats_earlier(earlier: RawOptions, later: RawOptions) -> RawOptions:
     for option in OPTIONS:
         old, new = earlier.get(option.field), later[option.field]
         if option.kind == "list":
-            merged[option.field] = [*(old or ()), *(new or ())]
+            merged[option.field] = [*(old or ()), *(new or ())] or None
         else:
-            merged[option.field] = old if new is None or new is False else new
+            merged[option.field] = old if new is None else new
     return merged
 
 
@@ -123,54 +128,62 @@ def read_settings(given: RawOptions) -> Settings:
         UsageError: a value is wrong or missing; the message names the option or variable.
 
     """
-    endpoints = _text(given, "endpoints")
-    if endpoints is None:
+    values = {o.field: _read(o, given[o.field]) for o in OPTIONS if o.group != OUTPUT}
+    _check_endpoints(values["endpoints"])
+    headers: Headers = values.pop("headers")
+    values |= {"headers": headers.everywhere, "endpoint_headers": headers.by_endpoint}
+    connection = {name: values.pop(name) for name in Connection.__annotations__}
+    return Settings(cast(Connection, connection), **values)
+
+
+def _read(option: Option, typed: Any) -> Any:
+    """Return what holds of ``option``: what was typed, else its variable, else its default."""
+    if isinstance(typed, bool):
+        return typed
+    if typed is not None:
+        return _parse(option, option.name, typed)
+    variable = option.environment or ""
+    # A Windows file leaves a carriage return at the end. An empty variable counts as not set: that
+    # is how scripts and CI jobs unset one.
+    text = os.environ.get(variable, "").strip()
+    if not text:
+        return option.default
+    if option.kind != "list":
+        return _parse(option, variable, text)
+    lines = [line for line in text.splitlines() if line.strip()]
+    return _parse(option, variable, lines if option.per_line else [text])
+
+
+def _parse(option: Option, source: str, typed: Any) -> Any:
+    if option.kind != "list":
+        return parse_option(source, typed, option.parse, None)
+    numbered = enumerate(typed, start=1)
+    return option.collect(
+        [parse_option(f"{source}, number {n}", text, option.parse, None) for n, text in numbered]
+    )
+
+
+def _check_endpoints(endpoints: str | None) -> None:
+    if endpoints is not None and endpoints.strip(", \t"):
+        return
+    problem = "no sequencer given" if endpoints is None else "no sequencer endpoint given"
+    if os.environ.get("ETH_RPC_URL", "").strip():
         raise UsageError(
-            "no sequencer given",
-            example="--rollup.sequencer-http http://seq1:8545,http://seq2:8545, "
-            "or the same in SEQSEND_SEQUENCER_HTTP",
+            f"{problem} (ETH_RPC_URL is set, and is not used unless it is given)",
+            example='--rollup.sequencer-http "$ETH_RPC_URL"',
         )
-    connection = Connection(
-        endpoints=endpoints[0],
-        headers=_headers(given),
-        cacert=given["cacert"],
-        dial_timeout=_parsed(given, "dial_timeout", parse_duration, 5.0),
-        request_timeout=_parsed(given, "request_timeout", parse_duration, 10.0),
-        deadline=_parsed(given, "deadline", parse_duration, None),
-        max_response_size=_parsed(given, "max_response_size", parse_size, MAX_RESPONSE_SIZE),
+    raise UsageError(
+        problem,
+        example="--rollup.sequencer-http http://seq1:8545,http://seq2:8545, "
+        "or the same in SEQSEND_SEQUENCER_HTTP",
     )
-    return Settings(
-        connection,
-        strict_errors=given["strict_errors"] or _switch("SEQSEND_STRICT_ERRORS"),
-        failback_after=_parsed(given, "failback_after", parse_duration, None),
-        state_file=_parsed(given, "state_file", _path, None),
-        metrics_file=_parsed(given, "metrics_file", _metrics_path, None),
-    )
-
-
-_BY_FIELD = {option.field: option for option in OPTIONS}
-
-
-def _text(given: RawOptions, field: str) -> tuple[str, str] | None:
-    """Return what was given for ``field`` and where: on the command line, else by a variable."""
-    option = _BY_FIELD[field]
-    if given[field] is not None:
-        return given[field], option.flags[0]
-    # An empty variable counts as not set: that is how scripts and CI jobs unset one.
-    value = os.environ.get(option.environment or "")
-    return (value, str(option.environment)) if value else None
-
-
-def _parsed(given: RawOptions, field: str, parse: Callable[[str], T], default: U) -> T | U:
-    text, source = _text(given, field) or (None, "")
-    return parse_option(source, text, parse, default)
 
 
 def parse_option(source: str, text: str | None, parse: Callable[[str], T], default: U) -> T | U:
-    """Return what ``parse`` makes of ``text``, or ``default`` where there is none.
+    """Return what ``parse`` makes of ``text``, or ``default`` if that is None.
 
     Raises:
-        UsageError: what ``parse`` says, with its ``source`` before it.
+        UsageError: as ``parse`` raises it, with ``source`` before its message.
 
     """
     if text is None:
@@ -179,43 +192,3 @@ def parse_option(source: str, text: str | None, parse: Callable[[str], T], defau
         return parse(text)
     except UsageError as error:
         raise error.within(source) from None
-
-
-def _path(text: str) -> str:
-    if not text or "\0" in text:
-        raise UsageError("is no path", example="/var/lib/seqsend/state.json")
-    return text
-
-
-def _metrics_path(text: str) -> str:
-    # The collector reads no others: a name that it does not see would only be noticed when the
-    # metrics are missed.
-    if not _path(text).endswith(".prom"):
-        raise UsageError(f"{text!r} does not end in .prom", example="seqsend.prom")
-    return text
-
-
-def _switch(variable: str) -> bool:
-    text = os.environ.get(variable, "").strip().lower()
-    if text in ("", "0", "false", "no", "off"):
-        return False
-    if text in ("1", "true", "yes", "on"):
-        return True
-    raise UsageError(f"{variable}: {text!r} is neither yes nor no", example="1, 0")
-
-
-def _headers(given: RawOptions) -> dict[str, str]:
-    option = _BY_FIELD["headers"]
-    typed: Sequence[str] = given["headers"]
-    source = option.flags[0]
-    if not typed:
-        source = str(option.environment)
-        typed = [line for line in os.environ.get(source, "").splitlines() if line.strip()]
-    headers = {}
-    for position, text in enumerate(typed, start=1):
-        try:
-            name, value = parse_header(text)
-        except UsageError as error:
-            raise error.within(f"{source}, number {position}") from None
-        headers[name] = value
-    return headers

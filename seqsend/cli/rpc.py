@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from seqsend.cli.command_run import CommandRun
 from seqsend.cli.options import RawOptions, takes_shared_options
-from seqsend.cli.run import Task, run
 from seqsend.errors import UsageError
 from seqsend.jsonrpc import parse_json
 from seqsend.render.outcome import outcome_of_answer
@@ -16,7 +16,7 @@ _GOOD_RAW = "--raw '[\"latest\",false]'"
 
 @takes_shared_options
 def rpc(
-    given: RawOptions,
+    options: RawOptions,
     method: Annotated[
         str,
         typer.Argument(metavar="METHOD", help="Such as eth_chainId.", show_default=False),
@@ -50,23 +50,19 @@ def rpc(
             show_default=False,
         ),
     ] = False,
-) -> None:
+) -> int:
     """Make one JSON-RPC call and print its result.
 
     The result is printed as JSON on one line, a string without quotes. Exit codes: 0 answered;
     2 wrong input, nothing sent; 3 the sequencer answered with an error; 4 unreachable; 5 unknown,
     an endpoint may have received it.
     """
-
-    def prepare() -> Task:
-        sent = _read_params(params or [], raw)
-        return Task(
-            lambda client: outcome_of_answer(
-                client.request(_checked_method(method), sent, retry_unsafe=retry_unsafe)
-            )
-        )
-
-    run("rpc", given, prepare)
+    with CommandRun("rpc", options) as run:
+        checked, sent = _checked_method(method), _read_params(params or [], raw)
+        with run.open_client(run.report) as client:
+            answer = client.request(checked, sent, retry_unsafe=retry_unsafe)
+        run.finish(outcome_of_answer(answer))
+    return run.exit_code
 
 
 def _checked_method(method: str) -> str:

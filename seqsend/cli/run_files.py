@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from seqsend.cli.options import Settings
 from seqsend.errors import PersistenceError
 from seqsend.models import Event, Preference
-from seqsend.render.streams import tell
+from seqsend.render.streams import write_stderr
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,15 +54,17 @@ class RunFiles:
         for kept in self._kept():
             kept(event)
 
-    def tell_preferred(self) -> None:
+    def report_preferred(self) -> None:
         """Say which endpoint is remembered."""
         if self.begin_at is not None and not self._quiet:
             from seqsend.render.diagnosis import format_age
 
             since = format_age(self.begin_at.age)
-            tell(f"endpoint {self.begin_at.index} is the preferred one, since {since}", "note")
+            write_stderr(
+                f"endpoint {self.begin_at.index} is the preferred one, since {since}", "note"
+            )
 
-    def found(self, diagnosis: "Diagnosis") -> None:
+    def keep(self, diagnosis: "Diagnosis") -> None:
         """Take note of what `check` has found, and write it down."""
         if self._metrics is not None:
             self._metrics.note(diagnosis)
@@ -102,4 +104,4 @@ class RunFiles:
         said = f"{kept.path}: {why}; nothing is {lost} there {mend}"
         if not self._quiet and said not in self._warned:  # `check --watch` writes often
             self._warned.append(said)
-            tell(f"warning: {option} {said}", "trouble")
+            write_stderr(f"warning: {option} {said}", "trouble")

@@ -4,14 +4,12 @@ from typing import Annotated, Any
 
 import typer
 
+from seqsend.cli.command_run import CommandRun
 from seqsend.cli.options import RawOptions, parse_option, takes_shared_options
-from seqsend.cli.run import Task, guard, run
 from seqsend.cli.send_options import SendOptions
-from seqsend.cli.session import Session
-from seqsend.client import SequencerClient
-from seqsend.errors import UsageError
-from seqsend.render.outcome import Outcome, outcome_of_sent
-from seqsend.sending.transaction import parse_raw_transaction
+from seqsend.errors import CallError, UsageError
+from seqsend.render.ended import outcome_of_single
+from seqsend.sending.stream import Line
 from seqsend.units import parse_count, parse_duration
 
 _MANY, _ONE = "Many transactions", "What follows"
@@ -23,19 +21,19 @@ def _option(name: str, metavar: str | None, text: str, group: str) -> Any:
 
 @takes_shared_options
 def send(
-    given: RawOptions,
+    options: RawOptions,
     raw: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="[RAWTX]...",
-            help="Signed transactions as hex, as `cast mktx` prints them; - reads one a line from "
-            "stdin.",
+            help="Signed transactions as hex, as `cast mktx` prints them; - reads one per line "
+            "from stdin.",
             show_default=False,
         ),
     ] = None,
     file: Annotated[
         str | None,
-        _option("--file", "PATH", "Read them from a file: one a line, # for comments.", _MANY),
+        _option("--file", "PATH", "Read them from a file: one per line, # for comments.", _MANY),
     ] = None,
     keep_going: Annotated[
         bool,
@@ -43,12 +41,15 @@ def send(
             "--keep-going", None, "Do not stop at the first that is not accepted or known.", _MANY
         ),
     ] = False,
+    allow_empty: Annotated[
+        bool, _option("--allow-empty", None, "Exit 0 if there is no transaction at all.", _MANY)
+    ] = False,
     batch_size: Annotated[
         str | None,
         _option(
             "--batch-size",
             "N",
-            "Put so many into one JSON-RPC batch; nodes may run them in any order. [default: 1]",
+            "Transactions per JSON-RPC batch; nodes may run them in any order. [default: 1]",
             _MANY,
         ),
     ] = None,
@@ -68,51 +69,46 @@ def send(
             _ONE,
         ),
     ] = None,
-) -> None:
+) -> int:
     """Submit signed raw transactions and print their hashes.
 
-    Of several each gets one line, in the order given: its hash where it was accepted, is known or
-    may have been delivered, else a word. Exit codes: 0 accepted, or already known (confirmed by
+    Several get one line each, in the order given: the hash if it was accepted, is known or may have
+    been delivered, else a word. Exit codes: 0 accepted, or already known (confirmed by
     hash); 2 wrong input, not sent; 3 rejected by the sequencer; 4 unreachable, nothing
     delivered; 5 unknown, it may have been delivered (sending the same bytes again is safe); with
-    --wait 6 no receipt yet, 7 mined and reverted. Of several, the first that is not 0.
+    --wait 6 no receipt yet, 7 mined and reverted. For several, that of
+    the first that is not 0.
     """
-
-    def wanted() -> SendOptions:
-        return SendOptions(
+    words = raw or []
+    with CommandRun("send", options) as run:
+        chosen = SendOptions(
             batch_size=parse_option("--batch-size", batch_size, parse_count, 1),
             keep_going=keep_going,
+            allow_empty=allow_empty,
             wait=_parse_wait(wait=wait, text=wait_timeout),
             conditions=parse_option("--conditional", conditional, _parse_conditional, None),
         )
+        if file is None and len(words) == 1 and words != ["-"]:
+            _send_one(run, words[0], chosen)
+        else:
+            from seqsend.cli.send_many import send_many  # one needs none of it
+            from seqsend.cli.sources import find_source
 
-    words = raw or []
-    if file is None and len(words) == 1 and words != ["-"]:
-        run("send", given, lambda: _one(words[0], wanted()))
-
-    def act(session: Session, _report: Any) -> int:
-        from seqsend.cli.many import find_source, send_many  # one transaction needs none of it
-
-        return send_many(session, find_source(words, file), wanted())
-
-    guard("send", given, act)
+            send_many(run, find_source(words, file), chosen)
+    return run.exit_code
 
 
-def _one(raw: str, wanted: SendOptions) -> Task:
-    transaction = parse_raw_transaction(raw)
-
-    def act(client: SequencerClient) -> Outcome:
-        sent = client.send_raw_transaction(transaction, conditions=wanted.conditions)
-        if wanted.wait is None:
-            return outcome_of_sent(sent)
-        from seqsend.render.ended import outcome_of_ended  # where a receipt is waited for only
-        from seqsend.sending.stream import Ended
-
-        alone = iter([Ended(1, sent.hash, sent)])
-        (ended,) = client.receipts(wanted.wait).follow(alone)
-        return outcome_of_ended(ended, alone=True)
-
-    return Task(act, transaction.hash)
+def _send_one(run: CommandRun, raw: str, options: SendOptions) -> None:
+    line, interrupted = Line(1, raw), False
+    with run.open_client(run.report) as client:
+        stream = client.stream(conditions=options.conditions, wait=options.wait)
+        try:
+            ended = next(stream.run([line]))
+        except KeyboardInterrupt:
+            interrupted = True
+            ended = next(stream.rest([]))
+    error = ended.end if isinstance(ended.end, CallError) else None
+    run.finish(outcome_of_single(ended, interrupted=interrupted), error)
 
 
 def _parse_wait(*, wait: bool, text: str | None) -> float | None:

@@ -11,6 +11,7 @@ class SendOptions:
 
     batch_size: int
     keep_going: bool
+    allow_empty: bool
     wait: float | None
-    """Seconds for a receipt; None for none."""
+    """Seconds to wait for a receipt; None to wait for none."""
     conditions: Mapping[str, Any] | None

@@ -1,24 +1,105 @@
-"""The table of the options that every command takes."""
+"""The table of the options that every command takes. A new one is one more row.
 
-from dataclasses import dataclass
-from typing import Literal
+If the client takes it, it also is a parameter of `SequencerClient`, and a field of the typed record
+in `seqsend.cli.options`; a test compares the two with this table.
+"""
 
-from seqsend.configuration import MAX_RESPONSE_SIZE
-from seqsend.units import format_size
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+from seqsend.configuration import DIAL_TIMEOUT, MAX_RESPONSE_SIZE, REQUEST_TIMEOUT
+from seqsend.errors import UsageError
+from seqsend.headers import collect_headers, parse_header
+from seqsend.units import format_duration, format_size, parse_duration, parse_size
+
+SEQUENCER, TIME, FILES, OUTPUT = "Sequencer", "Time", "Between runs", "Output"
+
+Kind = Literal["value", "list", "switch", "flag"]
+"""What is typed: one value; values that may be given repeatedly; a switch with its opposite; or a
+flag, which has no variable."""
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One shared option, as it is typed."""
+class Option(NamedTuple):
+    """One shared option: how it is typed, what it means, and what holds without it."""
 
     field: str
+    """Its name in the records of options, and in the library."""
     flags: tuple[str, ...]
-    """The first long one is shown in the help; the help's text names the others."""
+    """The first long one is shown in the help, which names the others after it."""
     help: str
+    """Without variable and default, which are appended."""
     group: str
-    kind: Literal["value", "list", "flag"] = "value"
+    kind: Kind = "value"
     metavar: str | None = None
+    parse: Callable[[str], Any] = str
+    """Makes a value of each text that was given."""
+    collect: Callable[[list[Any]], Any] = list
+    """Makes one value of all those of a list."""
     environment: str | None = None
+    """The variable that is read if the option is not given."""
+    per_line: bool = False
+    """The variable holds a list, one per line."""
+    default: Any = None
+    default_text: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The flag that messages and help use."""
+        return next(flag for flag in self.flags if flag.startswith("--"))
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The other long flags of the same meaning."""
+        same = () if self.kind == "switch" else self.flags
+        return tuple(flag for flag in same if flag.startswith("--") and flag != self.name)
+
+    @property
+    def full_help(self) -> str:
+        """The help with aliases, variable and default."""
+        also = f" Also {', '.join(self.aliases)}." if self.aliases else ""
+        per_line = ", one per line" if self.per_line else ""
+        notes = (
+            f"env: {self.environment}{per_line}" if self.environment else "",
+            _REQUIRED if self.default_text == _REQUIRED else "",
+            f"default: {self.default_text}" if self.default_text not in (None, _REQUIRED) else "",
+        )
+        known = "; ".join(filter(None, notes))
+        return f"{self.help}{also}" + (f" [{known}]" if known else "")
+
+
+_REQUIRED = "required"
+
+
+def _join(texts: list[str]) -> str:
+    return ",".join(texts)
+
+
+def parse_path(text: str) -> str:
+    """Return ``text``, which names a file.
+
+    Raises:
+        UsageError: it is empty: as a rule a variable that was not set.
+
+    """
+    if not text or "\0" in text:
+        raise UsageError("the path is empty", example="/etc/seqsend/name")
+    return text
+
+
+def _parse_metrics_path(text: str) -> str:
+    # The collector reads no other files: a name that it does not see would be noticed only when
+    # the metrics are missed.
+    if not parse_path(text).endswith(".prom"):
+        raise UsageError(f"{text!r} does not end in .prom", example="seqsend.prom")
+    return text
+
+
+def _parse_switch(text: str) -> bool:
+    if text.lower() in ("0", "false", "no", "off"):
+        return False
+    if text.lower() in ("1", "true", "yes", "on"):
+        return True
+    raise UsageError(f"{text!r} is neither yes nor no", example="1, 0")
 
 
 OPTIONS = (
@@ -30,110 +111,131 @@ OPTIONS = (
             "--rollup.sequencer-ws",
             "--rollup.sequencerhttp",
         ),
-        "The sequencer's addresses, tried in this order; or one ws:// or wss:// address. Also "
-        "--rollup.sequencer, --rollup.sequencer-ws, --rollup.sequencerhttp. "
-        "[env: SEQSEND_SEQUENCER_HTTP; required]",
-        "Sequencer",
+        "The sequencer's addresses, tried in this order, or a single ws:// or wss:// address. "
+        "Repeatable: lists are joined.",
+        SEQUENCER,
+        kind="list",
         metavar="URL[,URL...]",
+        collect=_join,
         environment="SEQSEND_SEQUENCER_HTTP",
+        default_text=_REQUIRED,
     ),
     Option(
         "headers",
         ("--rollup.sequencer-headers",),
-        "Sent to every endpoint; the value is never shown. Repeatable. "
-        "[env: SEQSEND_SEQUENCER_HEADERS, one per line]",
-        "Sequencer",
+        "Header for every endpoint, or with 2: for endpoint 2 alone; its value is never shown. "
+        "Repeatable.",
+        SEQUENCER,
         kind="list",
-        metavar="NAME=VALUE",
+        metavar="[N:]NAME=VALUE",
+        parse=parse_header,
+        collect=collect_headers,
         environment="SEQSEND_SEQUENCER_HEADERS",
+        per_line=True,
+        default=collect_headers([]),
     ),
     Option(
         "cacert",
         ("--cacert",),
-        "Certificates to trust for https. "
-        "[env: SSL_CERT_FILE, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE; default: the system's]",
-        "Sequencer",
+        "Certificates to trust for https, as a file or directory.",
+        SEQUENCER,
         metavar="PATH",
+        parse=parse_path,
+        # The transport reads these variables, as other programs do.
+        default_text="SSL_CERT_FILE, REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE, else the system's",
     ),
     Option(
         "dial_timeout",
         ("--sequencer-dial-timeout", "--rollup.sequencer-dial-timeout"),
-        "For DNS, TCP over all addresses, and TLS. Also --rollup.sequencer-dial-timeout. "
-        "[env: SEQSEND_DIAL_TIMEOUT; default: 5s]",
-        "Time",
+        "Limit for DNS, TCP over all addresses, and TLS.",
+        TIME,
         metavar="DURATION",
+        parse=parse_duration,
         environment="SEQSEND_DIAL_TIMEOUT",
+        default=DIAL_TIMEOUT,
+        default_text=format_duration(DIAL_TIMEOUT),
     ),
     Option(
         "request_timeout",
         ("--sequencer-request-timeout", "--rollup.sequencer-request-timeout"),
-        "For one whole attempt on one endpoint. Also --rollup.sequencer-request-timeout. "
-        "[env: SEQSEND_REQUEST_TIMEOUT; default: 10s]",
-        "Time",
+        "Limit for one whole attempt at one endpoint.",
+        TIME,
         metavar="DURATION",
+        parse=parse_duration,
         environment="SEQSEND_REQUEST_TIMEOUT",
+        default=REQUEST_TIMEOUT,
+        default_text=format_duration(REQUEST_TIMEOUT),
     ),
     Option(
         "deadline",
         ("--deadline",),
-        "For everything: all attempts, look-ups included. "
-        "[env: SEQSEND_DEADLINE; default: none beyond the request timeouts]",
-        "Time",
+        "Limit for everything: all attempts, look-ups included.",
+        TIME,
         metavar="DURATION",
+        parse=parse_duration,
         environment="SEQSEND_DEADLINE",
+        default_text="none beyond the request timeouts",
     ),
     Option(
         "failback_after",
         ("--failback-after",),
-        "After a failover, try endpoint 1 first again once so much time has passed. "
-        "[env: SEQSEND_FAILBACK_AFTER; default: never]",
-        "Time",
+        "Try endpoint 1 first again this long after a failover.",
+        TIME,
         metavar="DURATION",
+        parse=parse_duration,
         environment="SEQSEND_FAILBACK_AFTER",
+        default_text="never",
     ),
     Option(
         "max_response_size",
         ("--max-response-size",),
-        "Refuse a longer answer, counted after decompression. "
-        f"[env: SEQSEND_MAX_RESPONSE_SIZE; default: {format_size(MAX_RESPONSE_SIZE)}]",
-        "Sequencer",
+        "Refuse longer answers, counted after decompression.",
+        SEQUENCER,
         metavar="SIZE",
+        parse=parse_size,
         environment="SEQSEND_MAX_RESPONSE_SIZE",
+        default=MAX_RESPONSE_SIZE,
+        default_text=format_size(MAX_RESPONSE_SIZE),
     ),
     Option(
         "strict_errors",
-        ("--strict-errors",),
-        'Take every JSON-RPC error for the sequencer\'s verdict, also one that says "not from me" '
-        "(a rate limit, a missing method, a node that is syncing). [env: SEQSEND_STRICT_ERRORS]",
-        "Sequencer",
-        kind="flag",
+        ("--strict-errors", "--no-strict-errors"),
+        'Take every JSON-RPC error as the sequencer\'s verdict, even one that says "not from me" '
+        "(a rate limit, a missing method, a node that is syncing).",
+        SEQUENCER,
+        kind="switch",
+        parse=_parse_switch,
         environment="SEQSEND_STRICT_ERRORS",
+        default=False,
+        default_text="off",
     ),
     Option(
         "state_file",
         ("--state-file",),
-        "Remember the preferred endpoint between runs, in this file. "
-        "[env: SEQSEND_STATE_FILE; default: nothing is remembered]",
-        "Between runs",
+        "Remember the preferred endpoint between runs in this file.",
+        FILES,
         metavar="PATH",
+        parse=parse_path,
         environment="SEQSEND_STATE_FILE",
+        default_text="nothing is remembered",
     ),
     Option(
         "metrics_file",
         ("--metrics-file",),
-        "Add up metrics in this file, for Prometheus' node_exporter. "
-        "[env: SEQSEND_METRICS_FILE; default: none]",
-        "Between runs",
+        "Add up metrics in this file, for Prometheus' node_exporter.",
+        FILES,
         metavar="PATH.prom",
+        parse=_parse_metrics_path,
         environment="SEQSEND_METRICS_FILE",
+        default_text="none",
     ),
-    Option("json", ("--json",), "Print one JSON object, on failure too.", "Output", kind="flag"),
-    Option("quiet", ("--quiet", "-q"), "Nothing on stderr but errors.", "Output", kind="flag"),
+    Option("json", ("--json",), "Print one JSON object, on failure too.", OUTPUT, "flag"),
+    Option("quiet", ("--quiet", "-q"), "Print only errors on stderr.", OUTPUT, "flag"),
     Option(
         "verbose",
         ("--verbose", "-v"),
-        "Tell of every attempt: phases, HTTP status and timings.",
-        "Output",
-        kind="flag",
+        "Show phases, HTTP status and timings of every attempt.",
+        OUTPUT,
+        "flag",
     ),
 )

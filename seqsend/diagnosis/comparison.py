@@ -5,26 +5,35 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from queue import SimpleQueue
 
-from seqsend.configuration import MAX_RESPONSE_SIZE, configure
+from seqsend import waiting
+from seqsend.configuration import (
+    DIAL_TIMEOUT,
+    MAX_RESPONSE_SIZE,
+    REQUEST_TIMEOUT,
+    configure,
+)
 from seqsend.diagnosis.probe import Probe
 from seqsend.diagnosis.report import Diagnosis, EndpointReport, heads_by_chain
 from seqsend.errors import UsageError
 from seqsend.failover.requester import Observer
 
+DEFAULT_MAX_LAG = 10
+"""Blocks by which the heads of one chain may lie apart."""
+
 
 def check(
     endpoints: str | Iterable[str],
     *,
-    dial_timeout: float = 5.0,
-    request_timeout: float = 10.0,
+    dial_timeout: float = DIAL_TIMEOUT,
+    request_timeout: float = REQUEST_TIMEOUT,
     deadline: float | None = None,
     headers: Mapping[str, str] | None = None,
+    endpoint_headers: Mapping[int, Mapping[str, str]] | None = None,
     cacert: str | None = None,
     max_response_size: int = MAX_RESPONSE_SIZE,
     chain_id: int | None = None,
-    max_lag: int = 10,
+    max_lag: int = DEFAULT_MAX_LAG,
     count: int = 1,
     observer: Observer | None = None,
 ) -> Diagnosis:
@@ -39,6 +48,7 @@ def check(
         request_timeout: seconds for all questions to one endpoint together.
         deadline: seconds for everything, measurements included.
         headers: sent to every endpoint; their values are never shown.
+        endpoint_headers: by position in the list, counted from 1: sent to that endpoint alone.
         cacert: path of the CA certificates to trust for https, instead of the system's.
         max_response_size: bytes, after decompression.
         chain_id: the only one that is right; None to compare the endpoints with each other.
@@ -60,6 +70,7 @@ def check(
         request_timeout=request_timeout,
         deadline=deadline,
         headers=headers,
+        endpoint_headers=endpoint_headers,
         cacert=cacert,
         max_response_size=max_response_size,
     )
@@ -74,23 +85,26 @@ def check(
 
 
 def _side_by_side(probes: list[Probe]) -> list[EndpointReport]:
-    done: SimpleQueue[tuple[int, EndpointReport | BaseException]] = SimpleQueue()
+    with waiting.Mailbox[tuple[int, EndpointReport | BaseException]]() as done:
 
-    def run(position: int) -> None:
-        try:
-            done.put((position, probes[position].run()))
-        except BaseException as error:  # noqa: BLE001 - raised again, in the thread that waits
-            done.put((position, error))
+        def run(position: int) -> None:
+            try:
+                done.put((position, probes[position].run()))
+            except BaseException as error:  # noqa: BLE001 - raised again, in the thread that waits
+                done.put((position, error))
 
-    for position in range(len(probes)):
-        # Daemons: Ctrl-C ends the process, whatever is still waited for.
-        threading.Thread(target=run, args=(position,), daemon=True).start()
-    reports: dict[int, EndpointReport] = {}
-    for _ in probes:
-        position, found = done.get()
-        if isinstance(found, BaseException):
-            raise found
-        reports[position] = found
+        for position in range(len(probes)):
+            try:
+                # A daemon: a signal ends the process, whatever is still waited for.
+                threading.Thread(target=run, args=(position,), daemon=True).start()
+            except RuntimeError:  # no thread is left on this machine: then one after the other
+                run(position)
+        reports: dict[int, EndpointReport] = {}
+        for _ in probes:
+            position, found = done.take(None)
+            if isinstance(found, BaseException):
+                raise found
+            reports[position] = found
     return [reports[position] for position in sorted(reports)]
 
 

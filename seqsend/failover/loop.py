@@ -1,18 +1,35 @@
-"""The failover loop and the preferred endpoint; nothing else.
+"""The one loop: submissions over a list of endpoints, and the endpoint that is preferred.
 
 Modelled on op-reth's sequencer client: start at the preferred endpoint, go on cyclically, each
-endpoint once, always with the same bytes.
+endpoint once a round, always with the same bytes. A single call is a list of one; a JSON-RPC batch
+is one way to carry several.
 """
 
 import time
-from dataclasses import replace
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
 
-from seqsend.errors import DeliveryUnknown, Interrupted, Rejected, Unreachable
-from seqsend.failover.requester import Requester
+from seqsend.errors import CallError, DeliveryUnknown, Interrupted, Rejected, Unreachable
+from seqsend.failover.requester import OUTCOMES, Exchanged, Requester
+from seqsend.failover.submission import Submission
 from seqsend.jsonrpc import Call
-from seqsend.models import Answer, Attempt, Endpoint, Preference, Preferred
+from seqsend.models import (
+    Answer,
+    Attempt,
+    AttemptOutcome,
+    CallEnded,
+    Endpoint,
+    Preference,
+    Preferred,
+    Sent,
+)
 from seqsend.transports.base import Deadline
-from seqsend.verdicts.failure_table import Judgement, Row, may_move_on, trusts_verdict
+from seqsend.verdicts.failure_table import Judgement, may_move_on, trusts_verdict
+from seqsend.verdicts.node_errors import SEND_METHODS
+
+Describe = Callable[[Submission, Judgement], tuple[AttemptOutcome, Judgement]]
+"""What an attempt is called that ended with a judgement, and how the judgement reads then."""
 
 
 class Failover:
@@ -23,16 +40,25 @@ class Failover:
         endpoints: tuple[Endpoint, ...],
         requester: Requester,
         *,
+        readers: tuple[Endpoint, ...] = (),
         failback_after: float | None = None,
         begin_at: Preference | None = None,
     ) -> None:
-        """``failback_after`` is in seconds, None for never; ``begin_at`` is from an earlier run."""
+        """``failback_after`` is in seconds, None for never; ``begin_at`` is from an earlier run.
+
+        ``readers`` are asked before the others when something is only looked up.
+        """
         self.endpoints = endpoints
+        self.readers = readers
         self.requester = requester
         self._failback_after = failback_after
+        self._lacking: set[tuple[int, str]] = set()
+        """The methods that an endpoint, by its index, has said it does not have."""
+        self._batch_limits: dict[int, int] = {}
+        """How many calls an endpoint takes at once, by its index, once it has refused more."""
         began = begin_at or Preference(1, age=0.0)
-        # Threads write them without a lock: each writes an endpoint that has just answered, so
-        # whoever comes last is right too.
+        # Threads write these without a lock: each writes an endpoint that has just answered, so
+        # that the last one is right, too.
         self._preferred = endpoints[began.index - 1]
         self._failed_over_at = time.monotonic() - began.age
 
@@ -41,54 +67,134 @@ class Failover:
         """The endpoint that the next call tries first."""
         return self.in_order()[0]
 
-    def call(self, call: Call, *, retry_unsafe: bool = False, by: Deadline | None = None) -> Answer:
+    def call(self, call: Call, *, retry_unsafe: bool = False) -> Answer:
         """Ask the endpoints in turn until one answers.
 
         ``retry_unsafe`` lets a method that is not idempotent go on after an attempt that may have
-        been delivered. ``by`` is the deadline of a larger task; by default the call has its own.
+        been delivered.
 
         Raises:
-            Rejected: an endpoint answered with a JSON-RPC error.
-            Unreachable: every endpoint failed and none can have received the request.
-            DeliveryUnknown: no answer that can be trusted, and one endpoint may have received it.
+            CallError: as `end_of` returns it.
+            Interrupted: a signal came; it has what was tried until then.
             UsageError: the call cannot be encoded; nothing was sent.
 
         """
-        started = time.monotonic()
-        by = by or self.requester.start_deadline()
-        request = self.requester.prepare(call)
-        order = self.in_order()
-        attempts: list[Attempt] = []
-        note = None
-        for position, endpoint in enumerate(order, start=1):
-            try:
-                judgement, attempt = self.requester.ask(endpoint, request, by)
-            except Interrupted as interrupted:
-                raise Interrupted(*attempts, *interrupted.attempts) from None
-            if judgement.row.kind != "outage":
-                self.requester.tell(attempt)
-                self.prefer(endpoint, failed_over=bool(attempts))
-                return _conclude(call, judgement, tuple(attempts), attempt, started)
-            rest = order[position:]
-            note = _why_not_on(judgement.row, call, rest, by, retry_unsafe=retry_unsafe)
-            if note is not None or not rest:
-                attempt = replace(attempt, outcome="outage")
-            attempts.append(self.requester.tell(attempt))
-            if note is not None:
-                break
-        missing = [a for a in attempts if a.reason_code == "no_such_method"]
-        answered = [a for a in attempts if a.phase == "answer"]
-        if missing and missing == answered and call.expected is None:
-            raise Rejected(  # no endpoint that was reached has the method: that is the answer
-                call.method,
-                tuple(attempts),
-                time.monotonic() - started,
-                error=missing[-1].error,
-                endpoint=missing[-1].endpoint,
+        submission = self.submission(call)
+        try:
+            self.run([submission], self.requester.start_deadline(), retry_unsafe=retry_unsafe)
+            end: Answer | CallError | Interrupted = end_of(submission)
+        except KeyboardInterrupt:
+            end = Interrupted(*submission.attempts)
+        self.notify_end(submission, end)
+        if isinstance(end, Answer):
+            return end
+        raise end
+
+    def read(self, call: Call, by: Deadline | None = None) -> Answer:
+        """Make a call of the program's own that only reads: at the readers first.
+
+        ``by`` is the deadline of a larger task; by default the call has its own.
+
+        Raises:
+            CallError: as `end_of` returns it.
+            UsageError: the call cannot be encoded; nothing was sent.
+
+        """
+        submission = self.submission(call)
+        order = self.reading_order(call.method)
+        self.run([submission], by or self.requester.start_deadline(), order=order)
+        end = end_of(submission)
+        if isinstance(end, CallError):
+            raise end
+        return end
+
+    def submission(self, call: Call) -> Submission:
+        """Return ``call`` ready to be sent.
+
+        Raises:
+            UsageError: it cannot be encoded.
+
+        """
+        return Submission(self.requester.prepare(call))
+
+    def run(
+        self,
+        submissions: Sequence[Submission],
+        by: Deadline | None,
+        *,
+        retry_unsafe: bool = False,
+        order: tuple[Endpoint, ...] | None = None,
+    ) -> None:
+        """Ask the endpoints in turn, each once, until every submission is over.
+
+        ``retry_unsafe`` lets a method that is not idempotent go on after an attempt that may have
+        been delivered. ``order`` is that in which they are asked; by default that of `in_order`.
+
+        Raises:
+            KeyboardInterrupt: a signal came; what it met is written down in the submissions.
+
+        """
+        order = order or self.in_order()
+        left = list(submissions)
+        for position, endpoint in enumerate(order):
+            passed = _passed(by)
+            if position and passed:
+                _stop_all(left, _not_tried(passed, order[position:]))
+                return
+            rest = order[position + 1 :]
+            self.visit(
+                endpoint,
+                left,
+                by,
+                partial(_move_on_or_stop, rest=rest, by=by, retry_unsafe=retry_unsafe),
+                last=not rest,
             )
-        maybe = any(attempt.delivered == "unknown" for attempt in attempts)
-        failure = DeliveryUnknown if maybe else Unreachable
-        raise failure(call.method, tuple(attempts), time.monotonic() - started, note=note)
+            answered = [submission for submission in left if submission.answered_by is endpoint]
+            if answered:
+                self._prefer(endpoint, first=position == 0, answered=answered)
+            left = [submission for submission in left if not submission.over]
+            if not left:
+                return
+        # The last endpoint failed with others of them, or took all the time, and was not asked.
+        failed = f"endpoint {order[-1].index} had just failed for the transactions before this one"
+        _stop_all(left, _passed(by) or f"not tried: {failed}")
+
+    def visit(
+        self,
+        endpoint: Endpoint,
+        submissions: Sequence[Submission],
+        by: Deadline | None,
+        describe: Describe,
+        *,
+        last: bool = False,
+    ) -> bool:
+        """Ask one endpoint for all of ``submissions``; return whether it failed before the end.
+
+        They go in batches as large as it takes. What comes back is written into each as its own
+        attempt. An endpoint that fails is not asked for the rest, unless it is the ``last`` that
+        could take them and to ask again costs no second timeout.
+
+        Raises:
+            KeyboardInterrupt: a signal came; what it met is written down in the submissions.
+
+        """
+        queue, begun = deque(submissions), False
+        while queue:
+            if begun and _passed(by):
+                return True
+            begun = True
+            size = self._batch_limits.get(endpoint.index, len(queue))
+            chunk = [queue.popleft() for _ in range(min(size, len(queue)))]
+            for submission in chunk:
+                submission.begin()
+            exchanged = self.requester.ask(endpoint, [s.request for s in chunk], by)
+            again = self._write_down(exchanged, chunk, describe)
+            if exchanged.interrupt is not None:
+                raise exchanged.interrupt from None
+            if exchanged.failed and not (last and exchanged.failed_at_once):
+                return True
+            queue.extendleft(reversed(again))
+        return False
 
     def in_order(self) -> tuple[Endpoint, ...]:
         """Return the endpoints in the order in which a call that begins now tries them."""
@@ -100,36 +206,144 @@ class Failover:
             first = 0
         return self.endpoints[first:] + self.endpoints[:first]
 
-    def prefer(self, endpoint: Endpoint, *, failed_over: bool) -> None:
-        """Have later calls begin at ``endpoint``, which has answered: after a failover, or not."""
-        if not failed_over and endpoint is self._preferred:
+    def reading_order(self, method: str) -> tuple[Endpoint, ...]:
+        """Return the endpoints in the order in which something is read by ``method``.
+
+        Readers come first, and endpoints that are known to lack the method last.
+        """
+        every = dict.fromkeys((*self.readers, *self.in_order()))
+        return tuple(sorted(every, key=lambda endpoint: (endpoint.index, method) in self._lacking))
+
+    def _prefer(self, endpoint: Endpoint, *, first: bool, answered: Sequence[Submission]) -> None:
+        """Have later calls begin at ``endpoint`` if it has answered ahead or in place of others.
+
+        That another one lacks a method says nothing of its state, unless that is to send.
+        """
+        failed_over = not first and any(
+            attempt.reason_code != "no_such_method" or attempt.method in SEND_METHODS
+            for submission in answered
+            for attempt in submission.attempts[:-1]
+            if not attempt.endpoint.reads_only
+        )
+        if endpoint.reads_only or not (first or failed_over):
             return
-        self._failed_over_at = time.monotonic()
-        self._preferred = endpoint
-        self.requester.notify(Preferred(endpoint))
+        if failed_over or endpoint is not self._preferred:
+            self._failed_over_at = time.monotonic()
+            self._preferred = endpoint
+            self.requester.notify(Preferred(endpoint))
+
+    def notify_end(
+        self, submission: Submission, end: Answer | Sent | CallError | Interrupted
+    ) -> None:
+        """Tell the observer that the call of ``submission`` has ended."""
+        self.requester.notify(
+            CallEnded(
+                submission.call.method,
+                succeeded=isinstance(end, Answer | Sent),
+                endpoint=None if isinstance(end, Interrupted) else end.endpoint,
+                attempts=end.attempts,
+                elapsed=submission.elapsed,
+                preferred=self.preferred,
+            )
+        )
+
+    def _write_down(
+        self, exchanged: Exchanged, chunk: Sequence[Submission], describe: Describe
+    ) -> list[Submission]:
+        """Give each of ``chunk`` its attempt; return those to be asked for again here.
+
+        Calls that met the same share one attempt, which is emitted once.
+        """
+        endpoint = exchanged.endpoint
+        shared: dict[tuple[str, str | None, AttemptOutcome], Attempt] = {}
+        again: list[Submission] = []
+        for submission, judgement in zip(chunk, exchanged.judgements, strict=True):
+            outcome, judgement = describe(submission, judgement)  # noqa: PLW2901
+            met = (judgement.row.name, judgement.reason, outcome)
+            attempt = shared.get(met)
+            if attempt is None or judgement.error is not None:
+                attempt = exchanged.attempt(judgement, outcome)
+            if met not in shared:
+                shared[met] = attempt
+                self.requester.emit(attempt)
+            submission.add(attempt)
+            if judgement.reason_code == "no_such_method":
+                self._lacking.add((endpoint.index, submission.call.method))
+            if judgement.row.kind == "again":
+                again.append(submission)
+            elif judgement.row.kind != "outage":
+                submission.decide(judgement, endpoint)
+        if again:
+            answered = len(chunk) - len(again)
+            self._batch_limits[endpoint.index] = max(1, answered or len(chunk) // 2)
+        return again
+
+
+def end_of(submission: Submission) -> Answer | CallError:
+    """Return how a call ended that is over."""
+    decided, endpoint = submission.decided, submission.answered_by
+    method, attempts = submission.call.method, tuple(submission.attempts)
+    if decided is None or endpoint is None:
+        missing = [a for a in attempts if a.reason_code == "no_such_method"]
+        answered = [a for a in attempts if a.phase == "answer"]
+        if missing and missing == answered and submission.call.expected is None:
+            # No endpoint that was reached has the method: that is the answer.
+            error, endpoint = missing[-1].error, missing[-1].endpoint
+            return Rejected(method, attempts, submission.elapsed, error=error, endpoint=endpoint)
+        failure = DeliveryUnknown if submission.may_be_delivered else Unreachable
+        return failure(method, attempts, submission.elapsed, note=submission.note)
+    if decided.error is None:
+        return Answer(decided.result, endpoint, attempts, submission.elapsed)
+    end = Rejected if trusts_verdict(submission.call, attempts[:-1]) else DeliveryUnknown
+    return end(method, attempts, submission.elapsed, error=decided.error, endpoint=endpoint)
+
+
+def _move_on_or_stop(
+    submission: Submission,
+    judgement: Judgement,
+    *,
+    rest: tuple[Endpoint, ...],
+    by: Deadline | None,
+    retry_unsafe: bool,
+) -> tuple[AttemptOutcome, Judgement]:
+    """Say what an attempt is called, and stop a submission for which no other endpoint follows."""
+    if judgement.row.kind != "outage":
+        return OUTCOMES[judgement.row.kind], judgement
+    note = _why_not_on(judgement, submission.call, rest, by, retry_unsafe=retry_unsafe)
+    if rest and note is None:
+        return "failover", judgement
+    submission.stop(note)
+    return "outage", judgement
 
 
 def _why_not_on(
-    row: Row, call: Call, rest: tuple[Endpoint, ...], by: Deadline | None, *, retry_unsafe: bool
+    judgement: Judgement,
+    call: Call,
+    rest: tuple[Endpoint, ...],
+    by: Deadline | None,
+    *,
+    retry_unsafe: bool,
 ) -> str | None:
     """Return why the endpoints ``rest`` must not be tried after an outage, or None if they may."""
     if not rest:
         return None
-    if by is not None and by.remaining <= 0:
-        why = f"{by.name} passed"
-    elif not may_move_on(row, call, retry_unsafe=retry_unsafe):
-        why = f"a second {call.method} could do it twice"
-    else:
-        return None
+    passed = _passed(by)
+    if passed:
+        return _not_tried(passed, rest)
+    if not may_move_on(judgement.row, call, retry_unsafe=retry_unsafe):
+        return _not_tried(f"a second {call.method} could do it twice", rest)
+    return None
+
+
+def _passed(by: Deadline | None) -> str | None:
+    return f"{by.name} passed" if by is not None and by.remaining <= 0 else None
+
+
+def _not_tried(why: str, rest: tuple[Endpoint, ...]) -> str:
     which = ", ".join(str(endpoint.index) for endpoint in rest)
     return f"{why}; endpoint{'s' if len(rest) > 1 else ''} {which} not tried"
 
 
-def _conclude(
-    call: Call, judgement: Judgement, before: tuple[Attempt, ...], last: Attempt, started: float
-) -> Answer:
-    attempts, elapsed = (*before, last), time.monotonic() - started
-    if judgement.error is None:
-        return Answer(judgement.result, last.endpoint, attempts, elapsed)
-    end = Rejected if trusts_verdict(call, before) else DeliveryUnknown
-    raise end(call.method, attempts, elapsed, error=judgement.error, endpoint=last.endpoint)
+def _stop_all(submissions: Sequence[Submission], note: str) -> None:
+    for submission in submissions:
+        submission.stop(note)

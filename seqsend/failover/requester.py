@@ -1,4 +1,4 @@
-"""One endpoint, asked once: deadlines set, the answer judged, its words cleaned of our secrets."""
+"""One request to one endpoint: deadlines set, the answer judged, our secrets taken out of it."""
 
 import itertools
 import logging
@@ -6,23 +6,46 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TypeVar
 
-from seqsend.errors import EndpointFailure, Interrupted
-from seqsend.jsonrpc import Call, encode_batch, encode_request
-from seqsend.models import Attempt, AttemptOutcome, Endpoint, Event, JsonRpcError, Reply
+from seqsend import waiting
+from seqsend.errors import EndpointFailure
+from seqsend.jsonrpc import Call, encode_request
+from seqsend.models import (
+    Attempt,
+    AttemptOutcome,
+    Endpoint,
+    Event,
+    JsonRpcError,
+    ReasonCode,
+    Reply,
+)
 from seqsend.redaction import excerpt, scrub, scrub_json
 from seqsend.transports.base import Deadline, Exchange, Transport
-from seqsend.verdicts.batches import BatchJudgement, judge_batch
-from seqsend.verdicts.failure_table import Class, Judgement, judge_failure, judge_reply
+from seqsend.verdicts.batches import judge_batch
+from seqsend.verdicts.failure_table import Class, Judgement, Row, judge_failure, judge_reply
 
 Observer = Callable[[Event], None]
-"""Is told of every attempt and call as it ends, in the thread that made it, and of every change of
-the preferred endpoint."""
-
-T = TypeVar("T")
+"""Is given every attempt and call as it ends, in the thread that made it, and every change of the
+preferred endpoint."""
 
 _log = logging.getLogger("seqsend")
+
+# What can be true of a call in a batch beyond the failure table: it is asked again at the same
+# endpoint, in a smaller batch.
+_REFUSED = Row("batch refused", "again", "no")
+_REFUSED_PERHAPS = Row("batch refused after it may have been taken", "again", "unknown")
+_SHORTENED = Judgement(
+    Row("not answered in its batch", "again", "unknown"),
+    "not answered in its batch",
+    "batch_shortened",
+)
+# The last byte may be out although the signal came before that was noted.
+_INTERRUPTED_AFTER = Judgement(
+    Row("interrupted after sending began", "outage", "unknown"), "interrupted", "interrupted"
+)
+_INTERRUPTED_BEFORE = Judgement(
+    Row("interrupted before sending began", "outage", "no"), "interrupted", "interrupted"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,24 +69,80 @@ class Request:
     body: bytes
 
 
+_TIMED_OUT: tuple[ReasonCode, ...] = ("dns_timeout", "dial_timeout", "timeout")
+
+OUTCOMES: Mapping[Class, AttemptOutcome] = MappingProxyType(
+    {"result": "answered", "verdict": "verdict", "outage": "outage", "again": "refused"}
+)
+"""What an attempt is called if no other endpoint follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchanged:
+    """One request that one endpoint was sent, and what that means for each call in it."""
+
+    endpoint: Endpoint
+    method: str
+    judgements: tuple[Judgement, ...]
+    """One for each call, in order."""
+    exchange: Exchange
+    """How far it came, and what that took."""
+    http_status: int | None
+    elapsed: float
+    """Seconds."""
+    failed: bool
+    """The endpoint as such failed: there is no use in sending it more."""
+    interrupt: BaseException | None = None
+    """What ended it, if that was a signal: to be raised once it is written down."""
+
+    @property
+    def failed_at_once(self) -> bool:
+        """Whether the endpoint failed without having used up a timeout."""
+        return self.failed and self.judgements[0].reason_code not in _TIMED_OUT
+
+    def attempt(
+        self,
+        judgement: Judgement,
+        outcome: AttemptOutcome | None = None,
+    ) -> Attempt:
+        """Return the attempt that it is for a call with ``judgement``."""
+        if self.interrupt is not None:
+            outcome = "interrupted"
+        return Attempt(
+            endpoint=self.endpoint,
+            method=self.method,
+            outcome=outcome or OUTCOMES[judgement.row.kind],
+            phase=self.exchange.phase,
+            delivered=judgement.row.delivered,
+            elapsed=self.elapsed,
+            reason=judgement.reason,
+            reason_code=judgement.reason_code,
+            http_status=self.http_status,
+            error=judgement.error,
+            timings=self.exchange.timings,
+            batch=len(self.judgements),
+            tls_expires=self.exchange.tls_expires,
+        )
+
+
 class Requester:
-    """Asks one endpoint at a time; safe to share between threads."""
+    """Sends requests to one endpoint at a time; safe to share between threads."""
 
     def __init__(
         self,
         transport: Transport,
-        limits: Timeouts,
+        timeouts: Timeouts,
         *,
         secrets: frozenset[str] = frozenset(),
         strict_errors: bool = False,
         observer: Observer | None = None,
     ) -> None:
-        """``secrets`` are never let into a reason or an error.
+        """``secrets`` are kept out of every reason and error.
 
         With ``strict_errors`` every JSON-RPC error is a verdict.
         """
         self._transport = transport
-        self._limits = limits
+        self._timeouts = timeouts
         self._secrets = secrets
         self._strict_errors = strict_errors
         self._observer = observer
@@ -71,7 +150,7 @@ class Requester:
 
     def start_deadline(self) -> Deadline | None:
         """Return the moment by which a task that begins now must have ended, if there is one."""
-        total = self._limits.total
+        total = self._timeouts.total
         return None if total is None else Deadline.after(total, "deadline")
 
     def prepare(self, call: Call) -> Request:
@@ -85,98 +164,83 @@ class Requester:
         return Request(call, request_id, encode_request(call, request_id))
 
     def ask(
-        self, endpoint: Endpoint, request: Request, by: Deadline | None
-    ) -> tuple[Judgement, Attempt]:
-        """Ask one endpoint; whoever asked gives the attempt its outcome, and tells it.
+        self, endpoint: Endpoint, requests: Sequence[Request], by: Deadline | None
+    ) -> Exchanged:
+        """Send ``requests`` to one endpoint at once: several in a JSON-RPC batch, one by itself.
 
         Raises:
-            Interrupted: by Ctrl-C; the attempt has been told.
+            KeyboardInterrupt: a signal had come before: nothing was sent.
 
         """
-
-        def judge(reply: Reply) -> Judgement:
-            return self._cleaned(
-                judge_reply(reply, request.call, request.id, strict_errors=self._strict_errors)
-            )
-
-        def fail(failure: EndpointFailure, exchange: Exchange) -> Judgement:
-            return self._cleaned(judge_failure(failure, written=exchange.written))
-
-        judgement, attempt = self._exchange(
-            endpoint, request.call, request.body, by, judge=judge, fail=fail
+        waiting.check()
+        started = time.monotonic()
+        answer_by = Deadline.after(self._timeouts.request, "request timeout").or_sooner(by)
+        dial_by = Deadline.after(self._timeouts.dial, "dial timeout").or_sooner(answer_by)
+        exchange = Exchange(dial_by, answer_by)
+        status, interrupt = None, None
+        try:
+            try:
+                reply = self._transport.exchange(endpoint, _body_of(requests), exchange)
+                status = reply.status
+                judgements, failed = self._judge(reply, requests)
+            except EndpointFailure as failure:
+                status = failure.http_status
+                judgement = self._clean(judge_failure(failure, written=exchange.written))
+                judgements, failed = (judgement,) * len(requests), True
+        except KeyboardInterrupt as signal:
+            began = exchange.phase in ("send", "answer")
+            judgement = _INTERRUPTED_AFTER if began else _INTERRUPTED_BEFORE
+            judgements, failed, interrupt = (judgement,) * len(requests), True, signal
+        return Exchanged(
+            endpoint=endpoint,
+            method=requests[0].call.method,
+            judgements=judgements,
+            exchange=exchange,
+            http_status=status,
+            elapsed=time.monotonic() - started,
+            failed=failed,
+            interrupt=interrupt,
         )
-        return judgement, judged(attempt, judgement)
 
-    def ask_batch(
-        self, endpoint: Endpoint, calls: Sequence[Call], by: Deadline | None
-    ) -> tuple[BatchJudgement, Attempt]:
-        """Ask one endpoint for several calls in one JSON-RPC batch; else as `ask`."""
-        by_id = {next(self._ids): call for call in calls}
-
-        def judge(reply: Reply) -> BatchJudgement:
-            found = judge_batch(reply, by_id, strict_errors=self._strict_errors)
-            items = tuple(None if j is None else self._cleaned(j) for j in found.items)
-            return replace(found, whole=self._cleaned(found.whole), items=items)
-
-        def fail(failure: EndpointFailure, exchange: Exchange) -> BatchJudgement:
-            failed = self._cleaned(judge_failure(failure, written=exchange.written))
-            return BatchJudgement(failed, (None,) * len(by_id), refused=False)
-
-        body = encode_batch(by_id)
-        judgement, attempt = self._exchange(endpoint, calls[0], body, by, judge=judge, fail=fail)
-        return judgement, replace(judged(attempt, judgement.whole), batch=len(calls))
-
-    def tell(self, attempt: Attempt) -> Attempt:
-        """Log ``attempt``, show it to the observer, and return it."""
+    def emit(self, attempt: Attempt) -> None:
+        """Log ``attempt`` and give it to the observer."""
         _log.debug("%s %s: %s", attempt.endpoint, attempt.outcome, attempt.reason or "ok")
         self.notify(attempt)
-        return attempt
 
     def notify(self, event: Event) -> None:
-        """Show ``event`` to the observer."""
+        """Give ``event`` to the observer."""
         if self._observer is None:
             return
         try:
             self._observer(event)
         except Exception:  # noqa: BLE001 - whatever it is
-            # Whoever looks on must not be able to stop a transaction (a closed stderr, say).
+            # An observer must never abort a transaction (because stderr is closed, say).
             _log.exception("the observer failed")
 
-    def _exchange(
-        self,
-        endpoint: Endpoint,
-        call: Call,
-        body: bytes,
-        by: Deadline | None,
-        *,
-        judge: Callable[[Reply], T],
-        fail: Callable[[EndpointFailure, Exchange], T],
-    ) -> tuple[T, Attempt]:
-        started = time.monotonic()
-        answer_by = Deadline.after(self._limits.request, "request timeout").or_sooner(by)
-        dial_by = Deadline.after(self._limits.dial, "dial timeout").or_sooner(answer_by)
-        exchange = Exchange(dial_by, answer_by)
-        try:
-            try:
-                reply = self._transport.exchange(endpoint, body, exchange)
-                status, judgement = reply.status, judge(reply)
-            except EndpointFailure as failure:
-                status, judgement = failure.http_status, fail(failure, exchange)
-        except KeyboardInterrupt:
-            raise Interrupted(self.tell(_interrupted(endpoint, call, exchange, started))) from None
-        return judgement, Attempt(
-            endpoint=endpoint,
-            method=call.method,
-            outcome="failover",
-            phase=exchange.phase,
-            delivered="no",
-            elapsed=time.monotonic() - started,
-            http_status=status,
-            timings=exchange.timings,
-            tls_expires=exchange.tls_expires,
-        )
+    def _judge(
+        self, reply: Reply, requests: Sequence[Request]
+    ) -> tuple[tuple[Judgement, ...], bool]:
+        """Return what ``reply`` means for each request, and whether the endpoint failed."""
+        strict = self._strict_errors
+        if len(requests) == 1:
+            (request,) = requests
+            judgement = self._clean(
+                judge_reply(reply, request.call, request.id, strict_errors=strict)
+            )
+            # What a node says of one call says nothing of the next; an HTTP status does.
+            said_of_the_call = judgement.error is not None and reply.status in (None, 200)
+            return (judgement,), judgement.row.kind == "outage" and not said_of_the_call
+        found = judge_batch(reply, {r.id: r.call for r in requests}, strict_errors=strict)
+        whole = self._clean(found.whole)
+        if found.refused:
+            row = _REFUSED if whole.row.delivered == "no" else _REFUSED_PERHAPS
+            refused = replace(whole, row=row, reason_code="batch_refused")
+            return (refused,) * len(requests), False
+        if whole.row.kind == "outage":
+            return (whole,) * len(requests), True
+        return tuple(_SHORTENED if j is None else self._clean(j) for j in found.items), False
 
-    def _cleaned(self, judgement: Judgement) -> Judgement:
+    def _clean(self, judgement: Judgement) -> Judgement:
         """Take out of a server's words what it may quote of our URL or headers."""
         reason, error = judgement.reason, judgement.error
         if error is None and reason is None:
@@ -189,32 +253,8 @@ class Requester:
         return replace(judgement, reason=reason, error=error)
 
 
-_OUTCOMES: Mapping[Class, AttemptOutcome] = MappingProxyType(
-    {"result": "answered", "verdict": "verdict", "outage": "failover"}
-)
-
-
-def judged(attempt: Attempt, judgement: Judgement) -> Attempt:
-    """Return ``attempt`` with what ``judgement`` says of it."""
-    return replace(
-        attempt,
-        outcome=_OUTCOMES[judgement.row.kind],
-        delivered=judgement.row.delivered,
-        reason=judgement.reason,
-        reason_code=judgement.reason_code,
-        error=judgement.error,
-    )
-
-
-def _interrupted(endpoint: Endpoint, call: Call, exchange: Exchange, started: float) -> Attempt:
-    return Attempt(
-        endpoint=endpoint,
-        method=call.method,
-        outcome="interrupted",
-        phase=exchange.phase,
-        # The last byte may be out although the signal came before that was noted.
-        delivered="unknown" if exchange.phase in ("send", "answer") else "no",
-        elapsed=time.monotonic() - started,
-        reason="interrupted",
-        timings=exchange.timings,
-    )
+def _body_of(requests: Sequence[Request]) -> bytes:
+    """Return the bytes of one request, or those of a batch (JSON-RPC 2.0, section 6)."""
+    if len(requests) == 1:
+        return requests[0].body
+    return b"[" + b",".join(request.body for request in requests) + b"]"

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+from seqsend import waiting
 from seqsend.errors import PersistenceError
 
 _LARGEST = 1024 * 1024  # bytes; what seqsend writes is a hundredth of that
@@ -37,6 +38,7 @@ def replace(path: str, change: Callable[[str | None], str], *, mode: int, patien
 
     Raises:
         PersistenceError: it was not, and nothing has changed; also what ``change`` raises.
+        SignalReceived: a signal came while another run had the lock; nothing has changed.
 
     """
     directory, name = os.path.split(path)
@@ -117,7 +119,7 @@ def _locked(directory: str, patience: float) -> Iterator[None]:
         while not _lock(descriptor):
             if time.monotonic() >= until:
                 raise PersistenceError(f"locked by others for {patience:g} s", left=False)
-            time.sleep(_POLLED_EVERY)
+            waiting.sleep(_POLLED_EVERY)
         yield
     finally:
         os.close(descriptor)

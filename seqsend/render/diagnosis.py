@@ -5,10 +5,9 @@ from typing import Any
 
 from seqsend.diagnosis.report import Diagnosis, EndpointReport, Samples
 from seqsend.models import Phase
+from seqsend.render.document import format_time
+from seqsend.render.outcome import EXIT_CODES
 from seqsend.render.text import format_elapsed
-
-EXIT_CODES = {"ok": 0, "degraded": 8, "unreachable": 4}
-"""Status → exit code (contract, section 3)."""
 
 PHASES: tuple[Phase, ...] = ("dns", "dial", "tls")
 _BARS = "▁▂▃▄▅▆▇█"
@@ -20,6 +19,7 @@ def document(diagnosis: Diagnosis) -> dict[str, Any]:
     return {
         "status": diagnosis.status,
         "exit_code": EXIT_CODES[diagnosis.status],
+        "time": format_time(time.time()),
         "endpoints": [_endpoint(report) for report in diagnosis.endpoints],
         "chain_ids": list(diagnosis.chain_ids),
         "max_lag": diagnosis.max_lag,

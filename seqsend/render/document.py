@@ -1,6 +1,7 @@
 """Outcomes as JSON (contract, section 3)."""
 
 import json
+import time
 from typing import Any
 
 from seqsend.models import Attempt, Endpoint
@@ -15,7 +16,11 @@ def to_json(value: Any) -> str:
 
 def document(outcome: Outcome) -> dict[str, Any]:
     """Return the object that `--json` prints."""
-    head: dict[str, Any] = {"status": outcome.status, "exit_code": outcome.exit_code}
+    head: dict[str, Any] = {
+        "status": outcome.status,
+        "exit_code": outcome.exit_code,
+        "time": format_time(outcome.ended_at),
+    }
     if outcome.command == "check":  # that found out nothing: what it finds has its own form
         nothing: dict[str, Any] = {"endpoints": [], "chain_ids": [], "max_lag": None}
         return head | nothing | {"elapsed_ms": 0.0, "error": outcome.error}
@@ -45,10 +50,17 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "outcome": attempt.outcome,
         "phase": attempt.phase,
         "reason": attempt.reason,
+        "reason_code": attempt.reason_code,
         "http_status": attempt.http_status,
         "delivered": attempt.delivered,
         "elapsed_ms": _milliseconds(attempt.elapsed),
     }
+
+
+def format_time(seconds: float) -> str:
+    """Return a moment, in seconds since 1970, as RFC 3339 writes it: in UTC, to the millisecond."""
+    whole, milliseconds = divmod(round(seconds * 1000), 1000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{milliseconds:03d}Z"
 
 
 def _milliseconds(seconds: float) -> float:

@@ -1,9 +1,9 @@
-"""How a line of a stream ended, or a wait for a receipt, as an outcome."""
+"""How a transaction of `send` ended, alone or as a line among others, as an outcome."""
 
 from dataclasses import replace
 
-from seqsend.errors import CallError
-from seqsend.models import Sent
+from seqsend.errors import CallError, Interrupted
+from seqsend.models import NotSent, Sent
 from seqsend.render.outcome import (
     Outcome,
     in_our_words,
@@ -12,26 +12,7 @@ from seqsend.render.outcome import (
     outcome_of_sent,
     outcome_of_usage,
 )
-from seqsend.sending.stream import Broken, Ended, NotSent
-
-
-def outcome_of_ended(ended: Ended, *, alone: bool) -> Outcome:
-    """Return the outcome of one line of many, or of a transaction that is ``alone``."""
-    line = None if alone else ended.line
-    if isinstance(ended.end, Sent):  # of many, nearly all
-        found = outcome_of_sent(ended.end, line)
-    else:
-        found = replace(_outcome_of_failure(ended), line=line)
-    if not ended.waited:
-        return found
-    return replace(
-        found,
-        status=ended.status,
-        receipt=ended.receipt,
-        waited=True,
-        error=in_our_words(_WAITED[ended.status]) if ended.status in _WAITED else None,
-    )
-
+from seqsend.sending.stream import Ended
 
 _WAITED = {
     "pending": "accepted, and no receipt came within the time given",
@@ -39,13 +20,51 @@ _WAITED = {
 }
 
 
+def outcome_of_line(ended: Ended) -> Outcome:
+    """Return the outcome of one line among others."""
+    if isinstance(ended.end, Sent):  # nearly all
+        return _with_receipt(outcome_of_sent(ended.end, ended.line), ended)
+    return replace(_outcome_of_failure(ended), line=ended.line)
+
+
+def outcome_of_single(ended: Ended, *, interrupted: bool) -> Outcome:
+    """Return the outcome of a transaction that was sent alone.
+
+    If a signal ended the command, the outcome is that, and says what became of the transaction.
+    """
+    end = ended.end
+    if interrupted and isinstance(end, Sent | NotSent):
+        return outcome_of_interrupt("send", end.attempts, ended.hash)
+    if isinstance(end, Sent):
+        return _with_receipt(outcome_of_sent(end), ended)
+    return _outcome_of_failure(ended)
+
+
+def _with_receipt(outcome: Outcome, ended: Ended) -> Outcome:
+    if not ended.waited:
+        return outcome
+    return replace(
+        outcome,
+        status=ended.status,
+        receipt=ended.receipt,
+        waited=True,
+        error=in_our_words(_WAITED[ended.status]) if ended.status in _WAITED else None,
+    )
+
+
 def _outcome_of_failure(ended: Ended) -> Outcome:
     end = ended.end
     if isinstance(end, CallError):
         return outcome_of_error("send", end)
-    if isinstance(end, Broken):
+    if isinstance(end, Interrupted):
         return outcome_of_interrupt("send", end.attempts, ended.hash)
     if isinstance(end, NotSent):
-        said = f"not sent: the run had stopped at line {end.because}"
-        return Outcome("send", "not_sent", hash=ended.hash, error=in_our_words(said))
+        said = f"not sent: the run stopped at line {end.because}"
+        return Outcome(
+            "send",
+            "not_sent",
+            hash=ended.hash,
+            attempts=end.attempts,
+            error=in_our_words(said),
+        )
     return outcome_of_usage("send", str(end))

@@ -1,7 +1,8 @@
 """How a command ended, in one record that text, JSON and the exit code are all made from."""
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -22,6 +23,7 @@ EXIT_CODES: Mapping[str, int] = MappingProxyType(
         "unknown": 5,
         "pending": 6,
         "reverted": 7,
+        "degraded": 8,
         "interrupted": 130,
     }
 )
@@ -48,6 +50,8 @@ class Outcome:
     receipt: Mapping[str, Any] | None = None
     waited: bool = False
     """A receipt was waited for."""
+    ended_at: float = field(default_factory=time.time)
+    """When it ended, in seconds since 1970."""
 
     @property
     def exit_code(self) -> int | None:

@@ -1,12 +1,13 @@
-"""What a command tells while it runs and when it ends."""
+"""Reports what a command does while it runs, and how it ends."""
 
 from dataclasses import dataclass, field
 
 from seqsend.errors import CallError
 from seqsend.models import Attempt, Event
 from seqsend.render.outcome import Outcome
-from seqsend.render.streams import tell, write_answer
+from seqsend.render.streams import write_stderr, write_stdout
 from seqsend.render.text import (
+    AttemptFilter,
     answer_text,
     attempt_line,
     detail_line,
@@ -17,7 +18,7 @@ from seqsend.render.text import (
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How much is told, and in what form."""
+    """How much is reported, and in what form."""
 
     json: bool = False
     quiet: bool = False
@@ -26,22 +27,20 @@ class Style:
 
 @dataclass(slots=True)
 class Report:
-    """Tells of attempts as they end, then of the outcome; an observer of the client."""
+    """Reports attempts as they end, then the outcome; an observer of the client."""
 
     style: Style
-    attempts: list[Attempt] = field(default_factory=list)
-    """Everything that was tried so far: what is known when Ctrl-C ends it."""
+    _polled: AttemptFilter = field(default_factory=AttemptFilter)
 
     def __call__(self, event: Event) -> None:
-        """Tell of an attempt; the other events are for other observers."""
+        """Write a line for an attempt; the other events are for other observers."""
         if not isinstance(event, Attempt):
             return
-        self.attempts.append(event)
-        line = attempt_line(event)
+        line = attempt_line(event) if self._polled.is_new(event) else None
         if line is not None and not self.style.quiet:
-            tell(line, "note" if event.outcome == "found" else "trouble")
+            write_stderr(line, "note" if event.outcome == "found" else "trouble")
         if self.style.verbose:
-            tell(detail_line(event), "detail")
+            write_stderr(detail_line(event), "detail")
 
     def finish(self, outcome: Outcome, error: CallError | None = None) -> int:
         """Write the answer, say how it ended, and return the exit code.
@@ -49,18 +48,18 @@ class Report:
         ``error`` adds the attempts that `--quiet` kept silent about until now.
         """
         text = answer_text(outcome, as_json=self.style.json)
-        written = text is None or write_answer(text) != "failed"
+        written = text is None or write_stdout(text) != "failed"
         if outcome.error is None:
             if not self.style.quiet:
-                tell(success_line(outcome), "success")
+                write_stderr(success_line(outcome), "success")
         else:
             if outcome.waited and not self.style.quiet:
-                tell(success_line(outcome), "note")  # it was answered, and perhaps mined
+                write_stderr(success_line(outcome), "note")  # it was answered, and perhaps mined
             whole = str(error) if error is not None and self.style.quiet else None
-            tell(f"error: {whole or _headline(outcome, error)}", "error")
+            write_stderr(f"error: {whole or _headline(outcome, error)}", "error")
             hint = hint_line(outcome)
             if hint is not None:
-                tell(hint, "note")
+                write_stderr(hint, "note")
         return outcome.exit_code or int(not written)
 
 

@@ -1,4 +1,4 @@
-"""What `send` tells of many transactions: a line for each, and at the end a summary."""
+"""Reports several transactions of `send`: a line for each, and at the end a summary."""
 
 import os
 import sys
@@ -7,11 +7,12 @@ from collections import Counter
 from contextlib import ExitStack
 from typing import Any, Self
 
+from seqsend.errors import InputError
 from seqsend.models import Attempt, Event
 from seqsend.render.outcome import Outcome
 from seqsend.render.report import Style
-from seqsend.render.streams import Written, has_colour, tell, write_answer
-from seqsend.render.text import answer_text, attempt_line, detail_line, receipt_text
+from seqsend.render.streams import Written, has_colour, write_stderr, write_stdout
+from seqsend.render.text import AttemptFilter, answer_text, attempt_line, detail_line, receipt_text
 from seqsend.sending.stream import Ended
 
 _SCREENFUL = 24  # lines; a shorter run needs no progress
@@ -19,7 +20,7 @@ _REDRAWN_EVERY = 0.1  # seconds
 
 
 class RunReport:
-    """Tells of each line as it ends; an observer of the client and a context manager."""
+    """Reports each line as it ends; an observer of the client and a context manager."""
 
     def __init__(self, style: Style, size: int | None) -> None:
         """``size`` is that of the input in bytes, if it is known."""
@@ -30,34 +31,38 @@ class RunReport:
         self._answered: Counter[int] = Counter()
         self._failovers = 0
         self._endpoint: int | None = None
+        self._polled = AttemptFilter()
         self._stack = ExitStack()
         self._progress: Any = None
         self._task: Any = None
         self._drawn = 0.0
         self._last: int | None = 0
-        self._attempts_told: tuple[Attempt, ...] = ()
+        self._attempts_reported: tuple[Attempt, ...] = ()
         self.written: Written = "written"
-        """What became of the last line; after any other word nothing more can be told."""
+        """What became of the last line; after any other word stdout takes no more."""
         self.exit_code = 0
         """That of the first line that is not 0."""
 
     def __call__(self, event: Event) -> None:
-        """Tell of an attempt that failed; with `-v` of every one."""
+        """Write a line for an attempt that failed; with `-v` for every one."""
         if not isinstance(event, Attempt):
             return
-        # That one is known is told by the summary: of many it would be a line for each.
-        line = None if event.outcome == "found" else attempt_line(event)
+        # The summary says how many are known; a line for each would drown the rest.
+        is_new = event.outcome != "found" and self._polled.is_new(event)
+        line = attempt_line(event) if is_new else None
         if line is not None and not self._style.quiet:
-            tell(line, "trouble")
+            write_stderr(line, "trouble")
         if self._style.verbose:
-            tell(detail_line(event), "detail")
+            write_stderr(detail_line(event), "detail")
 
     def add(self, outcome: Outcome, position: int) -> None:
         """Write the line of ``outcome``; ``position`` is how many bytes of the input were read."""
         text = str(answer_text(outcome, as_json=self._style.json))
-        self.written = write_answer(text)
+        self.written = write_stdout(text)
         if self.written == "closed" and not self._style.quiet:
-            tell(f"stdout is closed; line {outcome.line}: {outcome.status} {outcome.hash}", "note")
+            write_stderr(
+                f"stdout is closed; line {outcome.line}: {outcome.status} {outcome.hash}", "note"
+            )
         self._last = outcome.line
         self._statuses[outcome.status] += 1
         self._failovers += outcome.failovers
@@ -67,37 +72,47 @@ class RunReport:
         failed = int(self.written == "failed")
         self.exit_code = self.exit_code or outcome.exit_code or failed
         if outcome.error is not None and outcome.status != "not_sent":
-            self._tell_failure(outcome, outcome.error["message"])
+            self._report_failure(outcome, outcome.error["message"])
         elif self._style.verbose and (mined := receipt_text(outcome)):
-            tell(f"line {outcome.line}: {mined}", "detail")
+            write_stderr(f"line {outcome.line}: {mined}", "detail")
         self._draw(position)
 
-    def _tell_failure(self, outcome: Outcome, said: str) -> None:
+    def _report_failure(self, outcome: Outcome, said: str) -> None:
         mined = receipt_text(outcome)
-        tell(f"error: line {outcome.line}: {said}{f' ({mined})' if mined else ''}", "error")
-        # Those of a batch have their attempts in common.
-        if self._style.quiet and outcome.attempts != self._attempts_told:
-            self._attempts_told = outcome.attempts
+        write_stderr(f"error: line {outcome.line}: {said}{f' ({mined})' if mined else ''}", "error")
+        # Lines of one batch may have their attempts in common.
+        if self._style.quiet and outcome.attempts != self._attempts_reported:
+            self._attempts_reported = outcome.attempts
             for line in filter(None, map(attempt_line, outcome.attempts)):
-                tell(f"  {line}", "trouble")
+                write_stderr(f"  {line}", "trouble")
 
-    def tell_untold(self, ended: Ended) -> None:
-        """Say on stderr how a line ended of which stdout can tell no more."""
+    @property
+    def lines(self) -> int:
+        """How many lines have ended."""
+        return sum(self._statuses.values())
+
+    def note_unwritten(self, ended: Ended) -> None:
+        """Say on stderr how a line ended that stdout does not take any more."""
         if not self._style.quiet:
-            tell(f"line {ended.line}: {ended.status} {ended.hash or ''}", "note")
+            write_stderr(f"line {ended.line}: {ended.status} {ended.hash or ''}", "note")
 
-    def tell_unsent_rest(self, first: Ended) -> None:
-        """Say that ``first`` and all after it were not sent, for stdout cannot tell of them."""
+    def note_unsent_rest(self, first: Ended) -> None:
+        """Say on stderr that ``first`` and all lines after it were not sent."""
         why = "is closed" if self.written == "closed" else "cannot be written"
-        rest = f"line {first.line} and what comes after it was not sent"
-        tell(f"error: {rest}: stdout {why}", "error")
+        rest = f"line {first.line} and all after it were not sent"
+        write_stderr(f"error: {rest}: stdout {why}", "error")
         self.exit_code = self.exit_code or 1
 
-    def tell_untold_rest(self) -> None:
-        """Say that a second Ctrl-C left lines without a word; nothing was sent after the first."""
-        tell(
-            f"error: interrupted again: what comes after line {self._last} is not told here, "
-            "and sending all of it again is safe",
+    def note_input_error(self, error: InputError) -> None:
+        """Say on stderr that the input failed; every line before that has been reported."""
+        write_stderr(f"error: {error}; nothing after line {self._last} was read", "error")
+        self.exit_code = self.exit_code or 1
+
+    def give_up(self) -> None:
+        """Say that a second signal left lines without a word; nothing was sent after the first."""
+        write_stderr(
+            f"error: interrupted again: the lines after line {self._last} are not reported; "
+            "sending all of them again is safe",
             "error",
         )
 
@@ -107,11 +122,11 @@ class RunReport:
         if self._style.quiet or self.written == "closed":
             return
         good = self.exit_code == 0
-        tell(self._summary(), "success" if good else "note")
+        write_stderr(self._summary(), "success" if good else "note")
 
     def _summary(self) -> str:
         seconds = time.monotonic() - self._started
-        total = sum(self._statuses.values())
+        total = self.lines
         ends = ", ".join(f"{n} {status}" for status, n in self._statuses.most_common())
         by = ", ".join(f"endpoint {i}: {n}" for i, n in sorted(self._answered.items()))
         failovers = _counted(self._failovers, "failover")
@@ -121,7 +136,7 @@ class RunReport:
         return "; ".join(part for part in (*parts, failovers, rate) if part)
 
     def _draw(self, position: int) -> None:
-        done = sum(self._statuses.values())
+        done = self.lines
         if self._progress is None:
             if done != _SCREENFUL or not self._wants_progress():
                 return

@@ -1,11 +1,13 @@
 """stdout and stderr: who gets colour, and what becomes of an answer that cannot be written."""
 
+import io
 import os
 import sys
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, TextIO
 
+from seqsend import waiting
 from seqsend.redaction import escape
 from seqsend.version import __version__
 
@@ -23,62 +25,79 @@ def has_colour(stream: TextIO | None, environ: Mapping[str, str]) -> bool:
     return wanted and stream is not None and stream.isatty()
 
 
-def tell(line: str, style: str) -> None:
-    """Write one line to stderr, in the colour of :data:`STYLES` where that shows colour.
+def write_stderr(line: str, style: str) -> None:
+    """Write one line to stderr, in the colour of :data:`STYLES` if it shows colour.
 
-    A stderr that is closed or full is no reason to stop: the line is dropped.
+    A stderr that is closed, full or not read is no reason to stop: the line is dropped.
     """
     if sys.stderr is None:
         return
     line = "\n".join(escape(part) for part in line.split("\n"))
-    try:
-        if STYLES[style] and has_colour(sys.stderr, os.environ):
-            _tell_in_colour(line, STYLES[style])
-        else:
-            sys.stderr.write(f"{line}\n")
-            sys.stderr.flush()
-    except (OSError, ValueError):
-        pass
+    if STYLES[style] and has_colour(sys.stderr, os.environ):
+        line = _coloured(line, STYLES[style])
+    _write(sys.stderr, f"{line}\n")
 
 
-def _tell_in_colour(line: str, style: str) -> None:
+def _coloured(line: str, style: str) -> str:
     from rich.console import Console  # on a terminal only: it costs 60 ms
     from rich.text import Text
 
     # A Text is not read as markup, and soft_wrap leaves long hex whole for the terminal to wrap.
-    Console(file=sys.stderr).print(Text(line, style=style), soft_wrap=True)
+    console = Console(file=sys.stderr)
+    with console.capture() as captured:
+        console.print(Text(line, style=style), soft_wrap=True, end="")
+    return captured.get()
 
 
 Written = Literal["written", "closed", "failed"]
-"""``closed`` by a reader that has what it wanted; ``failed`` where the answer is lost."""
+"""``closed`` by a reader that has what it wanted, or given up at a second signal because nobody
+reads; ``failed`` if the answer is lost."""
+
+_AT_ONCE = 4096  # bytes; what a pipe that is ready takes without waiting (PIPE_BUF, pipe(7))
 
 
-def write_answer(text: str) -> Written:
+def write_stdout(text: str) -> Written:
     """Write the answer and a newline to stdout, as UTF-8; else say on stderr what it was."""
-    written = _write(f"{text}\n".encode())
+    written = _write(sys.stdout, f"{text}\n")
+    if written != "written" and sys.stdout is not None:
+        _drop_stdout()
     if written == "failed":
-        tell(f"error: the answer could not be written to stdout; it was: {text}", "error")
+        write_stderr(f"error: the answer could not be written to stdout; it was: {text}", "error")
     return written
 
 
-def _write(data: bytes) -> Written:
-    if sys.stdout is None:
+def _write(stream: TextIO | None, text: str) -> Written:
+    if stream is None:
         return "failed"
     try:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        stream.flush()
+        descriptor = _descriptor_of(stream)
+        if descriptor is None:
+            stream.write(text)
+            return "written"
+        rest = memoryview(text.encode(errors="backslashreplace"))
+        while rest:
+            if not waiting.wait_for_output(descriptor):
+                return "closed"
+            rest = rest[os.write(descriptor, rest[:_AT_ONCE]) :]
     except BrokenPipeError:
-        _drop_stdout()
         return "closed"
     except (OSError, ValueError):
-        _drop_stdout()
         return "failed"
     return "written"
 
 
+def _descriptor_of(stream: TextIO) -> int | None:
+    """Return the descriptor of a stream, or None if it is not a file: in a notebook, say."""
+    try:
+        return stream.fileno()
+    except io.UnsupportedOperation:
+        return None
+
+
 def print_version() -> int:
     """Answer `--version`; return the exit code."""
-    return int(write_answer(f"seqsend {__version__}") == "failed")
+    return int(write_stdout(f"seqsend {__version__}") == "failed")
 
 
 def _drop_stdout() -> None:

@@ -37,6 +37,7 @@ _HINTS: Mapping[tuple[str, str], str] = MappingProxyType(
 )
 
 
+_POLLED = frozenset({"eth_getTransactionReceipt"})
 _HAS_HASH = ("accepted", "known", "unknown", "pending", "reverted")
 
 
@@ -70,6 +71,26 @@ def attempt_line(attempt: Attempt) -> str | None:
         phase=attempt.phase,
         elapsed=format_elapsed(attempt.elapsed),
     )
+
+
+class AttemptFilter:
+    """Tells attempts that say something new from those that repeat the last one.
+
+    A receipt is polled for several times a second: a failure is reported once, and again when it
+    changes.
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[int, tuple[str, str | None]] = {}
+
+    def is_new(self, attempt: Attempt) -> bool:
+        """Whether ``attempt`` is other than a poll that ended as the one before it did."""
+        if attempt.method not in _POLLED:
+            return True
+        index, said = attempt.endpoint.index, (attempt.outcome, attempt.reason)
+        is_new = self._last.get(index) != said
+        self._last[index] = said
+        return is_new
 
 
 def detail_line(attempt: Attempt) -> str:

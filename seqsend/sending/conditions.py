@@ -21,7 +21,7 @@ def parse_conditions(text: str) -> dict[str, Any]:
     """Return the conditions in a JSON text, numbers as the quantities that nodes take.
 
     Raises:
-        UsageError: not JSON, an unknown condition, or a value that is none.
+        UsageError: not JSON, an unknown condition, or a value of the wrong form.
 
     """
     try:
@@ -29,7 +29,7 @@ def parse_conditions(text: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         raise UsageError("it is not JSON", example=_GOOD) from None
     if not isinstance(given, dict) or not given:
-        raise UsageError("it is no object with conditions", example=_GOOD)
+        raise UsageError("it is not an object with conditions", example=_GOOD)
     unknown = sorted(set(given) - {*_QUANTITIES, _ACCOUNTS})
     if unknown:
         raise UsageError(f"there is no condition {unknown[0]!r}", example=_GOOD)
@@ -48,18 +48,18 @@ def _quantity(name: str, value: Any) -> str:
         return hex(value)
     if isinstance(value, str) and _QUANTITY.fullmatch(value):
         return value
-    raise UsageError(f'{name} is no number like 100 or "0x64"', example=_GOOD)
+    raise UsageError(f'{name} is not a number like 100 or "0x64"', example=_GOOD)
 
 
 def _check_accounts(value: Any) -> None:
-    """Make sure that each account has its storage root, or the slots that are to hold a value."""
+    """Make sure that each account has a storage root, or the values of storage slots."""
     if not isinstance(value, dict):
-        raise UsageError(f"{_ACCOUNTS} is no object", example=_GOOD)
+        raise UsageError(f"{_ACCOUNTS} is not an object", example=_GOOD)
     for address, state in value.items():
         slots = state.items() if isinstance(state, dict) else [(state, state)]
         if not _ADDRESS.fullmatch(address):
-            raise UsageError(f"{_ACCOUNTS} has a key that is no address", example=_GOOD)
+            raise UsageError(f"{_ACCOUNTS} has a key that is not an address", example=_GOOD)
         if not all(isinstance(w, str) and _WORD.fullmatch(w) for slot in slots for w in slot):
             raise UsageError(
-                f"{_ACCOUNTS} of {address} is no storage root, no slots", example=_GOOD
+                f"{_ACCOUNTS} of {address} is neither a storage root nor slots", example=_GOOD
             )

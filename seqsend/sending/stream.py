@@ -1,12 +1,17 @@
-"""Many transactions, line by line: all are accounted for, in their order."""
+"""Many transactions, line by line: each input line gets exactly one end, in input order."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
-from seqsend.errors import CallError, Interrupted, UsageError
-from seqsend.models import Attempt, Sent
+from seqsend.errors import CallError, Interrupted, SeqsendError, UsageError
+from seqsend.models import NotSent, Sent
+from seqsend.sending.outgoing import End
 from seqsend.sending.transaction import RawTransaction, parse_raw_transaction
+
+Send = Callable[[Sequence[RawTransaction]], tuple[Sequence[End], bool]]
+"""Sends a group; returns how each ended, and whether a signal ended it all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,28 +24,13 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class NotSent:
-    """The run had stopped before this line."""
-
-    because: int
-    """The number of the line at which it stopped."""
-
-
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """Ctrl-C came while this line was being sent."""
-
-    attempts: tuple[Attempt, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Ended:
     """How one line ended."""
 
     line: int
     hash: str | None
-    """The transaction's; None where the line holds none."""
-    end: Sent | CallError | UsageError | NotSent | Broken
+    """The transaction's; None if the line holds none."""
+    end: End | UsageError
     receipt: dict[str, Any] | None = None
     waited: bool = False
     """A receipt was waited for, as long as there was time."""
@@ -56,34 +46,84 @@ class Ended:
             return self.end.status
         if self.receipt is None:
             return "pending"
-        return "reverted" if self.receipt.get("status") == "0x0" else self.end.status
+        return self.end.status if has_succeeded(self.receipt) else "reverted"
 
 
-_WORDS: dict[type, str] = {UsageError: "usage", NotSent: "not_sent", Broken: "interrupted"}
+_WORDS: dict[type, str] = {UsageError: "usage", NotSent: "not_sent", Interrupted: "interrupted"}
 
-Submit = Callable[[Sequence[RawTransaction]], Sequence[Sent | CallError]]
-"""Sends some transactions and returns how each ended."""
+
+def has_succeeded(receipt: dict[str, Any]) -> bool:
+    """Tell whether a receipt says success. Only a status of 0, in any spelling, says that not.
+
+    A receipt from before Byzantium has no status (EIP-658).
+    """
+    status = receipt.get("status")
+    if isinstance(status, str):
+        try:
+            return int(status, 16) != 0
+        except ValueError:
+            return True
+    return status not in (0, False)
+
+
+class Awaiting(Protocol):
+    """Holds ends back, in order, until there is nothing more to wait for."""
+
+    def add(self, ended: Ended) -> None:
+        """Take in the end of the next line."""
+        ...
+
+    def ready(self, *, patient: bool) -> Iterator[Ended]:
+        """Yield, in order, what need not be waited for; wait for all of it if ``patient``."""
+        ...
+
+    def left(self) -> Iterator[Ended]:
+        """Yield all that is left as it is now."""
+        ...
+
+
+class NothingAwaited:
+    """Hands ends on as they come."""
+
+    def __init__(self) -> None:
+        self._queue: deque[Ended] = deque()
+
+    def add(self, ended: Ended) -> None:
+        """Take in the end of the next line."""
+        self._queue.append(ended)
+
+    def ready(self, *, patient: bool) -> Iterator[Ended]:
+        """Yield all that was taken in."""
+        del patient
+        yield from self.left()
+
+    def left(self) -> Iterator[Ended]:
+        """Yield all that was taken in."""
+        while self._queue:
+            yield self._queue.popleft()
 
 
 class Stream:
-    """Sends the transactions of an input in groups, one after the other."""
+    """Sends the transactions of an input in groups, one group after the other.
+
+    It alone decides when the run stops: at the first end that is not good, unless it is to keep
+    going; when a signal comes; and when it is told to.
+    """
 
     def __init__(
         self,
-        submit: Submit,
+        send: Send,
         *,
         size: int = 1,
         keep_going: bool = False,
-        run: Callable[[Callable[[], Any]], Any] = lambda send: send(),
+        awaiting: Awaiting | None = None,
     ) -> None:
-        """``size`` is how many go into one group; the first bad end stops the run or does not.
-
-        ``run`` runs what takes time: whoever handles signals lets them through there.
-        """
-        self._submit = submit
-        self._run = run
+        """``size`` is how many transactions go into a group."""
+        self._send = send
         self._size = size
         self._keep_going = keep_going
+        self._awaiting = awaiting or NothingAwaited()
+        self._group: list[tuple[Line, RawTransaction]] = []
         self._last = 0
         self.stopped_at: int | None = None
         """The line at which the run has stopped, if it has."""
@@ -92,70 +132,98 @@ class Stream:
         """Yield how each of ``lines`` ended, in their order.
 
         Raises:
-            KeyboardInterrupt: by Ctrl-C, after the lines that were being sent; the rest of
-                ``lines`` is left to the caller.
+            KeyboardInterrupt: a signal came. `rest` yields what is then left.
+            SeqsendError: the input failed; every line before that has been yielded.
 
         """
-        group: list[tuple[Line, RawTransaction]] = []
+        source, failure = iter(lines), None
         try:
-            for line in lines:
-                self._last = line.number
-                wrong = None
+            while True:
                 try:
-                    group.append((line, parse_raw_transaction(line.text)))
-                except UsageError as error:
-                    wrong = error
-                if wrong is not None or len(group) >= self._size or self.stopped_at is not None:
-                    full, group = group, []
-                    yield from self._send(full)
-                if wrong is not None:
-                    yield self._end(Ended(line.number, None, wrong))
+                    line = next(source)
+                except StopIteration:
+                    break
+                except SeqsendError as error:
+                    failure = error
+                    break
+                self._take(line)
+                yield from self._ready(patient=False)
+            self._send_group()
+            yield from self._ready(patient=True)
         except KeyboardInterrupt:
             self.stop()
-            yield from self._send(group)
             raise
-        yield from self._send(group)
+        if failure is not None:
+            raise failure
+
+    def rest(self, lines: Iterable[Line]) -> Iterator[Ended]:
+        """Yield what is left after a signal, or after the run was stopped, sending nothing more.
+
+        ``lines`` are those that were not taken yet. Can be asked again if a further signal comes.
+        """
+        self.stop()
+        yield from self._awaiting.left()
+        while self._group:
+            line, transaction = self._group.pop(0)
+            yield self._not_sent(line, transaction.hash)
+        for line in lines:
+            yield self._not_sent(line, _hash_of(line))
 
     def stop(self) -> None:
         """Send no more; what comes is reported as not sent."""
         if self.stopped_at is None:
             self.stopped_at = self._last
 
-    def note(self, ended: Ended) -> None:
-        """Stop the run if ``ended`` is a reason to: also what is found out later, by a receipt."""
+    def _take(self, line: Line) -> None:
+        self._last = line.number
+        if self.stopped_at is not None:
+            self._awaiting.add(self._not_sent(line, _hash_of(line)))
+            return
+        try:
+            self._group.append((line, parse_raw_transaction(line.text)))
+        except UsageError as wrong:
+            try:
+                self._send_group()
+            finally:  # also if a signal ends that: this line was taken, too
+                stopped = self.stopped_at is not None
+                wrong_end = Ended(line.number, None, wrong)
+                self._end(self._not_sent(line, None) if stopped else wrong_end)
+            return
+        if len(self._group) >= self._size:
+            self._send_group()
+
+    def _send_group(self) -> None:
+        if not self._group:
+            return
+        ends, interrupted = self._send([transaction for _, transaction in self._group])
+        group, self._group = self._group, []
+        for (line, transaction), end in zip(group, ends, strict=True):
+            if isinstance(end, NotSent):
+                end = replace(end, because=self.stopped_at or line.number)  # noqa: PLW2901
+            self._end(Ended(line.number, transaction.hash, end))
+        if interrupted:
+            raise KeyboardInterrupt
+
+    def _end(self, ended: Ended) -> None:
+        self._note(ended)
+        self._awaiting.add(ended)
+
+    def _ready(self, *, patient: bool) -> Iterator[Ended]:
+        for ended in self._awaiting.ready(patient=patient):
+            self._note(ended)  # a receipt, or none in time, may have made it a bad end
+            yield ended
+
+    def _note(self, ended: Ended) -> None:
         good = ended.status in ("accepted", "known")
         if not good and not self._keep_going and self.stopped_at is None:
             self.stopped_at = ended.line
 
-    def not_sent(self, line: Line) -> Ended:
-        """Return the end of a line that comes after the run has stopped."""
-        try:
-            known = parse_raw_transaction(line.text).hash
-        except UsageError:
-            known = None
-        return Ended(line.number, known, NotSent(self.stopped_at or line.number))
+    def _not_sent(self, line: Line, known: str | None) -> Ended:
+        return Ended(line.number, known, NotSent(because=self.stopped_at))
 
-    def _send(self, group: list[tuple[Line, RawTransaction]]) -> Iterator[Ended]:
-        if not group:
-            return
-        if self.stopped_at is not None:
-            for line, transaction in group:
-                yield Ended(line.number, transaction.hash, NotSent(self.stopped_at))
-            return
-        try:
-            raw = [transaction for _, transaction in group]
-            ends = self._run(lambda: self._submit(raw))
-        except KeyboardInterrupt as error:
-            self.stopped_at = group[0][0].number
-            tried = error.attempts if isinstance(error, Interrupted) else ()
-            for line, transaction in group:
-                yield Ended(line.number, transaction.hash, Broken(tried))
-            raise
-        for (line, transaction), end in zip(group, ends, strict=True):
-            yield self._end(Ended(line.number, transaction.hash, end))
 
-    def _end(self, ended: Ended) -> Ended:
-        if isinstance(ended.end, UsageError) and self.stopped_at is not None:
-            return Ended(ended.line, None, NotSent(self.stopped_at))
-        self.note(ended)
-        return ended
+def _hash_of(line: Line) -> str | None:
+    try:
+        return parse_raw_transaction(line.text).hash
+    except UsageError:
+        return None

@@ -1,9 +1,11 @@
 """Signed raw transactions: judged before anything goes out, and hashed here. Pure.
 
-What is checked is the envelope, by the structure that the standards give it; whether the signature
-is good and the fields make sense is the sequencer's to say.
+The envelope is checked against the structure that the standards give it. Whether the signature is
+good and the fields make sense is for the sequencer to say, and so is whether the chain has the
+transaction's type at all: a type that is not known here is sent as it is.
 """
 
+import os.path
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,12 +16,26 @@ from seqsend.errors import UsageError
 from seqsend.redaction import escape
 
 MAX_SIZE = 2**20
-"""Bytes; above that the contract refuses (blobs in network form stay below it)."""
+"""Bytes; larger transactions are refused (blobs in network form stay below it)."""
 
-_DEPOSIT = 0x7E  # OP Stack specification, "Deposits": made by the derivation of L1 blocks only
+LONGEST_TEXT = 2 * MAX_SIZE + 64
+"""Characters; longer text is refused unread. The largest transaction with blanks around it fits."""
+
 _BLOB = 0x03
 
+# Types that no endpoint can take as they are, or whose hash would be wrong here.
+_REFUSED: Mapping[int, str] = MappingProxyType(
+    {
+        # OP Stack specification, "Deposits": made from L1 blocks only.
+        0x7E: "is a deposit transaction (type 0x7e), which comes from L1 and cannot be sent",
+        # EIP-712 transactions of the ZK Stack: keccak(signed digest, keccak(signature)).
+        0x71: "is a zkSync transaction (type 0x71), whose hash is made otherwise; "
+        "`seqsend rpc eth_sendRawTransaction` can send it",
+    }
+)
+
 # Transaction type → number of fields when signed; unsigned it lacks the last three: y_parity, r, s.
+# Of other types nothing is known but that an RLP list follows the type.
 _FIELDS: Mapping[int, int] = MappingProxyType(
     {
         0x01: 11,  # EIP-2930
@@ -45,13 +61,14 @@ class RawTransaction:
     hash: str
     """keccak-256 of the canonical bytes, ``0x`` and lower-case hex."""
     type: int
-    """EIP-2718 transaction type; 0 is a legacy transaction."""
+    """EIP-2718 transaction type; 0 for a legacy transaction, and for an envelope of type 0x00,
+    which is not assigned."""
 
 
 class _Item(NamedTuple):
     """One RLP item: where it starts, where its payload is, and whether that is a list.
 
-    A dozen of them are made for each transaction, which a tuple is three times as fast at.
+    A dozen are made for each transaction; a tuple takes a third of a dataclass's time.
     """
 
     at: int
@@ -64,27 +81,30 @@ class _Item(NamedTuple):
         return self.end - self.start
 
 
-def parse_raw_transaction(text: str) -> RawTransaction:
-    """Return the transaction that ``text`` holds as hex, with or without ``0x``.
+def parse_raw_transaction(raw: str | RawTransaction) -> RawTransaction:
+    """Return the transaction that ``raw`` holds as hex, with or without ``0x``.
+
+    One that was parsed before is returned as it is.
 
     Raises:
-        UsageError: it is no signed transaction; the message says what it looks like. The text is
-            never quoted: it may be a private key given by mistake.
+        UsageError: it is not a signed transaction; the message says what it looks like. The text
+            is never quoted: it may be a private key given by mistake.
 
     """
-    data = _decode_hex(text)
-    if len(data) > MAX_SIZE:
-        # How long it is nobody knows: of a line that is far too long only the beginning is read.
-        raise _wrong(f"is too long: the limit is {MAX_SIZE} bytes (1 MiB)")
+    if isinstance(raw, RawTransaction):
+        return raw
+    if not isinstance(raw, str):
+        raise _wrong(f"is {_describe_type(raw)}, not a string of hex digits")
+    data = _decode_hex(raw)
     kind = _judge_type(data)
     canonical = _judge_envelope(data, kind)
-    return RawTransaction("0x" + data.hex(), "0x" + keccak256(canonical).hex(), kind)
+    return RawTransaction("0x" + data.hex(), "0x" + keccak256(canonical).hex(), kind or 0)
 
 
 def keccak256(data: bytes) -> bytes:
     """Return the Keccak-256 of ``data`` (the padding of 2011, not SHA3-256's)."""
-    # Imported on first use, for `rpc` needs none. The backend is named, as eth_hash.auto would let
-    # an environment variable choose one that is not installed.
+    # Imported on first use: `rpc` does not need it. The backend is named, because eth_hash.auto
+    # would let an environment variable choose one that is not installed.
     from eth_hash.backends.pycryptodome import backend
 
     return bytes(backend.keccak256(data))
@@ -94,33 +114,65 @@ def _wrong(what: str) -> UsageError:
     return UsageError(f"raw transaction {what}", example=_GOOD)
 
 
+def _describe_type(raw: object) -> str:
+    return "None" if raw is None else f"of type {type(raw).__name__}"
+
+
 def _decode_hex(text: str) -> bytes:
-    digits = text.strip(" \t\r\n")
-    prefixed = digits[:2] in ("0x", "0X")
-    digits = digits[2:] if prefixed else digits
+    digits = text.strip(" \t\r\n") if len(text) <= LONGEST_TEXT else text
+    if len(digits) > 2 * MAX_SIZE + 2:
+        # How long it is may not be known: only the beginning of an overlong line is read.
+        raise _wrong(f"is too long: the limit is {MAX_SIZE} bytes (1 MiB)")
+    digits = digits[2:] if digits[:2] in ("0x", "0X") else digits
     if not digits:
         raise _wrong("is empty")
-    stranger = re.search(r"[^0-9a-fA-F]", digits)
-    if stranger is not None:
-        raise _wrong(_describe_text(digits, stranger))
+    foreign = re.search(r"[^0-9a-fA-F]", digits)
+    if foreign is not None:
+        raise _wrong(_describe_text(text.strip(" \t\r\n"), foreign))
     if len(digits) % 2:
         raise _wrong(f"has an odd number of hex digits ({len(digits)}): one is missing")
-    if len(digits) == 64:
-        raise _wrong(
-            "is 32 bytes long: that is a transaction's hash (or a private key, "
-            "which seqsend never needs)"
-        )
-    if len(digits) == 40:
-        raise _wrong(_describe_address(digits))
-    return bytes.fromhex(digits)
+    if len(digits) > 2 * MAX_SIZE:
+        raise _wrong(f"is too long: the limit is {MAX_SIZE} bytes (1 MiB)")
+    data = bytes.fromhex(digits)
+    if len(data) in (20, 32) and not _is_signed_legacy(data):
+        raise _wrong(_describe_bytes(digits))
+    return data
 
 
-def _describe_text(digits: str, stranger: re.Match[str]) -> str:
-    if digits[0] in "{[\"'":
+def _describe_text(text: str, foreign: re.Match[str]) -> str:
+    if text[0] in "{[\"'":
         return "looks like JSON or quoted text"
-    character, position = stranger.group(), stranger.start() + 1
+    if "://" in text:
+        return "is a URL: endpoints are given by --rollup.sequencer-http"
+    if "/" in text or text.lower().endswith(".txt") or os.path.isfile(text):
+        return "is the name of a file: use --file"
+    character, position = foreign.group(), foreign.start() + 1
     what = "a blank" if character.isspace() else f"'{escape(character)}'"
     return f"is not hex: {what} as digit {position}"
+
+
+def _is_signed_legacy(data: bytes) -> bool:
+    """Tell whether ``data`` is a signed legacy transaction, all of it.
+
+    Asked only of data as long as a hash, a private key or an address, of which nothing that may be
+    a typed transaction is sent: one private key in 500 looks like an unknown one.
+    """
+    if data[0] < 0xC0:
+        return False
+    try:
+        _judge_envelope(data, None)
+    except UsageError:
+        return False
+    return True
+
+
+def _describe_bytes(digits: str) -> str:
+    if len(digits) == 40:
+        return _describe_address(digits)
+    return (
+        "is 32 bytes long: that is a transaction's hash (or a private key, "
+        "which seqsend never needs)"
+    )
 
 
 def _describe_address(digits: str) -> str:
@@ -130,46 +182,54 @@ def _describe_address(digits: str) -> str:
     return f"is an address, {to_checksum_address('0x' + digits)}"
 
 
-def _judge_type(data: bytes) -> int:
+def _judge_type(data: bytes) -> int | None:
+    """Return the type of the envelope (EIP-2718), or None for a legacy transaction."""
     first = data[0]
     if first >= 0xC0:
-        return 0
-    if first in _FIELDS:
-        return first
-    if first == _DEPOSIT:
-        raise _wrong("is a deposit transaction (type 0x7e), which comes from L1 and cannot be sent")
+        return None
     if first >= 0x80:
         raise _wrong("is an RLP string: a typed transaction is sent without that wrapping")
-    raise _wrong(f"has the unknown type 0x{first:02x}")
+    if first in _REFUSED:
+        raise _wrong(_REFUSED[first])
+    return first
 
 
-def _judge_envelope(data: bytes, kind: int) -> bytes:
-    """Return the bytes that the hash is of, or raise UsageError."""
-    at = 1 if kind else 0
-    outer = _read_item(data, at)
-    if outer.end != len(data):
-        raise _wrong(f"has {len(data) - outer.end} bytes too many at its end")
+def _judge_envelope(data: bytes, kind: int | None) -> bytes:
+    """Return the bytes that the hash is of.
+
+    Raises:
+        UsageError: they are not one whole RLP list, or not that of a signed transaction.
+
+    """
+    outer = _read_item(data, 0 if kind is None else 1)
+    name = "legacy" if kind is None else f"type-{kind}" if kind in _FIELDS else f"type-0x{kind:02x}"
     if not outer.is_list:
-        raise _wrong(f"of type {kind} does not hold a list of fields")
+        raise _wrong(f"does not hold a list of fields after its type 0x{kind or 0:02x}")
+    if outer.end != len(data):
+        raise _wrong(f"has {_count_bytes(len(data) - outer.end)} too many at its end")
     fields = _read_list(data, outer)
     if kind == _BLOB and len(fields) in _BLOB_NETWORK_ITEMS and fields[0].is_list:
         inner = fields[0]
-        _judge_fields(_read_list(data, inner), kind)
+        _judge_fields(_read_list(data, inner), name, _FIELDS[kind])
         return data[:1] + data[inner.at : inner.end]
-    _judge_fields(fields, kind)
+    if kind is None or kind in _FIELDS:
+        _judge_fields(fields, name, _LEGACY_FIELDS if kind is None else _FIELDS[kind])
     return data
 
 
-def _judge_fields(fields: list[_Item], kind: int) -> None:
-    signed = _FIELDS.get(kind, _LEGACY_FIELDS)
-    name = f"type-{kind}" if kind else "legacy"
+def _judge_fields(fields: list[_Item], name: str, signed: int) -> None:
     # r and s are empty in what is hashed for an EIP-155 signature, and never in a signed one.
     if len(fields) == signed - 3 or (
         len(fields) == signed and not all(f.size for f in fields[-2:])
     ):
         raise _wrong(f"is a {name} transaction that is not signed")
     if len(fields) != signed:
-        raise _wrong(f"has {len(fields)} fields; a signed {name} transaction has {signed}")
+        count = f"{len(fields)} field{'s' * (len(fields) != 1)}"
+        raise _wrong(f"has {count}; a signed {name} transaction has {signed}")
+
+
+def _count_bytes(count: int) -> str:
+    return f"{count} byte{'s' * (count != 1)}"
 
 
 def _read_list(data: bytes, outer: _Item) -> list[_Item]:
@@ -186,7 +246,7 @@ def _read_list(data: bytes, outer: _Item) -> list[_Item]:
 def _read_item(data: bytes, at: int) -> _Item:
     """Read one RLP header (Yellow Paper, appendix B).
 
-    Not the `rlp` package: of it this header is all that is needed, and it loads eth_utils.
+    Not the `rlp` package: this header is all of it that is needed, and it loads eth_utils.
     """
     if at >= len(data):
         raise _wrong("ends after its type: it is cut off")
@@ -202,5 +262,6 @@ def _read_item(data: bytes, at: int) -> _Item:
         start += size_of_length
     if start + length > len(data):
         missing = start + length - len(data)
-        raise _wrong(f"is cut off: at least {missing} bytes are missing")
+        verb = "is" if missing == 1 else "are"
+        raise _wrong(f"is cut off: at least {_count_bytes(missing)} {verb} missing")
     return _Item(at, start, start + length, is_list)

@@ -1,109 +1,222 @@
-"""urllib3's connections, dialled and bounded by `seqsend.transports.sockets`.
+"""The way to an endpoint, connections over it, and those that are kept for later."""
 
-They tell the running exchange how far it has come: that is where it is known.
-"""
-
-import re
-import socket
+import os
+import ssl
 import time
-from typing import Any
-
-import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from collections.abc import Mapping
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from seqsend.errors import EndpointFailure
-from seqsend.transports.base import LONGEST_IDLE
-from seqsend.transports.sockets import (
-    BoundedSocket,
-    current_exchange,
-    describe_os_error,
-    dial,
-    dial_proxy,
-    timeout_failure,
-)
-from seqsend.transports.tls import note_certificate
+from seqsend.models import Address, Endpoint
+from seqsend.transports.answers import read_head
+from seqsend.transports.base import LONGEST_IDLE, Exchange
+from seqsend.transports.dialling import dial
+from seqsend.transports.failures import NotHttp, failure_of
+from seqsend.transports.proxies import proxy_for
+from seqsend.transports.sockets import Channel, Reader
+from seqsend.transports.tls import check_paths, read_certificate, secure, trust
+
+_MOST_KEPT = 32  # connections per endpoint; more threads than that dial each time
 
 
-class _Ageing:
-    """A kept connection that its pool takes for closed once it was idle for too long."""
+class Route(NamedTuple):
+    """How an endpoint is reached."""
 
-    _used = 0.0
+    address: Address
+    proxy: Address | None
+    context: ssl.SSLContext | None
+    """For the endpoint; None without TLS."""
+    proxy_context: ssl.SSLContext | None
+    """For the proxy: it is not shown a certificate that is meant for the endpoint."""
 
     @property
-    def is_connected(self) -> bool:
-        fresh = time.monotonic() - self._used < LONGEST_IDLE
-        return fresh and super().is_connected  # type: ignore[misc]
+    def is_forwarded(self) -> bool:
+        """Whether the proxy gets the request itself, and not a connection to pass on."""
+        return self.proxy is not None and self.address.scheme == "http"
 
-    def _write(self, request: Any, *args: Any, **kwargs: Any) -> None:
-        exchange = current_exchange.get()
-        exchange.enter("send")
-        self._used = time.monotonic()
-        sock: BoundedSocket = self.sock  # type: ignore[attr-defined]
-        try:
-            with sock.gathering():
-                request(*args, **kwargs)
-        except OSError:
-            # urllib3 goes on to read what the server may have said before it closed.
-            exchange.enter("answer")
+
+class Trust(NamedTuple):
+    """Files that say whom to trust and as whom to come; see `seqsend.transports.tls.trust`."""
+
+    cacert: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+
+
+def routes_to(
+    endpoints: "tuple[Endpoint, ...]", files: Trust, environ: Mapping[str, str]
+) -> dict[int, Route]:
+    """Return the route to each endpoint, by its index.
+
+    Raises:
+        UsageError: a proxy's URL or a file cannot be used.
+
+    """
+    check_paths(*files)
+    proxies = {e.index: proxy_for(e.address, environ) for e in endpoints}
+    secure_proxy = any(proxy is not None and proxy.is_secure for proxy in proxies.values())
+    context = (
+        trust(files.cacert, environ, files.client_cert, files.client_key)
+        if any(e.address.is_secure for e in endpoints)
+        else None
+    )
+    proxy_context = trust(files.cacert, environ) if secure_proxy else None
+    return {
+        e.index: Route(
+            e.address,
+            proxies[e.index],
+            context if e.address.is_secure else None,
+            proxy_context,
+        )
+        for e in endpoints
+    }
+
+
+def connect(route: Route, exchange: Exchange) -> Channel:
+    """Return a channel to an endpoint, or to the proxy that is to forward requests to it.
+
+    Raises:
+        EndpointFailure: it cannot be reached.
+        SignalReceived: a signal came.
+
+    """
+    if route.proxy is None:
+        channel: Channel = dial(route.address.host, route.address.port, exchange)
+    else:
+        channel = _reach_proxy(route.proxy, route.proxy_context, exchange)
+    try:
+        if route.proxy is not None and not route.is_forwarded:
+            _tunnel(channel, route.address, route.proxy, exchange)
+        if route.context is not None:
+            exchange.enter("tls")
+            secured = secure(channel, route.context, route.address.server_name)
+            found = read_certificate(secured)
+            exchange.tls_expires = found.expires if found else None
+            return secured
+    except BaseException as error:
+        channel.close()
+        if isinstance(error, OSError):
+            raise failure_of(error) from None
+        raise
+    return channel
+
+
+def _reach_proxy(proxy: Address, context: ssl.SSLContext | None, exchange: Exchange) -> Channel:
+    """Dial a proxy; a failure is said to be the proxy's."""
+    channel: Channel | None = None
+    try:
+        channel = dial(proxy.host, proxy.port, exchange)
+        if not proxy.is_secure or context is None:
+            return channel
+        exchange.enter("proxy")
+        return secure(channel, context, proxy.server_name)
+    except BaseException as error:
+        if channel is not None:
+            channel.close()
+        if not isinstance(error, EndpointFailure | OSError):
             raise
-        exchange.written = True
-        exchange.enter("answer")
+        failure = failure_of(error)
+        exchange.enter("proxy")
+        here = failure.reason_code == "local_limit"
+        raise EndpointFailure(
+            f"the proxy was not reached: {failure.reason}",
+            "local_limit" if here else "proxy_unreachable",
+        ) from None
 
 
-class _HTTPConnection(_Ageing, HTTPConnection):
-    def _new_conn(self) -> socket.socket:
-        return _dialled(self)
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        if self.sock is None:  # else http.client would dial in the middle of the phase "send"
-            self.connect()
-        self._write(super().request, *args, **kwargs)
-
-
-class _HTTPSConnection(_Ageing, HTTPSConnection):
-    def _new_conn(self) -> socket.socket:
-        return _dialled(self)
-
-    def _tunnel(self) -> None:
-        current_exchange.get().enter("proxy")
-        try:
-            super()._tunnel()
-        except OSError as error:
-            status = re.search(r"failed: (\d{3})", str(error))
-            said = f"HTTP {status.group(1)}" if status else describe_os_error(error)
-            raise EndpointFailure(f"the proxy did not connect: {said}") from None
-        current_exchange.get().enter("tls")
-
-    def connect(self) -> None:
-        try:
-            super().connect()
-        except TimeoutError:
-            raise timeout_failure() from None
-        note_certificate(self.sock)
-        self.sock = BoundedSocket(self.sock)
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        if self.sock is None:
-            self.connect()
-        self._write(super().request, *args, **kwargs)
+def _tunnel(channel: Channel, target: Address, proxy: Address, exchange: Exchange) -> None:
+    """Have a proxy connect to ``target`` (RFC 9110, section 9.3.6)."""
+    exchange.enter("proxy")
+    lines = [f"CONNECT {target.place} HTTP/1.1", f"Host: {target.place}"]
+    if proxy.authorization is not None:
+        lines.append(f"Proxy-Authorization: {proxy.authorization}")
+    try:
+        channel.sendall("\r\n".join([*lines, "", ""]).encode("ascii"))
+        reader = Reader(channel)
+        head = read_head(reader)
+    except (OSError, NotHttp, EndpointFailure) as error:
+        failure = failure_of(error)
+        timed_out = failure.reason_code == "proxy_unreachable"
+        said = failure.reason if timed_out else f"the proxy did not connect: {failure.reason}"
+        raise EndpointFailure(said, "proxy_unreachable") from None
+    if not 200 <= head.status < 300:
+        raise EndpointFailure(f"the proxy did not connect: HTTP {head.status}", "proxy_refused")
+    if reader.has_more():
+        raise EndpointFailure("the proxy did not connect: it said too much", "proxy_refused")
 
 
-def _dialled(connection: HTTPConnection) -> socket.socket:
-    host = connection._dns_host  # noqa: SLF001 - the name as it is looked up, final dot included
-    reach = dial if connection.proxy is None else dial_proxy
-    found = reach(host, connection.port, list(connection.socket_options or ()))
-    if isinstance(connection, HTTPSConnection):
-        current_exchange.get().enter("tls")
-    return found  # type: ignore[return-value]
+class Connection(Protocol):
+    """What a pool keeps."""
+
+    idle_since: float
+    """On the clock of `time.monotonic`."""
+
+    def is_fit(self) -> bool:
+        """Return whether it can carry a request: open, and quiet since its last answer."""
+
+    def drop(self) -> None:
+        """Close without a word."""
+
+    def say_goodbye(self) -> None:
+        """Close, with the parting word of the protocol if it has one; waits for nothing."""
 
 
-class _HTTPPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _HTTPConnection
+C = TypeVar("C", bound=Connection)
 
 
-class _HTTPSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _HTTPSConnection
+class Pool(Generic[C]):
+    """Connections to one endpoint that are free; safe to share between threads.
 
+    A list's own operations are atomic: there is no lock that a signal could leave taken. After a
+    fork the child leaves its parent's connections alone.
+    """
 
-POOLS = {"http": _HTTPPool, "https": _HTTPSPool}
-"""What a pool manager makes its pools of, by scheme."""
+    def __init__(self) -> None:
+        self._free: list[C] = []
+        self._process = os.getpid()
+        self._closed = False
+
+    def take(self) -> C | None:
+        """Return a connection that can be used, the latest first; None if there is not one.
+
+        Raises:
+            SignalReceived: a signal came.
+
+        """
+        if self._process != os.getpid():
+            self._leave_to_parent()
+        while self._free:
+            try:
+                connection = self._free.pop()
+            except IndexError:  # another thread has taken it
+                break
+            try:
+                if time.monotonic() - connection.idle_since < LONGEST_IDLE and connection.is_fit():
+                    return connection
+            except BaseException:
+                connection.drop()
+                raise
+            connection.drop()
+        return None
+
+    def keep(self, connection: C) -> None:
+        """Take back a connection whose last answer was read whole."""
+        connection.idle_since = time.monotonic()
+        if self._closed or len(self._free) >= _MOST_KEPT or self._process != os.getpid():
+            connection.drop()
+        else:
+            self._free.append(connection)
+
+    def close(self) -> None:
+        """Close every connection that is free, and from now on each one that is brought back."""
+        if self._process != os.getpid():
+            self._leave_to_parent()
+        self._closed = True
+        while self._free:
+            self._free.pop().say_goodbye()
+
+    def _leave_to_parent(self) -> None:
+        inherited, self._free = self._free, []
+        self._process = os.getpid()
+        for connection in inherited:
+            connection.drop()  # this process's descriptors; the connections stay open

@@ -1,59 +1,27 @@
-"""HTTP and HTTPS endpoints, over requests' adapter and its pool of kept-alive connections.
+"""HTTP and HTTPS endpoints: one request at a time on connections that are kept alive.
 
-The adapter is used without a `requests.Session`: a session would read ~/.netrc, keep cookies and
-follow redirects, and none of that is wanted here. No message of requests or urllib3 leaves this
-file, because they quote the URL.
+It follows no redirect, keeps no cookie and reads no ~/.netrc: what the user gave is what is sent.
 """
 
 import http.client
-import ipaddress
-import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+import time
+import zlib
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
-import requests
-import urllib3
-from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies, select_proxy
-
-from seqsend.endpoints import WEBSOCKET, split_url
-from seqsend.errors import EndpointFailure, UsageError
+from seqsend.errors import EndpointFailure
 from seqsend.models import Endpoint, Reply
-from seqsend.redaction import redact_url
+from seqsend.transports.answers import CODINGS, Head, read_body, read_head, read_start
 from seqsend.transports.base import Exchange
-from seqsend.transports.connections import POOLS
-from seqsend.transports.sockets import current_exchange, describe_os_error
-from seqsend.transports.tls import trust
-from seqsend.units import format_size
+from seqsend.transports.connections import Pool, Route, Trust, connect, routes_to
+from seqsend.transports.failures import failure_of
+from seqsend.transports.sockets import Channel, Reader
 from seqsend.version import __version__
 
-_POOL_SIZE = 32  # connections kept alive per endpoint; more threads than that dial anew
-_CHUNK = 64 * 1024
 _LONGEST_ERROR_BODY = 64 * 1024  # bytes read of an error status: enough for any JSON-RPC error
 
-_TLS_ALERT = "\x15\x03"  # RFC 8446, section 5.1: what a TLS server says to plain HTTP
-
-# The most specific first.
-_REASONS: tuple[tuple[type[BaseException], str], ...] = (
-    (http.client.RemoteDisconnected, "connection closed without an answer"),
-    (http.client.IncompleteRead, "answer cut off"),
-    (urllib3.exceptions.DecodeError, "answer could not be decompressed"),
-    (http.client.HTTPException, "not an HTTP answer"),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """How an endpoint is reached: what a request's pool, target and headers are."""
-
-    pool: Any
-    """urllib3's, of kept-alive connections to the endpoint, or to its proxy."""
-    target: str
-    """What stands in the request line."""
-    headers: Mapping[str, str]
+_FOREIGN = (OSError, http.client.HTTPException, zlib.error, ValueError, MemoryError)
 
 
 class HttpTransport:
@@ -62,234 +30,152 @@ class HttpTransport:
     def __init__(
         self,
         endpoints: Sequence[Endpoint],
-        headers: Mapping[str, str],
+        headers: Mapping[int, Mapping[str, str]],
         *,
         max_response_size: int,
         cacert: str | None = None,
+        client_cert: str | None = None,
+        client_key: str | None = None,
     ) -> None:
         """Prepare everything that is the same for every call; nothing is dialled yet.
 
-        Proxies and CA files are read from the environment here, once.
+        Proxies and CA files are read from the environment here, once. ``headers`` are by the
+        endpoint's index.
 
         Raises:
-            UsageError: a URL, a proxy's URL or a CA file cannot be used.
+            UsageError: a proxy's URL, a CA file, a client certificate or its key cannot be used.
 
         """
+        files = Trust(cacert, client_cert, client_key)
+        routes = routes_to(tuple(endpoints), files, os.environ)
         self._limit = max_response_size
-        self._proxies = {e.index: proxy_for(e) for e in endpoints}
-        self._requests = {e.index: _prepare(e, headers) for e in endpoints}
-        secure = any(
-            url.lower().startswith("https:")
-            for url in (*(e.url for e in endpoints), *filter(None, self._proxies.values()))
-        )
-        context = trust(cacert, os.environ) if secure else None
-        self._adapter = _Adapter(context, pools=len(endpoints))
-        self._ways: dict[int, _Way] = {}
-        _hide_urls_in_logs()
+        self._peers = {index: _Peer(r, headers.get(index, {})) for index, r in routes.items()}
 
     def exchange(self, endpoint: Endpoint, body: bytes, exchange: Exchange) -> Reply:
         """Post ``body`` once. See `seqsend.transports.base.Transport.exchange`."""
-        way = self._way(endpoint)
-        return self._carry(way, "POST", way.target, body, exchange)
+        peer = self._peers[endpoint.index]
+        return self._carry(peer, peer.post(body), exchange)
 
     def fetch(self, endpoint: Endpoint, path: str, exchange: Exchange) -> Reply:
         """Get what is at ``path``. See `seqsend.transports.base.Fetching.fetch`."""
-        way = self._way(endpoint)
-        parts = urlsplit(way.target)
-        below = f"{parts.path.rstrip('/')}/{path}"
-        return self._carry(way, "GET", urlunsplit(parts._replace(path=below)), None, exchange)
+        peer = self._peers[endpoint.index]
+        return self._carry(peer, peer.get(path), exchange)
 
     def close(self) -> None:
         """Close every connection that was kept alive."""
-        self._adapter.close()
+        for peer in self._peers.values():
+            peer.pool.close()
 
-    def _way(self, endpoint: Endpoint) -> "_Way":
-        """Return the way to an endpoint, found once: it is the same for every call."""
-        way = self._ways.get(endpoint.index)
-        if way is None:
-            request, proxy = self._requests[endpoint.index], self._proxies[endpoint.index]
-            proxies = {urlsplit(endpoint.url).scheme.lower(): proxy} if proxy else {}
-            pool = self._adapter.get_connection_with_tls_context(request, True, proxies=proxies)
-            target = self._adapter.request_url(request, proxies)
-            way = self._ways[endpoint.index] = _Way(pool, target, dict(request.headers))
-        return way
-
-    def _carry(
-        self, way: "_Way", method: str, target: str, body: bytes | None, exchange: Exchange
-    ) -> Reply:
-        token = current_exchange.set(exchange)
+    def _carry(self, peer: "_Peer", request: bytes, exchange: Exchange) -> Reply:
+        connection = None
         try:
-            raw = way.pool.urlopen(
-                method,
-                target,
-                body,
-                way.headers,
-                retries=False,
-                redirect=False,
-                assert_same_host=False,
-                preload_content=False,
-                decode_content=False,
-            )
-            try:
-                return Reply(raw.status, self._read(raw), raw.headers.get("location"))
-            finally:
-                # A connection read to its end went back into the pool by itself, out of reach of
-                # close(); one that was not is of no use any more.
-                raw.close()
-                raw.release_conn()
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as e:
-            # From None: a traceback is not to show the library's message, with the URL in it.
-            raise EndpointFailure(_describe(e)) from None
+            connection = peer.pool.take() or _Connection(connect(peer.route, exchange))
+            connection.channel.exchange = exchange
+            reply = self._talk(connection, peer.route, request, exchange)
+        except BaseException as error:
+            if connection is not None:
+                connection.drop()
+            if isinstance(error, _FOREIGN):
+                raise failure_of(error) from None
+            raise
+        else:
+            if connection.persists:
+                peer.pool.keep(connection)
+            else:
+                connection.drop()
+            return reply
         finally:
             exchange.leave()
-            current_exchange.reset(token)
 
-    def _read(self, raw: Any) -> bytes:
-        status = raw.status
-        if 200 <= status < 300:
-            return _read_at_most(raw, self._limit)
-        if 300 <= status < 400:
-            return b""
-        try:
-            return next(_chunks(raw, _LONGEST_ERROR_BODY), b"")
-        except (EndpointFailure, urllib3.exceptions.HTTPError, OSError, ValueError):
-            return b""  # The status alone says that this is an outage.
-
-
-def _read_at_most(raw: urllib3.HTTPResponse, limit: int) -> bytes:
-    parts, size = [], 0
-    for part in _chunks(raw, _CHUNK):
-        size += len(part)
-        if size > limit:
-            raise EndpointFailure(
-                f"answer larger than {format_size(limit)}", http_status=raw.status
-            )
-        parts.append(part)
-    return b"".join(parts)
-
-
-def _chunks(raw: urllib3.HTTPResponse, size: int) -> Iterator[bytes]:
-    while part := raw.read(size, decode_content=True):
-        yield part
-
-
-def _prepare(endpoint: Endpoint, headers: Mapping[str, str]) -> requests.PreparedRequest:
-    address = split_url(endpoint.url)
-    sent = {
-        "User-Agent": f"seqsend/{__version__}",
-        "Accept": "application/json",
-        "Accept-Encoding": "gzip, deflate",
-        "Content-Type": "application/json",
-    }
-    if address.authorization is not None:
-        sent["Authorization"] = address.authorization
-    request = requests.Request("POST", address.bare_url, headers=sent)
-    try:
-        prepared = request.prepare()
-    except (requests.RequestException, ValueError):
-        prepared = None
-    if prepared is None:
-        raise UsageError(
-            f"endpoint {endpoint.index} {endpoint.redacted!r} has no valid host and port",
-            example="http://seq1:8545",
+    def _talk(
+        self, connection: "_Connection", route: Route, request: bytes, exchange: Exchange
+    ) -> Reply:
+        exchange.enter("send")
+        # If the server closes meanwhile, it may have said before why it does (413, say).
+        with suppress(BrokenPipeError, ConnectionResetError):
+            connection.channel.sendall(request)
+            exchange.written = True
+        exchange.enter("answer")
+        reader = connection.reader
+        head = read_head(reader)
+        if head.status == 407 and route.is_forwarded:
+            exchange.written = False
+            exchange.enter("proxy")
+            raise EndpointFailure("the proxy refused the request: HTTP 407", "proxy_refused")
+        body, whole = self._read(reader, head, exchange)
+        connection.persists = head.persists and whole and exchange.written and not reader.has_more()
+        return Reply(
+            head.status,
+            body,
+            location=head.fields.get("location"),
+            retry_after=head.fields.get("retry-after"),
+            content_type=head.fields.get("content-type"),
         )
-    prepared.headers.pop("Content-Length")  # of the body that is not there yet
-    prepared.headers.update(headers)  # case-insensitive: a header of the user's replaces ours
-    return prepared
+
+    def _read(self, reader: Reader, head: Head, exchange: Exchange) -> tuple[bytes, bool]:
+        """Return the body, as much of it as matters, and whether that is all."""
+        if 200 <= head.status < 300:
+            return read_body(reader, head, self._limit, exchange), True
+        if 300 <= head.status < 400:
+            return b"", False
+        return read_start(reader, head, _LONGEST_ERROR_BODY, exchange)
 
 
-def proxy_for(endpoint: Endpoint) -> str | None:
-    """Return the proxy that the environment names for ``endpoint``; never one for loopback.
+class _Peer:
+    """One endpoint: the way there, what every request to it begins with, and free connections."""
 
-    WebSocket endpoints go by the variables of http and https.
+    def __init__(self, route: Route, headers: Mapping[str, str]) -> None:
+        self.route = route
+        self.pool: Pool[_Connection] = Pool()
+        address = route.address
+        self._origin = f"http://{address.authority}" if route.is_forwarded else ""
+        sent = {
+            "Host": address.authority,
+            "User-Agent": f"seqsend/{__version__}",
+            "Accept": "application/json",
+            "Accept-Encoding": CODINGS,
+            "Content-Type": "application/json",
+        }
+        if address.authorization is not None:
+            sent["Authorization"] = address.authorization
+        if route.is_forwarded and route.proxy is not None and route.proxy.authorization is not None:
+            sent["Proxy-Authorization"] = route.proxy.authorization
+        # A header of the user's replaces ours, in whatever case; of one given twice, the last.
+        by_name = {name.lower(): (name, value) for name, value in sent.items()}
+        by_name |= {name.lower(): (name, value) for name, value in headers.items()}
+        self._fields = "".join(f"{name}: {value}\r\n" for name, value in by_name.values())
+        self._post = self._start("POST", address.target) + b"Content-Length: "
 
-    Raises:
-        UsageError: the proxy is not spoken to in HTTP.
+    def post(self, body: bytes) -> bytes:
+        """Return the request that posts ``body``, whole: two packets would wake a server twice."""
+        return b"%b%d\r\n\r\n%b" % (self._post, len(body), body)
 
-    """
-    address = split_url(endpoint.url)
-    if _is_loopback(address.host):
-        return None
-    url = address.bare_url.replace("ws", "http", 1) if address.scheme in WEBSOCKET else endpoint.url
-    proxy = select_proxy(url, get_environ_proxies(url))
-    if proxy is None:
-        return None
-    proxy = proxy if "://" in proxy else f"http://{proxy}"
-    if urlsplit(proxy).scheme.lower() not in ("http", "https"):
-        raise UsageError(
-            f"proxy {redact_url(proxy)!r} for endpoint {endpoint.index}: not HTTP",
-            example="HTTPS_PROXY=http://proxy:3128",
-        )
-    return proxy
+    def get(self, path: str) -> bytes:
+        """Return the request for what is at ``path`` below the endpoint's own."""
+        address = self.route.address
+        query = f"?{address.query}" if address.query else ""
+        return self._start("GET", f"{address.path.rstrip('/')}/{path}{query}") + b"\r\n"
 
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _describe(error: BaseException) -> str:
-    """Return a reason in our own words: the messages of both libraries hold the URL."""
-    causes = list(_causes(error))
-    if any(
-        isinstance(c, http.client.BadStatusLine) and str(c).startswith(_TLS_ALERT) for c in causes
-    ):
-        return "not an HTTP answer but TLS: the port wants https"
-    for kind, reason in _REASONS:
-        if any(isinstance(cause, kind) for cause in causes):
-            return reason
-    for cause in reversed(causes):
-        if isinstance(cause, OSError) and not isinstance(cause, requests.RequestException):
-            return describe_os_error(cause)
-    return "not an HTTP answer"
+    def _start(self, method: str, target: str) -> bytes:
+        line = f"{method} {self._origin}{target} HTTP/1.1\r\n"
+        return (line + self._fields).encode("ascii")
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield ``error`` and what is wrapped in it, outermost first."""
-    seen: list[BaseException] = []
-    waiting: list[object] = [error]
-    while waiting:
-        current = waiting.pop(0)
-        if not isinstance(current, BaseException) or any(current is s for s in seen):
-            continue
-        seen.append(current)
-        yield current
-        waiting += [*current.args, getattr(current, "reason", None), current.__cause__]
+class _Connection:
+    """A channel and what was read ahead from it."""
 
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self.reader = Reader(channel)
+        self.persists = False
+        self.idle_since = time.monotonic()
 
-class _Adapter(HTTPAdapter):
-    """requests' adapter with our connections in its pools and our trust in its TLS."""
+    def is_fit(self) -> bool:
+        """Return whether it can be used again."""
+        return self.channel.is_quiet()
 
-    def __init__(self, context: Any, pools: int) -> None:
-        self._context = context
-        super().__init__(pool_connections=pools, pool_maxsize=_POOL_SIZE, max_retries=0)
+    def drop(self) -> None:
+        """Close."""
+        self.channel.close()
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = POOLS
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        tls = {"ssl_context": self._context, "proxy_ssl_context": self._context}
-        manager = super().proxy_manager_for(proxy, **tls, **kwargs)
-        manager.pool_classes_by_scheme = POOLS
-        return manager
-
-    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        """Do nothing: the context verifies; requests would add certifi's roots to its trust."""
-
-
-def _hide_urls_in_logs() -> None:
-    # urllib3 logs each request's path, which can hold an API key. A filter on its loggers keeps
-    # those lines to requests that are not ours, and leaves handlers and levels to the program.
-    for name in ("urllib3.connectionpool", "urllib3.connection"):
-        logger = logging.getLogger(name)
-        if _is_not_ours not in logger.filters:
-            logger.addFilter(_is_not_ours)
-
-
-def _is_not_ours(_record: logging.LogRecord) -> bool:
-    return current_exchange.get(None) is None
+    say_goodbye = drop

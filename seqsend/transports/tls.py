@@ -1,23 +1,21 @@
-"""Whom to trust on an https endpoint."""
+"""Whom to trust, and as whom to come: the context of a TLS connection, and its handshake."""
 
 import os
 import ssl
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from seqsend.endpoints import split_url
 from seqsend.errors import EndpointFailure, UsageError
-from seqsend.models import Endpoint
-from seqsend.transports.base import Exchange
-from seqsend.transports.sockets import current_exchange, dial
+from seqsend.transports.secure import SecureChannel
+from seqsend.transports.sockets import Channel
 
 CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """In the order in which they are asked; an empty one counts as not set."""
 
-_NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, openssl/x509_vfy.h
 _GOOD = "a file that starts with -----BEGIN CERTIFICATE-----"
+_GOOD_KEY = "a file that starts with -----BEGIN PRIVATE KEY-----"
+_UNKNOWN_ISSUER = (18, 19, 20, 21)  # X509_V_ERR_… of openssl/x509_vfy.h
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,63 +28,96 @@ class Certificate:
     """In seconds since 1970."""
 
 
-def note_certificate(secured: Any) -> None:
-    """Note in the running exchange when the certificate of a socket with TLS expires."""
-    found = _certificate(secured)
-    current_exchange.get().tls_expires = found.expires if found else None
-
-
-def presented_certificate(
-    endpoint: Endpoint, cacert: str | None, exchange: Exchange
-) -> Certificate | None:
-    """Return the certificate of an endpoint that was refused for its age or its name.
-
-    For a diagnosis only: shakes hands, verifying all the rest, says nothing and hangs up. None
-    where that fails, too (no trust, or the way is through a proxy).
-    """
-    address = split_url(endpoint.url)
-    token = current_exchange.set(exchange)
-    try:
-        context = trust(cacert, os.environ)
-        context.check_hostname = False
-        context.verify_flags |= _NO_CHECK_TIME
-        sock = dial(address.host, address.port, [])
-        exchange.enter("tls")
-        with closing(sock):
-            secured = context.wrap_socket(sock, server_hostname=address.host)  # type: ignore[arg-type]
-            with closing(secured):
-                return _certificate(secured)
-    except (OSError, ValueError, EndpointFailure):
-        return None
-    finally:
-        current_exchange.reset(token)
-
-
-def _certificate(secured: Any) -> Certificate | None:
-    found = secured.getpeercert() or {}
+def read_certificate(channel: SecureChannel) -> Certificate | None:
+    """Return the certificate of the peer; None if it was not verified."""
+    found = channel.certificate
     if "notAfter" not in found:
         return None
     names = tuple(name for _, name in found.get("subjectAltName", ()))
     return Certificate(names, ssl.cert_time_to_seconds(found["notAfter"]))
 
 
-def trust(cacert: str | None, environ: Mapping[str, str]) -> ssl.SSLContext:
+def secure(channel: Channel, context: ssl.SSLContext, server_name: str) -> SecureChannel:
+    """Return TLS over ``channel``, the handshake done.
+
+    Raises:
+        EndpointFailure: this machine trusts nobody, or the deadline passed.
+        OSError: the handshake failed otherwise.
+
+    """
+    secured = SecureChannel(channel, context, server_name)
+    try:
+        secured.handshake()
+    except ssl.SSLCertVerificationError as error:
+        if error.verify_code in _UNKNOWN_ISSUER and _trusts_nobody(context):
+            raise EndpointFailure(
+                "certificate not trusted: this machine has no certificate authorities",
+                "tls_no_authorities",
+            ) from None
+        raise
+    return secured
+
+
+def _trusts_nobody(context: Any) -> bool:
+    """Return whether ``context`` is that of the system's trust store, and the store is empty."""
+    system = getattr(context, "_ctx", None)  # truststore's; it does not count them itself
+    if system is None or system.cert_store_stats()["x509_ca"]:
+        return False
+    directory: str | None = ssl.get_default_verify_paths().capath  # None if it is not there
+    return not directory or not os.listdir(directory)
+
+
+def trust(
+    cacert: str | None,
+    environ: Mapping[str, str],
+    client_cert: str | None = None,
+    client_key: str | None = None,
+) -> ssl.SSLContext:
     """Return the context that verifies a server's certificate and name.
 
     It trusts what ``cacert`` names (a PEM file, or a directory as `openssl rehash` makes it), else
-    what the first of :data:`CA_VARIABLES` names, else the system's trust store.
+    what the first of :data:`CA_VARIABLES` names, else the system's trust store. To a server that
+    asks for one it shows the certificate in ``client_cert``, whose key is in ``client_key``, or in
+    the same file.
 
     Raises:
-        UsageError: what is named cannot be read or holds no certificate.
+        UsageError: what is named cannot be read, or does not hold what it should.
 
     """
+    check_paths(cacert, client_cert, client_key)
     named = {"--cacert": cacert} | {name: environ.get(name) for name in CA_VARIABLES}
     source, path = next(((s, p) for s, p in named.items() if p), ("", None))
     if path is None:
-        import truststore  # only where the system's store is asked
+        import truststore  # only for the system's store
 
-        return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    else:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        _load_authorities(context, source, path)
+    if client_cert is not None:
+        _load_client(context, client_cert, client_key)
+    return context
+
+
+def check_paths(cacert: str | None, client_cert: str | None, client_key: str | None) -> None:
+    """Make sure that each path that is given is one.
+
+    Raises:
+        UsageError: one is empty, or there is a key without a certificate.
+
+    """
+    given = {"--cacert": cacert, "--client-cert": client_cert, "--client-key": client_key}
+    for option, path in given.items():
+        if path == "":
+            raise UsageError(f"{option} is empty", example=f"{option} /etc/ssl/{option[2:]}.pem")
+    if client_key is not None and client_cert is None:
+        raise UsageError(
+            "--client-key is given without --client-cert",
+            example="--client-cert client.pem --client-key client.key",
+        )
+
+
+def _load_authorities(context: ssl.SSLContext, source: str, path: str) -> None:
     is_directory = os.path.isdir(path)
     try:
         context.load_verify_locations(
@@ -97,6 +128,48 @@ def trust(cacert: str | None, environ: Mapping[str, str]) -> ssl.SSLContext:
             f"{source}: {path} holds no certificate in PEM form", example=_GOOD
         ) from None
     except OSError as error:
-        why = (error.strerror or "cannot be read").lower()
-        raise UsageError(f"{source}: {path}: {why}", example=_GOOD) from None
-    return context
+        raise _unreadable(source, path, error, _GOOD) from None
+
+
+def _load_client(context: ssl.SSLContext, certificate: str, key: str | None) -> None:
+    _read(certificate, "--client-cert", "CERTIFICATE", _GOOD)
+    source, path = ("--client-key", key) if key is not None else ("--client-cert", certificate)
+    # In the same file, it may be the certificate that is given without its key.
+    _read(path, source, "PRIVATE KEY", _GOOD_KEY)
+    try:
+        context.load_cert_chain(certificate, path, password=_no_passphrase)
+    except _EncryptedKeyError:
+        raise UsageError(
+            f"{source}: the key in {path} is encrypted", example="a key without a passphrase"
+        ) from None
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            problem = f"{source}: {path} holds the key of another certificate"
+        else:
+            problem = f"{source}: certificate or key cannot be read ({path})"
+        raise UsageError(problem, example="the key of the certificate in --client-cert") from None
+
+
+def _read(path: str, source: str, label: str, example: str) -> None:
+    """Make sure that there is PEM of that ``label`` in a file: OpenSSL does not say what is not."""
+    try:
+        with open(path, "rb") as file:
+            found = f"{label}-----".encode() in file.read()
+    except OSError as error:
+        raise _unreadable(source, path, error, example) from None
+    if not found:
+        what = label.lower()
+        raise UsageError(f"{source}: {path} holds no {what} in PEM form", example=example)
+
+
+def _unreadable(source: str, path: str, error: OSError, example: str) -> UsageError:
+    why = (error.strerror or "cannot be read").lower()
+    return UsageError(f"{source}: {path}: {why}", example=example)
+
+
+class _EncryptedKeyError(ValueError):
+    """OpenSSL asks for a passphrase: nobody is there to type it."""
+
+
+def _no_passphrase() -> str:
+    raise _EncryptedKeyError

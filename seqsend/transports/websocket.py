@@ -4,13 +4,10 @@ The socket is dialled and read here, so that the same deadlines hold as for HTTP
 `connect` follows redirects and spends its timeout on each address of a name anew.
 """
 
-import http.client
 import logging
 import os
-import time
 from collections.abc import Mapping
 from contextlib import suppress
-from selectors import EVENT_READ, DefaultSelector
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import (
@@ -21,41 +18,33 @@ from websockets.exceptions import (
 )
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import State
-from websockets.uri import parse_uri
+from websockets.uri import WebSocketURI
 
-from seqsend.endpoints import Address, split_url
-from seqsend.errors import EndpointFailure, UsageError
+from seqsend.errors import EndpointFailure
 from seqsend.jsonrpc import is_notification
-from seqsend.models import Endpoint, Reply
-from seqsend.redaction import describe_status, redact_url
-from seqsend.transports.base import LONGEST_IDLE, Exchange
-from seqsend.transports.http import proxy_for
-from seqsend.transports.sockets import (
-    BoundedSocket,
-    current_exchange,
-    describe_os_error,
-    dial,
-    dial_proxy,
-    timeout_failure,
-)
-from seqsend.transports.tls import note_certificate, trust
+from seqsend.models import Address, Endpoint, ReasonCode, Reply
+from seqsend.redaction import describe_status
+from seqsend.transports.base import Exchange
+from seqsend.transports.connections import Pool, Trust, connect, routes_to
+from seqsend.transports.failures import failure_of
+from seqsend.transports.sockets import Channel
 from seqsend.units import format_size
 from seqsend.version import __version__
 
-_NO_DELAY = [(6, 1, 1)]  # IPPROTO_TCP, TCP_NODELAY: a request goes out at once
 _CHUNK = 64 * 1024
 _DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 
 # The library logs each handshake, URL and headers included: a logger that no program can turn on.
 _SILENT = logging.Logger("websockets", logging.CRITICAL + 1)  # noqa: LOG001 - in no program's tree
 
-_FOREIGN = (WebSocketException, http.client.HTTPException, OSError, ValueError)
+_FOREIGN = (WebSocketException, OSError, ValueError, MemoryError)
 _GARBLED = "not a WebSocket answer"
 # The most specific first.
-_REASONS: tuple[tuple[type[Exception], str], ...] = (
-    (InvalidMessage, "not an HTTP answer"),
-    (InvalidHandshake, "not a WebSocket server"),
-    (http.client.HTTPException, "the proxy did not answer in HTTP"),
+_REASONS: tuple[tuple[type[Exception], str, ReasonCode], ...] = (
+    (InvalidMessage, "not an HTTP answer", "not_http"),
+    (InvalidHandshake, "not a WebSocket server", "not_websocket"),
+    (WebSocketException, _GARBLED, "not_websocket"),
+    (ValueError, _GARBLED, "not_websocket"),
 )
 
 
@@ -68,64 +57,59 @@ class WebSocketTransport:
     def __init__(
         self,
         endpoint: Endpoint,
-        headers: Mapping[str, str],
+        headers: Mapping[int, Mapping[str, str]],
         *,
         max_response_size: int,
         cacert: str | None = None,
+        client_cert: str | None = None,
+        client_key: str | None = None,
     ) -> None:
         """Prepare everything that is the same for every call; nothing is dialled yet.
 
+        ``headers`` are by the endpoint's index.
+
         Raises:
-            UsageError: a proxy's URL or a CA file cannot be used.
+            UsageError: a proxy's URL, a CA file, a client certificate or its key cannot be used.
 
         """
-        self._address = split_url(endpoint.url)
-        self._proxy = _http_proxy(endpoint)
+        files = Trust(cacert, client_cert, client_key)
+        self._route = routes_to((endpoint,), files, os.environ)[endpoint.index]
         self._limit = max_response_size
-        self._headers = dict(headers)
-        given = {name.lower() for name in headers}
-        if self._address.authorization is not None and "authorization" not in given:
-            self._headers["Authorization"] = self._address.authorization
-        secure = self._address.scheme == "wss"
-        self._context = trust(cacert, os.environ) if secure else None
-        self._free: list[_Connection] = []
+        self._headers = {
+            "Host": endpoint.address.authority,
+            "User-Agent": f"seqsend/{__version__}",
+        }
+        if endpoint.address.authorization is not None:
+            self._headers["Authorization"] = endpoint.address.authorization
+        given = {name.lower(): value for name, value in headers.get(endpoint.index, {}).items()}
+        self._headers = {n: given.pop(n.lower(), v) for n, v in self._headers.items()} | given
+        self._pool: Pool[_Connection] = Pool()
 
     def exchange(self, endpoint: Endpoint, body: bytes, exchange: Exchange) -> Reply:
         """Send ``body`` once. See `seqsend.transports.base.Transport.exchange`."""
         del endpoint  # there is one
-        token = current_exchange.set(exchange)
         connection = None
         try:
-            connection = self._take_free() or self._open(exchange)
+            connection = self._pool.take() or self._open(exchange)
             reply = Reply(None, self._ask(connection, body, exchange))
         except BaseException as error:
             if connection is not None:
                 connection.drop()
             if isinstance(error, _FOREIGN):
-                raise EndpointFailure(_describe(error)) from None
+                raise _failure(error) from None
             raise
         else:
-            connection.idle_since = time.monotonic()
-            self._free.append(connection)
+            self._pool.keep(connection)
             return reply
         finally:
             exchange.leave()
-            current_exchange.reset(token)
 
     def close(self) -> None:
         """Close every connection that was kept."""
-        while self._free:
-            self._free.pop().say_goodbye()
-
-    def _take_free(self) -> "_Connection | None":
-        while self._free:
-            connection = self._free.pop()
-            if connection.is_fit():
-                return connection
-            connection.drop()
-        return None
+        self._pool.close()
 
     def _ask(self, connection: "_Connection", body: bytes, exchange: Exchange) -> bytes:
+        connection.channel.exchange = exchange
         exchange.enter("send")
         connection.write(body)
         exchange.written = True
@@ -136,84 +120,48 @@ class WebSocketTransport:
         return message
 
     def _open(self, exchange: Exchange) -> "_Connection":
-        sock = self._dial(exchange)
+        channel = connect(self._route, exchange)
         exchange.enter("upgrade")
-        connection = _Connection(sock, self._address.bare_url, self._limit)
+        connection = _Connection(channel, self._route.address, self._limit)
         try:
             connection.upgrade(self._headers)
         except InvalidStatus as error:
             connection.drop()
-            response = error.response
-            said = describe_status(response.status_code, response.headers.get("Location"))
-            raise EndpointFailure(said, http_status=response.status_code) from None
+            raise _refusal(error) from None
         except BaseException:
             connection.drop()
             raise
         return connection
 
-    def _dial(self, exchange: Exchange) -> BoundedSocket:
-        host, port = self._address.host, self._address.port
-        if self._proxy is None:
-            sock = dial(host, port, _NO_DELAY)
-        else:
-            sock = _through(self._proxy, self._address, exchange)
-        if self._context is None:
-            return sock
-        exchange.enter("tls")
-        try:
-            # BoundedSocket hands on what is left of the deadline, which bounds the handshake.
-            secured = self._context.wrap_socket(sock, server_hostname=host)  # type: ignore[arg-type]
-        except BaseException as error:
-            sock.close()
-            if isinstance(error, TimeoutError):
-                raise timeout_failure() from None
-            raise
-        note_certificate(secured)
-        return BoundedSocket(secured)
+
+def _failure(error: BaseException) -> EndpointFailure:
+    """Return what ended an exchange, in our own words."""
+    for kind, reason, code in _REASONS:
+        if isinstance(error, kind):
+            return EndpointFailure(reason, code)
+    return failure_of(error)
 
 
-def _http_proxy(endpoint: Endpoint) -> Address | None:
-    proxy = proxy_for(endpoint)
-    if proxy is None:
-        return None
-    address = split_url(proxy)
-    if address.scheme != "http":
-        raise UsageError(
-            f"proxy {redact_url(proxy)!r} for a WebSocket endpoint: not plain HTTP",
-            example="HTTPS_PROXY=http://proxy:3128",
-        )
-    return address
+# Of an opening handshake; anything else is "not_websocket".
+_STATUS_CODES: Mapping[int, ReasonCode] = {
+    401: "unauthorized",
+    403: "unauthorized",
+    404: "not_found",
+    405: "not_allowed",
+    408: "gateway_timeout",
+    410: "not_found",
+    429: "rate_limited",
+    502: "bad_gateway",
+    503: "bad_gateway",
+    504: "gateway_timeout",
+}
 
 
-def _through(proxy: Address, target: Address, exchange: Exchange) -> BoundedSocket:
-    """Return a socket to ``target`` that an HTTP proxy has connected (RFC 9110, section 9.3.6)."""
-    sock = dial_proxy(proxy.host, proxy.port, _NO_DELAY)
-    exchange.enter("proxy")
-    place = (
-        f"[{target.host}]:{target.port}" if ":" in target.host else f"{target.host}:{target.port}"
-    )
-    lines = [f"CONNECT {place} HTTP/1.1", f"Host: {place}"]
-    if proxy.authorization is not None:
-        lines.append(f"Proxy-Authorization: {proxy.authorization}")
-    try:
-        sock.sendall("\r\n".join([*lines, "", ""]).encode("ascii"))
-        response = http.client.HTTPResponse(sock, method="CONNECT")  # type: ignore[arg-type]
-        response.begin()
-    except BaseException:
-        sock.close()
-        raise
-    if not 200 <= response.status < 300:
-        response.close()
-        sock.close()
-        raise EndpointFailure(f"the proxy did not connect: HTTP {response.status}")
-    return sock
-
-
-def _describe(error: Exception) -> str:
-    """Return a reason in our own words."""
-    if isinstance(error, OSError):
-        return describe_os_error(error)
-    return next((reason for kind, reason in _REASONS if isinstance(error, kind)), _GARBLED)
+def _refusal(error: InvalidStatus) -> EndpointFailure:
+    status = error.response.status_code
+    said = describe_status(status, error.response.headers.get("Location"))
+    code: ReasonCode = "redirect" if 300 <= status < 400 else "not_websocket"
+    return EndpointFailure(said, _STATUS_CODES.get(status, code), status)
 
 
 class _Connection:
@@ -223,10 +171,15 @@ class _Connection:
     object, which Python guards from 3.13 on only: of 1,200 connections 21 failed so on 3.11.
     """
 
-    def __init__(self, sock: BoundedSocket, url: str, limit: int) -> None:
-        self._socket = sock
+    def __init__(self, channel: Channel, address: Address, limit: int) -> None:
+        self.channel = channel
         self._limit = limit
-        self._protocol = ClientProtocol(parse_uri(url), max_size=limit, logger=_SILENT)
+        # Taken apart already: its own parser must not find another host in it.
+        uri = WebSocketURI(
+            address.is_secure, address.server_name, address.port, address.path, address.query
+        )
+        self._protocol = ClientProtocol(uri, max_size=limit, logger=_SILENT)
+        self._buffer = memoryview(bytearray(_CHUNK))
         self._frames: list[Frame] = []
         self.idle_since = 0.0
 
@@ -234,8 +187,9 @@ class _Connection:
         """Shake hands; the library's exception says why that failed."""
         request = self._protocol.connect()
         for name, value in headers.items():
+            if name in request.headers:  # setting one adds a line
+                del request.headers[name]
             request.headers[name] = value
-        request.headers.setdefault("User-Agent", f"seqsend/{__version__}")
         self._protocol.send_request(request)
         self._flush()
         while self._protocol.state is State.CONNECTING and self._protocol.handshake_exc is None:
@@ -254,57 +208,60 @@ class _Connection:
         while True:
             while self._frames:
                 frame = self._frames.pop(0)
-                if frame.opcode in _DATA:
-                    parts.append(bytes(frame.data))
-                    if frame.fin:
-                        return b"".join(parts)
+                parts.append(bytes(frame.data))
+                if frame.fin:
+                    return b"".join(parts)
             if self._protocol.state is not State.OPEN:
-                raise EndpointFailure(self._why_closed())
+                raise self._why_closed()
             self._receive()
 
     def is_fit(self) -> bool:
-        """Tell whether it can be used again: open, not idle for long, and quiet since.
+        """Return whether it can be used again: open, and quiet since its last answer.
 
-        Anything that came after the last answer, a close above all, makes it unfit.
+        Anything that came after that, a close or a part of a message, makes it unfit.
         """
-        if time.monotonic() - self.idle_since >= LONGEST_IDLE:
-            return False
-        with DefaultSelector() as selector:
-            selector.register(self._socket.fileno(), EVENT_READ)
-            return self._protocol.state is State.OPEN and not selector.select(0)
+        unread = self._frames or self._protocol.reader.buffer
+        return self._protocol.state is State.OPEN and not unread and self.channel.is_quiet()
 
     def say_goodbye(self) -> None:
         """Close, with a parting word and without waiting for one."""
         with suppress(WebSocketException, OSError):
             self._protocol.send_close(CloseCode.NORMAL_CLOSURE)
             for data in self._protocol.data_to_send():
-                self._socket.send_now(data)
+                self.channel.send_now(data)
         self.drop()
 
     def drop(self) -> None:
         """Close without a word."""
         with suppress(OSError):
-            self._socket.close()
+            self.channel.close()
 
     def _receive(self) -> None:
-        data = self._socket.recv(_CHUNK)
-        if data:
-            self._protocol.receive_data(data)
+        size = self.channel.recv_into(self._buffer)
+        if size:
+            self._protocol.receive_data(bytes(self._buffer[:size]))
         else:
             self._protocol.receive_eof()
         self._flush()  # pongs, and the answer to a close
-        self._frames += [e for e in self._protocol.events_received() if isinstance(e, Frame)]
+        self._frames += [
+            event
+            for event in self._protocol.events_received()
+            if isinstance(event, Frame) and event.opcode in _DATA
+        ]
 
     def _flush(self) -> None:
         for data in self._protocol.data_to_send():
             if data:  # an empty one means the end of writing, which drop() brings
-                self._socket.sendall(data)
+                self.channel.sendall(data)
 
-    def _why_closed(self) -> str:
+    def _why_closed(self) -> EndpointFailure:
         sent, received = self._protocol.close_sent, self._protocol.close_rcvd
         if received is not None:
-            return f"connection closed without an answer (code {received.code})"
+            return EndpointFailure(
+                f"connection closed without an answer (code {received.code})", "closed"
+            )
         if sent is None:
-            return "connection closed without an answer"
-        too_big = sent.code == CloseCode.MESSAGE_TOO_BIG
-        return f"answer larger than {format_size(self._limit)}" if too_big else _GARBLED
+            return EndpointFailure("connection closed without an answer", "closed")
+        if sent.code == CloseCode.MESSAGE_TOO_BIG:
+            return EndpointFailure(f"answer larger than {format_size(self._limit)}", "too_large")
+        return EndpointFailure(_GARBLED, "not_websocket")

@@ -27,8 +27,9 @@ from seqsend.verdicts.http_statuses import (
 from seqsend.verdicts.node_errors import SEND_METHODS, Excuse, excuse_for
 from seqsend.verdicts.shown import describe_body, describe_error, describe_value, shorten
 
-Class = Literal["result", "verdict", "outage"]
-"""``result`` and ``verdict`` end the call; after an ``outage`` the next endpoint is tried."""
+Class = Literal["result", "verdict", "outage", "again"]
+"""``result`` and ``verdict`` end the call; after an ``outage`` the next endpoint is tried;
+``again`` is a call in a batch that the same endpoint is asked for again, in a smaller one."""
 
 NEVER_NULL = SEND_METHODS | {
     "eth_chainId",
@@ -212,13 +213,14 @@ def _judge_answer(answer: Result | JsonRpcError, call: Call, *, strict_errors: b
     value = answer.value
     if value is None and call.method in NEVER_NULL:
         return Judgement(NULL_RESULT, f"null, which {call.method} never returns", "null_result")
-    if call.expected is not None and not _same_hash(value, call.expected):
+    if call.expected is not None and not same_hash(value, call.expected):
         said = "a result that is not this transaction's hash"
         return Judgement(OTHER_RESULT, said, "wrong_result")
     return Judgement(RESULT, result=value)
 
 
-def _same_hash(value: Any, expected: str) -> bool:
+def same_hash(value: Any, expected: str) -> bool:
+    """Return whether ``value`` is the hash ``expected``, as bytes: in any case."""
     return isinstance(value, str) and value.lower() == expected.lower()
 
 

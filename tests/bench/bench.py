@@ -305,7 +305,7 @@ def _outcomes(file: str, *urls: str, words: Sequence[str] = ()) -> list[dict[str
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def _said(title: str, *, example: bool) -> None:
+def _said(title: str, *, good: bool) -> None:
     print(f"  {'ok  ' if good else 'MISS'} {title}")
 
 

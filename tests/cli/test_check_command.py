@@ -71,7 +71,7 @@ def test_a_terminal_gets_what_fits_and_nothing_is_cut(five: list[str], columns: 
     for url in five:
         assert url in words
     for said in (
-        "no answer to the dial (dial timeout 1s)",
+        "connection timed out (dial timeout 1s)",
         "chain id 31338, where endpoint 1 has 31337",
         "✓ usable",
         "≠ DIFFERS",
@@ -120,11 +120,11 @@ def test_exit_codes_for_a_smoke_test(node: Anvil) -> None:
     ("words", "said"),
     [
         (["--count=0"], "--count: '0' is below 1"),
-        (["--count=many"], "--count: 'many' is no whole number; example: 10, 0x2105"),
+        (["--count=many"], "--count: 'many' is not a whole number; example: 10, 0x2105"),
         (["--chain-id=-1"], "--chain-id: '-1' is negative"),
-        (["--max-lag=1.5"], "--max-lag: '1.5' is no whole number"),
+        (["--max-lag=1.5"], "--max-lag: '1.5' is not a whole number"),
         (["--watch=2"], "--watch: '2' has no unit; example: 500ms"),
-        (["--rollup.sequencer-http=ftp://x"], "endpoint 1 'ftp://x'"),
+        (["--rollup.sequencer-http=ftp://x"], "endpoint 2 'ftp://x'"),
     ],
 )
 def test_wrong_input_is_named(words: list[str], said: str) -> None:

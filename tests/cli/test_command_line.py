@@ -5,7 +5,9 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
@@ -65,6 +67,53 @@ def test_every_time_limit_is_kept(given: list[str], environment: dict[str, str])
     assert 290 <= run.document["elapsed_ms"] <= 300 + 250
 
 
+def test_endpoint_lists_from_both_places_and_all_aliases_are_joined(node: Anvil) -> None:
+    with dead() as one, dead() as two, dead() as three:
+        run = seqsend(
+            *("--rollup.sequencer-http", one.url, "--rollup.sequencer", f"{two.url},"),
+            *("rpc", "eth_chainId", "--json", "--rollup.sequencer-ws", three.url),
+            *("--rollup.sequencerhttp", node.url),
+            environment=ENV | {"SEQSEND_SEQUENCER_HTTP": "http://127.0.0.1:1"},
+        )
+    tried = [attempt["endpoint"]["url"] for attempt in run.document["attempts"]]
+    assert tried == [one.url, two.url, three.url, node.url]
+    assert run.document["endpoint"]["index"] == 4
+
+
+def test_a_header_for_one_endpoint_goes_to_that_endpoint_alone() -> None:
+    refuse = http(503, b"")
+    with Replying(refuse) as one, Replying(refuse) as two:
+        name = "--rollup.sequencer-headers"
+        at = ["--rollup.sequencer-http", one.url, "--rollup.sequencer-http", two.url]
+        run = seqsend(name, "2:X-Key=b", "rpc", "m", *at, name, "x-all=1", "-v", "--json")
+        assert seqsend("rpc", "m", *at, name, "3:X-Key=s3cret").err == (
+            "error: a header is for endpoint 3, and the list has 2 endpoints; example: "
+            "'2:Authorization=Bearer abc', for endpoint 2 alone\n"
+        )
+        (first,), (second,) = one.requests, two.requests
+    assert run.document["status"] == "unknown"
+    assert (first.headers["X-All"], first.headers["X-Key"]) == ("1", None)
+    assert (second.headers["X-All"], second.headers["X-Key"]) == ("1", "b")
+
+
+@pytest.mark.parametrize("given", [["--no-strict-errors"], ["--strict-errors"], []])
+def test_the_last_of_a_switch_and_its_opposite_holds(given: list[str]) -> None:
+    """Wherever it stands; and both beat the variable."""
+    limited = {"code": -32016, "message": "over rate limit"}
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "error": limited}).encode()
+    with Replying(http(200, body)) as server:
+        run = seqsend(
+            *(
+                "--no-strict-errors" if word == "--strict-errors" else "--strict-errors"
+                for word in given
+            ),
+            *("rpc", "m", f"--rollup.sequencer-http={server.url}", *given),
+            environment=ENV
+            | {"SEQSEND_STRICT_ERRORS": "0" if given == ["--strict-errors"] else "1"},
+        )
+    assert run.code == (4 if given == ["--no-strict-errors"] else 3)
+
+
 def test_headers_from_both_places_are_sent_and_else_those_of_the_environment() -> None:
     environment = ENV | {"SEQSEND_SEQUENCER_HEADERS": "X-One=from env with blanks\n\nX-Two=2\n"}
     with Replying(lambda request: jsonrpc_result(request, 1)) as server:
@@ -101,9 +150,9 @@ def test_max_response_size_is_kept() -> None:
         ([], {"SEQSEND_SEQUENCER_HTTP": "x"}, "endpoint 1 'x'"),
         (["--sequencer-dial-timeout=5"], {}, "--sequencer-dial-timeout: '5' has no unit"),
         (["--sequencer-request-timeout=0s"], {}, "--sequencer-request-timeout: '0s' is zero"),
-        (["--deadline=-1s"], {}, "--deadline: '-1s' is no duration"),
-        ([], {"SEQSEND_DIAL_TIMEOUT": "5M"}, "SEQSEND_DIAL_TIMEOUT: '5M' is no duration"),
-        (["--max-response-size=1TB"], {}, "--max-response-size: '1TB' is no size"),
+        (["--deadline=-1s"], {}, "--deadline: '-1s' is not a duration"),
+        ([], {"SEQSEND_DIAL_TIMEOUT": "5M"}, "SEQSEND_DIAL_TIMEOUT: '5M' is not a duration"),
+        (["--max-response-size=1TB"], {}, "--max-response-size: '1TB' is not a size"),
         (["--rollup.sequencer-headers=secret"], {}, "--rollup.sequencer-headers, number 1: "),
         ([], {"SEQSEND_SEQUENCER_HEADERS": "A=1\nsecret"}, "SEQSEND_SEQUENCER_HEADERS, number 2"),
         (
@@ -176,23 +225,68 @@ def test_a_transaction_that_is_missing_is_said_in_one_line() -> None:
     assert re.fullmatch("error: no transaction given; example: .*\n", run.err)
 
 
-@pytest.mark.parametrize("words", [["--version"], ["-v", "--version"]])
+@pytest.mark.parametrize("words", [["--version"], ["-v", "--version"], ["-V"], ["-qV"]])
 def test_the_version(words: list[str]) -> None:
     run = seqsend(*words)
     assert (run.code, run.out, run.err) == (0, f"seqsend {__version__}\n", "")
 
 
+@pytest.mark.parametrize("columns", ["60", "80", "200"])
 @pytest.mark.parametrize(
     "words", [["--help"], ["send", "--help"], ["rpc", "--help"], ["check", "--help"]]
 )
-def test_help_is_whole_at_80_columns(words: list[str]) -> None:
-    run = seqsend(*words, environment=ENV | {"COLUMNS": "80"})
+def test_help_is_whole_at_80_columns(words: list[str], columns: str) -> None:
+    run = seqsend(*words, environment=ENV | {"COLUMNS": columns})
     assert run.code == 0
     assert "…" not in run.out.replace("0x02…", "")
     assert max(map(len, run.out.splitlines())) <= 80
     example = run.out.splitlines()[-1].strip()
     assert re.fullmatch("seqsend (send|rpc|check) .*[^,-]", example)
     assert "--rollup.sequencer-http URL[,URL...]" in run.out
+    assert "--strict-errors, --no-strict-errors" in run.out
+
+
+@pytest.mark.parametrize("words", [[], ["send"], ["rpc"], ["check"]])
+def test_h_is_help(words: list[str]) -> None:
+    assert seqsend(*words, "-h") == replace(seqsend(*words, "--help"), elapsed=ANY, lingered=ANY)
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (
+            ["send", "0x", "--rpc-url=http://u:secret@h"],
+            "--rpc-url (did you mean --rollup.sequencer-http?)",
+        ),
+        (["rpc", "m", "--url", "http://x"], "--url (did you mean --rollup.sequencer-http?)"),
+        (["--endpoint", "x", "rpc", "m"], "--endpoint (did you mean --rollup.sequencer-http?)"),
+        (["send", "0x", "-wait"], "-wait (did you mean --wait?)"),
+        (["send", "0x", "-batch-size=2"], "-batch-size (did you mean --batch-size?)"),
+        (["send", "-file", "x"], "-file (did you mean --file?)"),
+        (["send", "-verbose", "0x"], "-verbose (did you mean --verbose?)"),
+        (["check", "-chain=1"], "-chain (did you mean --chain-id?)"),
+        (["check", "-help"], "-help (did you mean --help?)"),
+        (["rpc", "m", "-H", "A=secret"], "-H (did you mean --rollup.sequencer-headers?)"),
+        (["rpc", "m", "--timeout=5s"], "--timeout (did you mean --sequencer-request-timeout?)"),
+        (["send", "--waitt", "0x"], "--waitt (did you mean --wait?)"),
+        (["send", "--retries", "3"], "--retries\n"),
+        (["check", "--wait"], "--wait (did you mean --watch?)"),
+        (
+            ["rpc", "m", "--rollup.sequencer-httphttp://user:secret@host"],
+            "--rollup.sequencer-http*** (a blank is missing after --rollup.sequencer-http)",
+        ),
+        (
+            ["--rollup.sequencer-headersAuthorization=Bearer secret", "rpc", "m"],
+            "--rollup.sequencer-headers*** (a blank is missing after --rollup.sequencer-headers)",
+        ),
+        (["rpc", "m", "--deadline5s"], "--deadline*** (a blank is missing after --deadline)"),
+    ],
+)
+def test_what_a_mistyped_option_may_mean_is_suggested(words: list[str], meant: str) -> None:
+    run = seqsend(*words)
+    assert (run.code, run.out) == (2, "")
+    assert run.err.startswith(f"error: No such option: {meant}")
+    assert "secret" not in run.err
 
 
 def test_quiet_silences_all_but_errors_and_verbose_tells_phases(node: Anvil) -> None:
@@ -262,5 +356,5 @@ def test_a_full_or_closed_stdout_is_said_and_is_no_success(node: Anvil, words: l
         env=environment,
         check=False,
     )
-    assert closed.returncode == (0 if words == ["--help"] else 1)
+    assert closed.returncode == 1
     assert "defect" not in closed.stderr

@@ -13,7 +13,6 @@ from typing import Any
 import jsonschema
 import pytest
 
-from seqsend.cli.interrupts import Interrupts
 from tests.conftest import FreshTx
 from tests.support.cli import SCHEMA, start
 from tests.support.moments import count_connections, is_asleep, until
@@ -163,23 +162,3 @@ def test_head_1_gets_the_hash(node: Anvil, fresh_tx: FreshTx) -> None:
     )
     assert json.loads(done.stdout)["hash"] == signed.hash
     assert b"rror" not in done.stderr
-
-
-class _Finalized:
-    def __del__(self) -> None:
-        signal.raise_signal(signal.SIGINT)
-
-
-def test_ctrl_c_in_a_finalizer_is_raised_by_what_comes_next() -> None:
-    with Interrupts() as interrupts:
-        interrupts.run([_Finalized()].clear)  # which cannot raise it
-        with pytest.raises(KeyboardInterrupt):
-            interrupts.run(list)
-
-
-def test_a_second_ctrl_c_is_not_held_back() -> None:
-    """Where what a signal must not end takes for ever: a stdout that nobody reads, say."""
-    with Interrupts():
-        signal.raise_signal(signal.SIGINT)
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)

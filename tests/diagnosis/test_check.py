@@ -12,7 +12,8 @@ import pytest
 import seqsend
 from seqsend import Diagnosis, EndpointReport, UsageError
 from seqsend.diagnosis.comparison import compared
-from seqsend.models import Attempt, Endpoint
+from seqsend.endpoints import parse_endpoints
+from seqsend.models import Attempt
 from tests.support import ws
 from tests.support.certificates import Authority, Kind
 from tests.support.neighbours import beacon, explorer, missing, node, op_node, sends_only
@@ -137,7 +138,7 @@ GOOD = node(probe=refusing(-32000, "typed transaction too short"))
 SYNCING = {"currentBlock": "0x64", "highestBlock": "0x3e8"}
 WRONG: dict[str, tuple[Callable[[], AbstractContextManager[Any]], str, str, str]] = {
     "nothing listens": (dead, "dial", "connection refused", "nothing listens on that port"),
-    "SYNs dropped": (blackhole, "dial", "no answer to the dial", "firewall?"),
+    "SYNs dropped": (blackhole, "dial", "connection timed out", "firewall?"),
     "silent": (Silent, "answer", "no answer in time", "hangs or is overloaded"),
     "closed": (
         lambda: Closing(after="request", how="fin"),
@@ -388,7 +389,7 @@ def test_wrong_arguments(wrong: dict[str, Any]) -> None:
 
 
 def report_of(index: int, chain_id: int | None, block: int | None) -> EndpointReport:
-    endpoint = Endpoint(index, 9, f"http://{index}", f"http://{index}")
+    endpoint = parse_endpoints(f"http://{n}" for n in range(1, 10))[index - 1]
     return EndpointReport(endpoint, usable=True, chain_id=chain_id, block_number=block)
 
 

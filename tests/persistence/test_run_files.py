@@ -21,6 +21,7 @@ def _memory(directory: Path, *, quiet: bool = False) -> RunFiles:
     connection = Connection(
         endpoints=URLS,
         headers={},
+        endpoint_headers={},
         cacert=None,
         dial_timeout=1,
         request_timeout=1,

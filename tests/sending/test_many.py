@@ -94,16 +94,16 @@ def test_the_exit_code_is_that_of_the_first_that_is_not_0(signed: list[Signed]) 
     ("words", "said"),
     [
         ([], "no transaction given"),
-        (["-", "0x02"], "- stands for stdin, and stands alone"),
-        (["0x02", "--file", "x"], "of which one is enough"),
+        (["-", "0x02"], "- stands for stdin, and must be alone"),
+        (["0x02", "--file", "x"], "are both given: one is enough"),
         (["--file", "/nowhere"], "--file: /nowhere: no such file"),
         (["--file", "/"], "--file: /: is a directory"),
         (["-", "--batch-size=0"], "--batch-size: '0' is below 1"),
         (["0x02", "--batch-size=0"], "--batch-size: '0' is below 1"),
-        (["-", "--batch-size=x"], "--batch-size: 'x' is no whole number"),
+        (["-", "--batch-size=x"], "--batch-size: 'x' is not a whole number"),
         (["0x02", "--wait-timeout=1s"], "--wait-timeout is for --wait"),
         (["0x02", "--wait", "--wait-timeout=1"], "--wait-timeout: '1' has no unit"),
-        (["0x02", "--conditional=7"], "--conditional: it is no object"),
+        (["0x02", "--conditional=7"], "--conditional: it is not an object"),
         (["0x02", "--conditional=@/nowhere"], "--conditional: /nowhere: no such file"),
     ],
 )
@@ -192,7 +192,7 @@ def test_a_second_ctrl_c_ends_the_wait_for_more_lines(node: Anvil, signed: list[
     assert running.wait(timeout=10) == 130
     out, err = running.communicate(timeout=10)
     assert out == ""
-    assert "interrupted again: what comes after line 2 is not told here" in err
+    assert "interrupted again: the lines after line 2 are not reported" in err
     assert "2 transactions: 1 accepted, 1 not_sent" in err
 
 
@@ -230,7 +230,7 @@ def test_a_reader_that_leaves_stops_the_run(node: Anvil, signed: list[Signed]) -
         err = running.stderr.read()
     assert err == (
         f"stdout is closed; line 1: accepted {signed[0].hash}\n"
-        "error: line 2 and what comes after it was not sent: stdout is closed\n"
+        "error: line 2 and all after it were not sent: stdout is closed\n"
     )
     assert running.returncode == 1  # for `set -o pipefail`
     assert node.has_transaction(signed[0].hash)
@@ -248,7 +248,7 @@ def test_a_full_disk_stops_the_run_and_loses_no_answer(node: Anvil, signed: list
         )
     assert done.returncode == 1
     assert signed[0].hash in done.stderr
-    assert "line 2 and what comes after it was not sent: stdout cannot be written" in done.stderr
+    assert "line 2 and all after it were not sent: stdout cannot be written" in done.stderr
     assert "Traceback" not in done.stderr
     assert not node.has_transaction(signed[1].hash)
 
@@ -410,7 +410,12 @@ def test_who_was_mined_while_another_was_waited_for_is_not_pending(signed: list[
             return jsonrpc_result(request, sent[asked["params"][0]])
         threading.Event().wait(0.1)
         mined = asked["params"][0] != signed[0].hash
-        return jsonrpc_result(request, {"blockNumber": "0x1", "status": "0x1"} if mined else None)
+        receipt = {
+            "transactionHash": asked["params"][0],
+            "blockNumber": "0x1",
+            "status": "0x1",
+        }
+        return jsonrpc_result(request, receipt if mined else None)
 
     sent = {each.raw: each.hash for each in signed}
     with Replying(answer) as slow:

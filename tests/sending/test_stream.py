@@ -1,47 +1,51 @@
 """Many transactions: every line is accounted for, once and in its order."""
 
-import os
-import threading
 from collections.abc import Iterator, Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqsend.cli.line_reader import LineReader
-from seqsend.errors import CallError, Interrupted, Rejected, Unreachable
-from seqsend.models import Endpoint, Sent
+from seqsend.endpoints import parse_endpoints
+from seqsend.errors import Interrupted, Rejected, Unreachable
+from seqsend.models import NotSent, Sent
+from seqsend.sending.outgoing import End
 from seqsend.sending.stream import Ended, Line, Stream
 from seqsend.sending.transaction import RawTransaction
 from tests.support.wallet import Wallet
 
-ENDPOINT = Endpoint(1, 1, "http://a", "http://a")
+(ENDPOINT,) = parse_endpoints("http://a")
 SIGNED = [Wallet(0).sign(2, nonce=nonce) for nonce in range(12)]
 BAD = "0x1234"
 
 
 class Scripted:
-    """Ends each transaction as it is told to; `interrupt` is Ctrl-C while it is sent."""
+    """Ends each transaction as the script says; `interrupt` is a signal while it is sent."""
 
     def __init__(self, ends: list[str]) -> None:
         self.ends = iter(ends)
         self.sent: list[str] = []
         self.groups: list[int] = []
 
-    def __call__(self, group: Sequence[RawTransaction]) -> list[Sent | CallError]:
+    def __call__(self, group: Sequence[RawTransaction]) -> tuple[list[End], bool]:
         self.groups.append(len(group))
-        found: list[Sent | CallError] = []
+        found: list[End] = []
+        interrupted = False
         for transaction in group:
             end = next(self.ends)
-            if end == "interrupt":
-                raise Interrupted
-            self.sent.append(transaction.hash)
-            found.append(
-                Sent(transaction.hash, "accepted", ENDPOINT, (), 0.0)
-                if end == "good"
-                else (Rejected if end == "rejected" else Unreachable)("m", (), 0.0)
-            )
-        return found
+            if interrupted:
+                found.append(NotSent())
+            elif end == "interrupt":
+                interrupted = True
+                found.append(Interrupted())
+            else:
+                self.sent.append(transaction.hash)
+                found.append(
+                    Sent(transaction.hash, "accepted", ENDPOINT, (), 0.0)
+                    if end == "good"
+                    else (Rejected if end == "rejected" else Unreachable)("m", (), 0.0)
+                )
+        return found, interrupted
 
 
 _KINDS = st.sampled_from(["good", "good", "good", "rejected", "unreachable", "bad line"])
@@ -98,55 +102,9 @@ def test_ctrl_c_loses_no_line(before: int, after: int, size: int, inside: bool) 
     ended: list[Ended] = []
     with pytest.raises(KeyboardInterrupt):
         ended.extend(stream.run(read()))  # which keeps what came before
-    stream.stop()
-    ended += [stream.not_sent(line) for line in lines]
+    ended += stream.rest(lines)
     assert [e.line for e in ended] == list(range(1, total + 1))
     statuses = [e.status for e in ended]
     assert set(statuses) <= {"accepted", "interrupted", "not_sent"}
     assert ("interrupted" in statuses) == inside
     assert statuses == sorted(statuses)  # accepted, then interrupted, then not sent
-
-
-def lines_of(data: bytes) -> list[tuple[int, str]]:
-    reading, writing = os.pipe()
-
-    def write() -> None:
-        with os.fdopen(writing, "wb") as pipe:
-            pipe.write(data)
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
-        return [(line.number, line.text) for line in LineReader(reading)]
-    finally:
-        writer.join()
-        os.close(reading)
-
-
-def test_blank_lines_and_comments_are_skipped_and_counted() -> None:
-    assert lines_of(b"# a\n\n 0x1 \r\n\t\n0x2\n  # b\n\n0x3") == [
-        (3, "0x1"),
-        (5, "0x2"),
-        (8, "0x3"),
-    ]
-    assert lines_of(b"") == []
-    assert lines_of(b"\xff\n") == [(1, "\ufffd")]
-
-
-@given(st.lists(st.binary(max_size=9), max_size=9))
-def test_any_bytes_are_lines(parts: list[bytes]) -> None:
-    data = b"\n".join(parts)
-    whole = data.split(b"\n")
-    expected = [
-        (i, text.strip().decode(errors="replace"))
-        for i, text in enumerate(whole, start=1)
-        if text.strip() and not text.strip().startswith(b"#")
-    ]
-    assert lines_of(data) == expected
-
-
-def test_a_line_without_end_is_cut_and_the_next_is_read() -> None:
-    found = lines_of(b"a" * 9_000_000 + b"\n0x2\n")
-    assert [number for number, _ in found] == [1, 2]
-    assert found[1][1] == "0x2"
-    assert len(found[0][1]) <= 2**21 + 64

@@ -1,9 +1,12 @@
 """Raw transactions are judged before anything goes out, and hashed here."""
 
 from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
 import pytest
 import rlp  # type: ignore[import-untyped]
+from eth_hash.auto import keccak
 from eth_utils.address import to_checksum_address
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,16 +81,30 @@ ADDRESS = "0x" + "ab" * 20
         ("cd" * 32, "private key"),
         (ADDRESS, f"is an address, {to_checksum_address(ADDRESS)}"),
         ("0x7ef8", "deposit transaction"),
-        ("0x05c0", "unknown type 0x05"),
-        ("0x00c0", "unknown type 0x00"),
-        ("0x7f", "unknown type 0x7f"),
+        ("0x7ec0", "deposit transaction"),
+        ("0x71c0", "zkSync transaction .*`seqsend rpc eth_sendRawTransaction` can send it"),
+        ("0x7f", "cut off"),
+        ("0x7b80", "does not hold a list of fields after its type 0x7b"),
+        ("0x7bc100ff", "has 1 byte too many at its end"),
+        ("0x76c282", "is cut off: at least 1 byte is missing"),
+        ("0x76c282ff", "is cut off|runs past the end of its list"),
+        # As long as a hash or a private key, and in the form of a typed transaction.
+        ("0x7bde" + "01" * 30, "32 bytes long: that is a transaction's hash .or a private key"),
+        ("0xdf" + "01" * 31, "32 bytes long"),
+        ("0xd3" + "01" * 19, "is an address"),
+        ("transactions.txt", "is the name of a file: use --file"),
+        ("./signed", "is the name of a file: use --file"),
+        ("/dev/stdin", "is the name of a file: use --file"),
+        ("http://seq1:8545", "is a URL: endpoints are given by --rollup.sequencer-http"),
+        ("\u2003", "is not hex"),
+        (" " * (2 * MAX_SIZE + 65), "is too long"),
         ("0x" + rlp.encode(GOOD).hex(), "an RLP string"),
         ("0x02", "cut off"),
         ("0x0280", "does not hold a list"),
         ("0x02c0", "has 0 fields; a signed type-2 transaction has 12"),
         ("0xc0", "has 0 fields; a signed legacy transaction has 9"),
-        ("0x" + GOOD[:-1].hex(), "is cut off: at least 1 bytes are missing"),
-        ("0x" + GOOD.hex() + "00", "has 1 bytes too many"),
+        ("0x" + GOOD[:-1].hex(), "is cut off: at least 1 byte is missing"),
+        ("0x" + GOOD.hex() + "00", "has 1 byte too many"),
         ("0x" + (b"\x02" + rlp.encode(fields(9))).hex(), "type-2 transaction that is not signed"),
         ("0x" + (b"\x02" + rlp.encode(fields(12, signed=False))).hex(), "that is not signed"),
         ("0x" + rlp.encode(fields(6)).hex(), "legacy transaction that is not signed"),
@@ -100,6 +117,48 @@ ADDRESS = "0x" + "ab" * 20
 def test_refuses_and_says_what_it_looks_like(text: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         parse_raw_transaction(text)
+
+
+# Celo's CIP-64 and Tempo's have these types; the others are not in use.
+@pytest.mark.parametrize("kind", [0x7B, 0x76, 0x00, 0x05, 0x70, 0x7D, 0x7F])
+@pytest.mark.parametrize("size", [0, 17, 29, 31, 300])
+def test_sends_types_it_does_not_know_as_they_are(kind: int, size: int) -> None:
+    raw = bytes([kind]) + rlp.encode([b"\x01"] * size)
+    parsed = parse_raw_transaction(raw.hex())
+    assert (parsed.hex, parsed.type) == ("0x" + raw.hex(), kind)
+    assert parsed.hash == "0x" + keccak(raw).hex()
+
+
+@pytest.mark.parametrize("size", [20, 32])
+def test_takes_a_signed_legacy_transaction_as_short_as_an_address_or_a_hash(size: int) -> None:
+    raw = rlp.encode([b"\x01"] * 8 + [b"\x81" * (size - 10)])
+    assert len(raw) == size
+    assert parse_raw_transaction(raw.hex()).hash == "0x" + keccak(raw).hex()
+
+
+def test_a_file_is_recognised_by_being_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "signed").write_text("")
+    with pytest.raises(UsageError, match="use --file"):
+        parse_raw_transaction("signed")
+
+
+@pytest.mark.parametrize("raw", [None, b"\x02", b"0x02", 2, ["0x02"], {}])
+def test_what_is_not_a_string_is_a_usage_error(raw: Any) -> None:
+    with pytest.raises(UsageError, match="not a string of hex digits"):
+        parse_raw_transaction(raw)
+    with (
+        SequencerClient("http://127.0.0.1:1") as client,
+        pytest.raises(UsageError, match="not a string of hex digits"),
+    ):
+        client.send_raw_transaction(raw)
+
+
+def test_a_transaction_that_was_parsed_is_not_parsed_again() -> None:
+    parsed = parse_raw_transaction(SIGNED[2].raw)
+    assert parse_raw_transaction(parsed) is parsed
 
 
 def test_takes_the_largest_that_is_allowed() -> None:

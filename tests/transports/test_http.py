@@ -145,14 +145,14 @@ def test_a_stalling_tls_handshake_ends_by_the_dial_deadline() -> None:
     with StallingTLS() as server:
         attempt = one_attempt(f"https://127.0.0.1:{server.port}", dial_timeout=0.4)
     assert (attempt.phase, attempt.delivered) == ("tls", "no")
-    assert attempt.reason == "no TLS in time (dial timeout 400ms)"
+    assert attempt.reason == "TLS handshake timed out (dial timeout 400ms)"
     assert 0.4 <= attempt.elapsed <= 0.4 + OVERRUN
 
 
 def test_the_request_timeout_bounds_the_dial_too() -> None:
     with blackhole() as server:
         attempt = one_attempt(server.url, dial_timeout=30, request_timeout=0.3)
-    assert attempt.reason == "no answer to the dial (request timeout 300ms)"
+    assert attempt.reason == "connection timed out (request timeout 300ms)"
     assert attempt.elapsed <= 0.3 + OVERRUN
 
 
@@ -183,7 +183,7 @@ def test_a_name_whose_first_addresses_are_dead_is_reached_at_the_next(
         monkeypatch.setattr(socket, "getaddrinfo", resolve)
         attempt = one_attempt("http://seq.example:8545", dial_timeout=0.9)
     assert attempt.outcome == "answered"
-    assert attempt.timings["dial"] <= 0.3 + OVERRUN  # a third of the dial timeout
+    assert 0.25 <= attempt.timings["dial"] <= 0.25 + OVERRUN
 
 
 FAILURES: list[tuple[Callable[[], AbstractContextManager[Any]], str, str, str]] = [
@@ -459,7 +459,7 @@ def test_a_proxy_that_stalls_is_bounded_by_the_dial_timeout(
 
 def test_a_proxy_of_another_kind_is_a_usage_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "socks5://user:secret@127.0.0.1:1080")
-    with pytest.raises(UsageError, match=r"proxy 'socks5://\*\*\*@127.0.0.1:1080' for endpoint 1"):
+    with pytest.raises(UsageError, match=r"ALL_PROXY: 'socks5://\*\*\*@127.0.0.1:1080' is not an"):
         SequencerClient("http://seq.example")
 
 

@@ -66,7 +66,7 @@ def test_a_name_with_dead_addresses_is_reached_at_the_live_one(
     run = send(network, fresh_tx().raw, f"http://{NAME}:{server.port}", dial="900ms")
     (only,) = run.document["attempts"]
     assert only["outcome"] == "answered"
-    assert 600 <= only["elapsed_ms"] <= 600 + OVERRUN_MS  # two thirds of the dial timeout
+    assert 500 <= only["elapsed_ms"] <= 500 + OVERRUN_MS  # 250 ms for each dead one
 
 
 def test_where_there_is_no_way_the_next_is_tried(

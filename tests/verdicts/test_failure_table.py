@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from seqsend.endpoints import parse_endpoints
 from seqsend.errors import EndpointFailure
 from seqsend.jsonrpc import Call
-from seqsend.models import Attempt, Delivered, Endpoint, JsonRpcError, ReasonCode, Reply
+from seqsend.models import Attempt, Delivered, JsonRpcError, ReasonCode, Reply
 from seqsend.verdicts import failure_table as table
 from seqsend.verdicts.failure_table import (
     judge_failure,
@@ -122,7 +123,7 @@ def test_each_reply_falls_into_its_row(
         (403, b"invalid host specified\n", "HTTP 403: invalid host specified", "unknown_host"),
         (401, b"missing token\n", "HTTP 401: missing token", "token_wanted"),
         (401, b"", "HTTP 401", "unauthorized"),
-        (404, b"404 page not found\n", "HTTP 404: 404 page not found", "not_found"),
+        (404, b"404 page not found\n", "HTTP 404: page not found", "not_found"),
         (407, b"", "HTTP 407", "proxy_refused"),
         (413, b"", "HTTP 413", "request_too_large"),
         (429, b"", "HTTP 429", "rate_limited"),
@@ -223,7 +224,7 @@ def test_an_error_is_judged_the_same_wherever_it_stands(saying: Saying, status: 
 
 
 def _attempt(delivered: Delivered) -> Attempt:
-    endpoint = Endpoint(1, 1, "http://a", "http://a")
+    (endpoint,) = parse_endpoints("http://a")
     return Attempt(endpoint, "m", "failover", "answer", delivered, 0.1)
 
 

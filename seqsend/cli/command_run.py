@@ -1,0 +1,133 @@
+"""One run of a command: the one place that makes messages and exit codes of errors and signals."""
+
+from types import TracebackType
+from typing import Self
+
+from seqsend import waiting
+from seqsend.cli.options import Connection, RawOptions, Settings, read_settings, read_style
+from seqsend.client import SequencerClient
+from seqsend.errors import CallError, Interrupted, UsageError
+from seqsend.failover.requester import Observer
+from seqsend.models import Event
+from seqsend.render.outcome import (
+    Command,
+    Outcome,
+    outcome_of_error,
+    outcome_of_interrupt,
+    outcome_of_usage,
+)
+from seqsend.render.report import Report
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from seqsend.cli.run_files import RunFiles
+    from seqsend.diagnosis.report import Diagnosis
+
+
+class CommandRun:
+    """A run of a command, from what was typed to its exit code; a context manager.
+
+        with CommandRun("rpc", options) as run, run.open_client(run.report) as client:
+            run.finish(outcome_of_answer(client.request("eth_chainId")))
+        return run.exit_code
+
+    While it lasts, signals end waits and nothing else. Usage errors, the errors of calls and
+    signals that leave the block are reported here and go no further; anything else is a defect.
+    """
+
+    def __init__(self, command: Command, options: RawOptions) -> None:
+        """Nothing is checked yet, so that every failure can be reported in the right style."""
+        self._command = command
+        self._options = options
+        self._files: RunFiles | None = None
+        self.style = read_style(options)
+        self.report = Report(self.style)
+        self.signals = waiting.Signals()
+        self.exit_code = 0
+        """What the process is to end with, once the block is left."""
+
+    def open_client(self, observer: Observer) -> SequencerClient:
+        """Return the client that the shared options ask for; ``observer`` sees what happens.
+
+        Raises:
+            UsageError: one of the options is wrong.
+
+        """
+        settings = self._read_settings()
+        files = self._files
+
+        def both(event: Event) -> None:
+            observer(event)
+            if files is not None:
+                files(event)
+
+        return SequencerClient(
+            **settings.connection,
+            strict_errors=settings.strict_errors,
+            failback_after=settings.failback_after,
+            begin_at=None if files is None else files.begin_at,
+            observer=observer if files is None else both,
+        )
+
+    def connection(self) -> Connection:
+        """Return how to reach the endpoints, if no client is needed; say what is remembered.
+
+        Raises:
+            UsageError: one of the options is wrong.
+
+        """
+        settings = self._read_settings()
+        if self._files is not None:
+            self._files.report_preferred()
+        return settings.connection
+
+    def keep(self, diagnosis: "Diagnosis") -> None:
+        """Keep what `check` has found, in the files that were asked for."""
+        if self._files is not None:
+            self._files.keep(diagnosis)
+
+    def save_in_passing(self) -> None:
+        """Write the files now and then: a long run is to be seen while it lasts."""
+        if self._files is not None:
+            self._files.save_in_passing()
+
+    def finish(self, outcome: Outcome, error: CallError | None = None) -> None:
+        """Report how the command ended; its exit code is that of the outcome."""
+        self.exit_code = self.report.finish(outcome, error)
+
+    def _read_settings(self) -> Settings:
+        settings = read_settings(self._options)
+        if settings.state_file is not None or settings.metrics_file is not None:
+            from seqsend.cli.run_files import RunFiles  # few runs keep anything
+
+            self._files = RunFiles(settings, quiet=self.style.quiet)
+        return settings
+
+    def _report_error(self, error: BaseException | None) -> bool:
+        if isinstance(error, UsageError):
+            self.finish(outcome_of_usage(self._command, str(error)))
+        elif isinstance(error, CallError):
+            self.finish(outcome_of_error(self._command, error), error)
+        elif isinstance(error, KeyboardInterrupt):
+            attempts = error.attempts if isinstance(error, Interrupted) else ()
+            self.finish(outcome_of_interrupt(self._command, attempts, None))
+        return error is None or isinstance(error, UsageError | CallError | KeyboardInterrupt)
+
+    def __enter__(self) -> Self:
+        self.signals.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        try:
+            reported = self._report_error(error)
+            if reported and self._files is not None:
+                self._files.save()
+        finally:
+            self.signals.retire()
+            self.signals.__exit__()
+        return reported

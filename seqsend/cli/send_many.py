@@ -1,0 +1,80 @@
+"""`seqsend send` with many transactions: none is lost, whatever ends the run."""
+
+import gc
+from collections.abc import Iterator
+
+from seqsend.cli.command_run import CommandRun
+from seqsend.cli.send_options import SendOptions
+from seqsend.cli.sources import Lines, Source
+from seqsend.errors import InputError, UsageError
+from seqsend.render.ended import outcome_of_line
+from seqsend.render.outcome import EXIT_CODES
+from seqsend.render.run_report import RunReport
+from seqsend.sending.stream import Ended, Stream
+
+_PATIENCE = 1.0  # seconds that more input is waited for once nothing more is sent
+_GOOD_EMPTY = "a signed transaction on each line, or --allow-empty if there may be none"
+
+
+def send_many(run: CommandRun, source: Source, options: SendOptions) -> None:
+    """Send all transactions of ``source`` and report each.
+
+    Raises:
+        UsageError: a shared option is wrong, the input is not text with a transaction on each
+            line, or there is no transaction at all.
+
+    """
+    gc.enable()  # which the start of the program has turned off
+    lines = source.open()
+    report = RunReport(run.style, source.size)
+    with run.open_client(report) as client, report:
+        stream = client.stream(
+            batch_size=options.batch_size,
+            keep_going=options.keep_going,
+            conditions=options.conditions,
+            wait=options.wait,
+        )
+        try:
+            _report_each(_saving(stream.run(lines), run), report, stream, lines)
+        except KeyboardInterrupt:
+            _report_rest(run, report, stream, lines)
+        except InputError as error:
+            report.note_input_error(error)
+        is_empty = report.lines == 0 and report.exit_code == 0 and not run.signals.received
+        if is_empty and not options.allow_empty:
+            raise UsageError("the input holds no transaction", example=_GOOD_EMPTY)
+        report.finish()
+        run.exit_code = report.exit_code
+    if run.signals.received:
+        run.exit_code = EXIT_CODES["interrupted"]
+
+
+def _report_rest(run: CommandRun, report: RunReport, stream: Stream, lines: Lines) -> None:
+    """Report what is left after a signal: nothing more is sent, and no line goes without a word."""
+    run.signals.acknowledge()
+    lines.patience = _PATIENCE
+    try:
+        _report_each(stream.rest(lines), report, stream, lines)
+    except KeyboardInterrupt:
+        report.give_up()
+
+
+def _saving(results: Iterator[Ended], run: CommandRun) -> Iterator[Ended]:
+    for ended in results:
+        yield ended
+        run.save_in_passing()
+
+
+def _report_each(results: Iterator[Ended], report: RunReport, stream: Stream, lines: Lines) -> None:
+    for ended in results:
+        if stream.stopped_at is not None:
+            lines.patience = _PATIENCE
+        if report.written == "written":
+            report.add(outcome_of_line(ended), lines.position)
+        elif ended.status != "not_sent":
+            report.note_unwritten(ended)
+        if report.written != "written":
+            stream.stop()
+            if ended.status == "not_sent":
+                report.note_unsent_rest(ended)
+                return

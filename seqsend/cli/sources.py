@@ -1,0 +1,82 @@
+"""Where the transactions of `seqsend send` come from: arguments, a file or stdin."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from seqsend.cli.line_reader import LineReader
+from seqsend.cli.shared_options import parse_path
+from seqsend.errors import UsageError
+from seqsend.sending.stream import Line
+
+_EXAMPLE = "seqsend send 0x02f86c…, or seqsend send --file transactions.txt"
+
+
+class Words:
+    """The transactions of a command line, with the attributes of `LineReader`."""
+
+    def __init__(self, words: list[str]) -> None:
+        self._lines = (Line(number, text) for number, text in enumerate(words, start=1))
+        self.patience: float | None = None
+        self.position = 0
+        self.count = 0
+
+    def __iter__(self) -> Iterator[Line]:
+        return self
+
+    def __next__(self) -> Line:
+        line = next(self._lines)
+        self.position = self.count = line.number
+        return line
+
+
+Lines = LineReader | Words
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the transactions come from."""
+
+    open: Callable[[], Lines]
+    """Begins to read."""
+    size: int | None
+    """Of the whole, in the units of the reader's position; None if it is not known."""
+
+
+def find_source(words: list[str], file: str | None) -> Source:
+    """Return where the transactions come from.
+
+    Raises:
+        UsageError: from nowhere, or from two places, or the file cannot be read.
+
+    """
+    if file == "-" and not words:
+        file, words = None, ["-"]  # as everywhere
+    if file is not None:
+        if words:
+            raise UsageError("--file and RAWTX are both given: one is enough", example=_EXAMPLE)
+        return _open_file(file)
+    if words == ["-"]:
+        if sys.stdin is None:
+            raise UsageError("-: stdin is closed", example=_EXAMPLE)
+        return Source(lambda: LineReader(sys.stdin.fileno(), "stdin"), None)
+    if not words:
+        raise UsageError("no transaction given", example=_EXAMPLE)
+    if "-" in words:
+        raise UsageError("- stands for stdin, and must be alone", example=_EXAMPLE)
+    return Source(lambda: Words(words), len(words))
+
+
+def _open_file(path: str) -> Source:
+    try:
+        parse_path(path)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        size = os.fstat(descriptor).st_size
+        os.read(descriptor, 0)  # a directory is found out here
+    except UsageError as error:
+        raise error.within("--file") from None
+    except OSError as error:
+        why = (error.strerror or "cannot be read").lower()
+        raise UsageError(f"--file: {path}: {why}", example=_EXAMPLE) from None
+    return Source(lambda: LineReader(descriptor, f"--file {path}"), size or None)

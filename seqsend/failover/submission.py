@@ -1,0 +1,74 @@
+"""One call on its way: what was tried, and what came of it."""
+
+import time
+
+from seqsend.failover.requester import Request
+from seqsend.jsonrpc import Call
+from seqsend.models import Attempt, Endpoint
+from seqsend.verdicts.failure_table import Judgement
+
+
+class Submission:
+    """A call with its attempts and, in the end, what decided it.
+
+    Everything is written down as it happens. Whatever ends a run, a signal too, the submission says
+    what is true of this call, and of no other that travelled with it.
+    """
+
+    __slots__ = (
+        "_begun",
+        "_ended",
+        "answered_by",
+        "attempts",
+        "decided",
+        "note",
+        "over",
+        "request",
+    )
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.attempts: list[Attempt] = []
+        """The requests that carried this call, in order."""
+        self.decided: Judgement | None = None
+        """The result or the verdict, once an endpoint has given one."""
+        self.answered_by: Endpoint | None = None
+        """The endpoint that gave it."""
+        self.over = False
+        """No endpoint is asked any more: it was decided, or there is none left to ask."""
+        self.note: str | None = None
+        """Why the endpoints that are left were not asked, if that ended it."""
+        self._begun = self._ended = time.monotonic()
+
+    @property
+    def call(self) -> Call:
+        """What is asked."""
+        return self.request.call
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds from the start of the first attempt to the end of the last."""
+        return self._ended - self._begun
+
+    @property
+    def may_be_delivered(self) -> bool:
+        """Whether an endpoint may have received the call without having answered it."""
+        return any(attempt.delivered == "unknown" for attempt in self.attempts)
+
+    def begin(self) -> None:
+        """Note that the call is handed to an endpoint now."""
+        if not self.attempts:
+            self._begun = time.monotonic()
+
+    def add(self, attempt: Attempt) -> None:
+        """Add an attempt that has ended."""
+        self.attempts.append(attempt)
+        self._ended = time.monotonic()
+
+    def decide(self, judgement: Judgement, endpoint: Endpoint) -> None:
+        """Take a result or a verdict as what the call came to."""
+        self.decided, self.answered_by, self.over = judgement, endpoint, True
+
+    def stop(self, note: str | None) -> None:
+        """Ask no further endpoint; ``note`` says why, if some were left to ask."""
+        self.over, self.note = True, note

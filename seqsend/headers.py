@@ -1,0 +1,144 @@
+"""Headers as users give them: checked, and merged for each endpoint. Pure."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from seqsend.errors import UsageError
+from seqsend.redaction import escape
+
+_EXAMPLE = "'Authorization=Bearer abc'"
+_SCOPED_EXAMPLE = "'2:Authorization=Bearer abc', for endpoint 2 alone"
+
+# RFC 9110 section 5.6.2 (token) and 5.5 (field-value, visible ASCII and blanks only).
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[\x20-\x7e\t]*")
+# Set by the transport from the message itself; another value would garble the framing.
+_OWN = frozenset({"content-length", "transfer-encoding", "connection", "content-type"})
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """One header, and the endpoint that it is for."""
+
+    name: str
+    value: str = field(repr=False)
+    endpoint: int | None = None
+    """Position in the list, counted from 1; None for every endpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Headers:
+    """All headers: those for every endpoint, and those for one, which replace them there."""
+
+    everywhere: Mapping[str, str] = field(repr=False)
+    by_endpoint: Mapping[int, Mapping[str, str]] = field(repr=False)
+
+
+def parse_header(text: str) -> Header:
+    """Return the header given as ``NAME=VALUE``, or as ``2:NAME=VALUE`` for endpoint 2 alone.
+
+    Raises:
+        UsageError: no ``=``, endpoint 0, or as `check_header`. The message never holds the value.
+
+    """
+    scope = re.match(r"\s*([0-9]+)\s*:", text)
+    name, equals, value = text[scope.end() if scope else 0 :].partition("=")
+    if not equals:
+        raise UsageError("a header is given as NAME=VALUE", example=_EXAMPLE)
+    if scope is None:
+        return Header(*check_header(name, value))
+    position = int(scope.group(1)[:9])  # no list is as long as a number with more digits
+    _check_position(position)
+    return Header(*check_header(name, value), position)
+
+
+def collect_headers(given: Iterable[Header]) -> Headers:
+    """Return the headers by what they are for; the last of one name replaces those before it."""
+    everywhere: dict[str, str] = {}
+    by_endpoint: dict[int, dict[str, str]] = {}
+    for header in given:
+        if header.endpoint is None:
+            for own in (everywhere, *by_endpoint.values()):
+                _remove(own, header.name)
+            everywhere[header.name] = header.value
+        else:
+            own = by_endpoint.setdefault(header.endpoint, {})
+            _remove(own, header.name)
+            own[header.name] = header.value
+    return Headers(everywhere, by_endpoint)
+
+
+def merge_headers(
+    headers: Mapping[str, str],
+    by_endpoint: Mapping[int, Mapping[str, str]],
+    total: int,
+    readers: int = 0,
+) -> dict[int, dict[str, str]]:
+    """Return the headers for each of ``total`` endpoints, by its position counted from 1.
+
+    After them come ``readers``, which get only headers that are for them: what is given for the
+    sequencer is not shown to others.
+
+    Those for one endpoint replace those for every endpoint of the same name, in any case, and the
+    last of one name replaces those before it.
+
+    Raises:
+        UsageError: a header that is not allowed, or for an endpoint that does not exist.
+
+    """
+    for position in by_endpoint:
+        _check_position(position, total + readers)
+    merged: dict[int, dict[str, str]] = {}
+    for position in range(1, total + readers + 1):
+        own = merged[position] = {}
+        common = headers if position <= total else {}
+        for given in (common, by_endpoint.get(position, {})):
+            for name, value in (check_header(*pair) for pair in given.items()):
+                _remove(own, name)
+                own[name] = value
+    return merged
+
+
+def _remove(headers: dict[str, str], name: str) -> None:
+    for same in [each for each in headers if each.lower() == name.lower()]:
+        del headers[same]
+
+
+def check_header(name: str, value: str) -> tuple[str, str]:
+    """Return name and value of a header without the blanks around them.
+
+    Raises:
+        UsageError: a name or value that HTTP does not allow, or a header that the transport sets
+            itself. The message never holds the value.
+
+    """
+    if not all(isinstance(part, str) for part in (name, value)):
+        raise UsageError("the name and value of a header are strings", example=_EXAMPLE)
+    name, value = name.strip(" \t"), value.strip(" \t")
+    if not _NAME.fullmatch(name):
+        # A mistyped header may have its secret left of the equals sign.
+        raise UsageError(
+            "the name of a header has a character that HTTP does not allow in it", example=_EXAMPLE
+        )
+    if not _VALUE.fullmatch(value):
+        raise UsageError(
+            f"the value of header {name} has a character that HTTP does not allow", example=_EXAMPLE
+        )
+    if name.lower() in _OWN:
+        raise UsageError(f"header {escape(name)} is set by seqsend itself", example=_EXAMPLE)
+    return name, value
+
+
+def _check_position(position: int, total: int | None = None) -> None:
+    if position < 1:
+        raise UsageError(
+            f"a header is for endpoint {position}, and endpoints are counted from 1",
+            example=_SCOPED_EXAMPLE,
+        )
+    if total is not None and position > total:
+        count = "1 endpoint" if total == 1 else f"{total} endpoints"
+        raise UsageError(
+            f"a header is for endpoint {position}, and the list has {count}",
+            example=_SCOPED_EXAMPLE,
+        )

@@ -1,0 +1,87 @@
+"""Look-ups by hash: whether the sequencer has the transactions whose fate is open."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+
+from seqsend.failover.loop import Failover
+from seqsend.failover.submission import Submission
+from seqsend.jsonrpc import Call
+from seqsend.models import AttemptOutcome, Endpoint
+from seqsend.sending.outgoing import Outgoing
+from seqsend.transports.base import Deadline
+from seqsend.verdicts.failure_table import Judgement, same_hash
+
+METHOD = "eth_getTransactionByHash"
+
+
+def look_up(failover: Failover, transactions: Sequence[Outgoing], by: Deadline | None) -> None:
+    """Look for ``transactions`` at one endpoint after the other, until each is found.
+
+    Those of a batch are asked for in batches. An endpoint that did not answer is not asked again
+    for any of them. What was found is written into each, with the attempts.
+
+    Raises:
+        KeyboardInterrupt: a signal came; what was found out before is written down.
+
+    """
+    order = failover.reading_order(METHOD)
+    places = {id(t): deque(t.places_to_look(order)) for t in transactions}
+    silent: set[int] = set()
+    left = list(transactions)
+    while left:
+        endpoint = _next_place(places, left)
+        if endpoint is None:
+            break
+        here = [t for t in left if places[id(t)] and places[id(t)][0] is endpoint]
+        for transaction in here:
+            places[id(transaction)].popleft()
+            transaction.sightings[endpoint.index] = "failed"  # until it has answered
+        has_time = by is None or by.remaining > 0
+        if endpoint.index not in silent and has_time and _ask(failover, endpoint, here, by):
+            silent.add(endpoint.index)
+        left = [t for t in left if t.found_at is None]
+    for transaction in transactions:
+        transaction.looked_up = True
+
+
+def _next_place(
+    places: dict[int, deque[Endpoint]], transactions: Sequence[Outgoing]
+) -> Endpoint | None:
+    return next((places[id(t)][0] for t in transactions if places[id(t)]), None)
+
+
+def _ask(
+    failover: Failover, endpoint: Endpoint, transactions: Sequence[Outgoing], by: Deadline | None
+) -> bool:
+    """Ask one endpoint for all of ``transactions``; return whether it failed to answer."""
+    asked = [failover.submission(Call(METHOD, [t.transaction.hash])) for t in transactions]
+    try:
+        return failover.visit(endpoint, asked, by, _describe)
+    finally:
+        for transaction, look in zip(transactions, asked, strict=True):
+            # The attempts are told in full, and whatever ended it: a signal, too.
+            for attempt in look.attempts:
+                transaction.submission.add(attempt)
+            outcome = look.attempts[-1].outcome if look.attempts else None
+            if outcome == "found":
+                transaction.found_at = endpoint
+            elif outcome == "not_found":
+                transaction.sightings[endpoint.index] = "absent"
+
+
+def _describe(look: Submission, judgement: Judgement) -> tuple[AttemptOutcome, Judgement]:
+    """Say what a look-up is called. It delivers nothing, whatever became of it."""
+    judgement = replace(judgement, row=replace(judgement.row, delivered="no"))
+    if judgement.row.kind == "again":
+        return "refused", judgement
+    if judgement.row.kind != "result":
+        return "lookup_failed", judgement
+    if judgement.result is None:
+        return "not_found", judgement
+    (wanted,) = look.call.params
+    shown = judgement.result.get("hash") if isinstance(judgement.result, dict) else None
+    if same_hash(shown, wanted):
+        return "found", judgement
+    reason = "answered with something that is not this transaction"
+    return "lookup_failed", replace(judgement, reason=reason, reason_code="not_an_answer")

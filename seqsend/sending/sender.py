@@ -1,0 +1,46 @@
+"""Sends a group of transactions, and says of each what is true of it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from seqsend.failover.loop import Failover
+from seqsend.models import NotSent
+from seqsend.sending.look_ups import look_up
+from seqsend.sending.outgoing import End, Outgoing, call_for
+from seqsend.sending.transaction import RawTransaction
+
+
+class Sender:
+    """Sends transactions in groups; safe to share between threads."""
+
+    def __init__(self, failover: Failover, conditions: Mapping[str, Any] | None = None) -> None:
+        """``conditions`` are for all transactions."""
+        self._failover = failover
+        self._conditions = conditions
+
+    def send(self, transactions: Sequence[RawTransaction]) -> tuple[list[End], bool]:
+        """Send ``transactions``; return how each ended, and whether a signal ended it all.
+
+        Several travel in JSON-RPC batches as large as the endpoint takes.
+
+        Raises:
+            UsageError: a transaction cannot be encoded; nothing was sent.
+
+        """
+        failover = self._failover
+        by = failover.requester.start_deadline()
+        group = [
+            Outgoing(transaction, failover.submission(call_for(transaction, self._conditions)))
+            for transaction in transactions
+        ]
+        interrupted = False
+        try:
+            failover.run([each.submission for each in group], by)
+            look_up(failover, [each for each in group if each.needs_look_up], by)
+        except KeyboardInterrupt:
+            interrupted = True
+        ends = [each.end() for each in group]
+        for each, end in zip(group, ends, strict=True):
+            if not isinstance(end, NotSent):
+                failover.notify_end(each.submission, end)
+        return ends, interrupted

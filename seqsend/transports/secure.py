@@ -1,0 +1,141 @@
+"""TLS over a channel, by memory BIOs, so that no single read can outlast the deadline.
+
+Of a socket, OpenSSL reads for as long as records come that carry no data: a TLS 1.3 server that
+sends KeyUpdate without end keeps `SSL_read` for ever, and no timeout is asked. Here OpenSSL gets
+what has come, and comes back when it wants more.
+"""
+
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final, TypeVar
+
+from seqsend.errors import EndpointFailure
+from seqsend.transports.base import Exchange
+from seqsend.transports.sockets import BoundedSocket, Channel
+
+T = TypeVar("T")
+
+_PIECE = (
+    32 * 1024
+)  # bytes given to OpenSSL at once: so much work is done between two looks at the clock
+_WRITTEN_AT_ONCE = 256 * 1024  # bytes; a memory BIO takes, and keeps, as much as it is given
+_WANTS_CERTIFICATE = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
+
+
+class _Blocked:
+    """OpenSSL wants more bytes first."""
+
+
+_BLOCKED: Final = _Blocked()
+
+
+class SecureChannel:
+    """TLS; see `seqsend.transports.sockets.Channel`."""
+
+    def __init__(self, carrier: "Channel", context: ssl.SSLContext, server_name: str) -> None:
+        """Prepare; nothing is sent before `handshake`."""
+        self._carrier = carrier
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
+        self._piece = memoryview(bytearray(_PIECE))
+
+    @property
+    def exchange(self) -> Exchange:
+        """The exchange whose deadline holds."""
+        return self._carrier.exchange
+
+    @exchange.setter
+    def exchange(self, exchange: Exchange) -> None:
+        self._carrier.exchange = exchange
+
+    def handshake(self) -> None:
+        """Shake hands; certificate and name are verified as the context says.
+
+        Raises:
+            EndpointFailure: the deadline passed.
+            OSError: `ssl.SSLError` above all.
+
+        """
+        self._run(self._tls.do_handshake)
+
+    @property
+    def certificate(self) -> dict[str, Any]:
+        """The peer's certificate as `ssl.SSLObject.getpeercert` returns it."""
+        return self._tls.getpeercert() or {}
+
+    def sendall(self, data: bytes) -> None:
+        """Write ``data`` whole."""
+        rest = memoryview(data)
+        while rest:
+            piece = rest[:_WRITTEN_AT_ONCE]
+            rest = rest[self._run(partial(self._tls.write, piece)) :]
+
+    def send_now(self, data: bytes) -> None:
+        """Write what can be written without waiting."""
+        self._tls.write(data)
+        self._carrier.send_now(self._outgoing.read())
+
+    def recv_into(self, buffer: Any) -> int:
+        """Fill ``buffer``."""
+        try:
+            return self._run(partial(self._read_into, buffer))
+        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            return 0
+        except ssl.SSLError as error:
+            if error.reason != _WANTS_CERTIFICATE:
+                raise
+            # In TLS 1.3 a client may write before the server has ended the handshake, with this:
+            # the request was not read (RFC 8446, sections 4.4.2.4 and 6.2).
+            self.exchange.written = False
+            self.exchange.enter("tls")
+            raise EndpointFailure(
+                "TLS failed: the server wants a client certificate (--client-cert)", "tls_failed"
+            ) from None
+
+    def _read_into(self, buffer: Any) -> int:
+        size: Any = self._tls.read(len(buffer), buffer)  # with a buffer, the number of bytes
+        return int(size)
+
+    def is_quiet(self) -> bool:
+        """Return whether nothing has come but records of TLS's own, session tickets above all."""
+        if self._tls.pending() or self._incoming.pending:
+            return False
+        if self._carrier.is_quiet():
+            return True
+        if not isinstance(self._carrier, BoundedSocket):
+            return False
+        try:
+            self._incoming.write(self._carrier.recv_now(_PIECE))
+            self._tls.read(1)
+        except ssl.SSLWantReadError:
+            return self._carrier.is_quiet()
+        except OSError:
+            pass  # it is closed or broken
+        return False
+
+    def close(self) -> None:
+        """Close without a word of TLS."""
+        self._carrier.close()
+
+    def _run(self, step: Callable[[], T]) -> T:
+        """Run a step of OpenSSL's until it has what it wants, and send what it wants to say."""
+        while True:
+            try:
+                done: T | _Blocked = step()
+            except ssl.SSLWantReadError:
+                done = _BLOCKED
+            except ssl.SSLError:
+                with suppress(OSError):  # the alert that says why; nobody waits for it
+                    self._carrier.send_now(self._outgoing.read())
+                raise
+            if self._outgoing.pending:
+                self._carrier.sendall(self._outgoing.read())
+            if not isinstance(done, _Blocked):
+                return done
+            size = self._carrier.recv_into(self._piece)
+            if size:
+                self._incoming.write(self._piece[:size])
+            else:
+                self._incoming.write_eof()

@@ -1,0 +1,38 @@
+"""What is checked before anything is dialled, and what is known to be secret from then on."""
+
+import pytest
+
+from seqsend.configuration import Configuration, configure
+from seqsend.redaction import scrub
+
+
+def _configured(endpoints: str, **headers: object) -> Configuration:
+    return configure(
+        endpoints,
+        dial_timeout=1,
+        request_timeout=1,
+        deadline=None,
+        cacert=None,
+        max_response_size=1,
+        **{"headers": None, **headers},  # type: ignore[arg-type]
+    )
+
+
+def test_every_secret_that_was_given_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy-user:proxy-word@proxy:3128")
+    monkeypatch.setenv("https_proxy", "other-user:other-word@proxy:3128")
+    monkeypatch.setenv("ALL_PROXY", "http://[::1")
+    configuration = _configured(
+        "http://one-user:one-w%6Frd@h/0123456789abcdefghij,https://h/?key=query-word",
+        headers={"X-Key": "every-word"},
+        endpoint_headers={2: {"Authorization": "Bearer second-word"}},
+    )
+    planted = (
+        ["proxy-user", "proxy-word", "other-user", "other-word", "one-user", "one-word"]
+        + ["0123456789abcdefghij", "query-word", "every-word", "second-word"]
+        + ["b25lLXVzZXI6b25lLXdvcmQ="]  # one-user:one-word
+    )
+    for secret in planted:
+        assert scrub(f"<{secret}>", configuration.secrets).replace("=", "") == "<***>", secret
+    for secret in planted:
+        assert secret not in repr(configuration)

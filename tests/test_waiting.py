@@ -1,0 +1,234 @@
+"""Waits that a descriptor, a moment or a signal ends, and nothing else that a signal ends."""
+
+import resource
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from seqsend import waiting
+from seqsend.waiting import READ, WRITE, Mailbox, SignalReceived, Signals
+
+USED = signal.SIGUSR1
+LONG = 30.0  # seconds that no wait here takes
+
+
+@pytest.fixture
+def signals() -> Iterator[Signals]:
+    with Signals([USED]) as noted:
+        yield noted
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    one, other = socket.socketpair()
+    with one, other:
+        yield one, other
+
+
+def send_signal_to_main_thread() -> threading.Thread:
+    thread = threading.Thread(target=signal.pthread_kill, args=(threading.get_ident(), USED))
+    thread.start()
+    return thread
+
+
+def test_a_wait_ends_with_what_it_waits_for(pair: tuple[socket.socket, socket.socket]) -> None:
+    one, other = pair
+    assert waiting.wait(one.fileno(), WRITE, LONG)
+    assert not waiting.wait(one.fileno(), READ, 0)
+    other.send(b"x")
+    assert waiting.wait(one.fileno(), READ, LONG)
+    one.recv(1)
+    other.close()
+    assert waiting.wait(one.fileno(), READ, None), "an end is something to read"
+
+
+def test_a_wait_lasts_as_long_as_it_was_told_to(pair: tuple[socket.socket, socket.socket]) -> None:
+    for wait in (
+        lambda: waiting.wait(pair[0].fileno(), READ, 0.0205),
+        lambda: waiting.wait(None, READ, 0.0205),
+        lambda: waiting.sleep(0.0205),
+    ):
+        started = time.monotonic()
+        assert not wait()
+        assert 0.0205 <= time.monotonic() - started <= 0.0205 + 0.25
+
+
+def test_of_several_descriptors_those_that_are_ready_are_named() -> None:
+    with ExitStack() as stack:
+        pairs = [socket.socketpair() for _ in range(5)]
+        for each in pairs:
+            stack.enter_context(each[0])
+            stack.enter_context(each[1])
+        readers = [reader.fileno() for reader, _ in pairs]
+        assert waiting.wait_any(readers, READ, 0) == []
+        pairs[1][1].send(b"x")
+        pairs[4][1].send(b"x")
+        assert waiting.wait_any(readers, READ, LONG) == [readers[1], readers[4]]
+
+
+def test_descriptors_above_1024_can_be_waited_for() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 1100:
+        pytest.skip("this machine allows no process as many descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1100), hard))
+    with ExitStack() as stack:
+        while True:
+            one, other = socket.socketpair()
+            stack.enter_context(one)
+            stack.enter_context(other)
+            if one.fileno() > 1024:
+                break
+        other.send(b"x")
+        assert waiting.wait(one.fileno(), READ, LONG)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_signal_is_noted_and_raises_nothing_outside_of_waits(signals: Signals) -> None:
+    signal.raise_signal(USED)
+    assert signals.pending
+    assert signals.received == [USED]
+    with pytest.raises(SignalReceived):
+        waiting.check()
+    with pytest.raises(SignalReceived):
+        waiting.wait(None, READ, 0)
+    with Mailbox[int]() as mailbox, pytest.raises(SignalReceived):
+        mailbox.take(LONG)
+
+
+def test_a_signal_ends_a_wait_that_is_under_way(
+    signals: Signals, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    with Mailbox[int]() as mailbox:
+        for wait in (
+            lambda: waiting.wait(pair[0].fileno(), READ, LONG),
+            lambda: waiting.wait_any([pair[0].fileno()], READ, None),
+            lambda: waiting.sleep(LONG),
+            lambda: mailbox.take(None),
+        ):
+            thread = send_signal_to_main_thread()
+            with pytest.raises(SignalReceived):
+                wait()
+            thread.join()
+            signals.acknowledge()
+
+
+def test_what_is_ready_when_a_signal_has_come_is_not_begun(
+    signals: Signals, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    signal.raise_signal(USED)
+    with pytest.raises(SignalReceived):
+        waiting.wait(pair[0].fileno(), WRITE, LONG)
+
+
+def test_after_an_acknowledged_signal_waits_go_on_until_the_next(signals: Signals) -> None:
+    for _ in range(3):
+        signal.raise_signal(USED)
+        with pytest.raises(SignalReceived):
+            waiting.sleep(LONG)
+        signals.acknowledge()
+        started = time.process_time()
+        waiting.sleep(0.05)
+        assert time.process_time() - started < 0.04, "it waits, and does not spin"
+    assert len(signals.received) == 3
+
+
+def test_a_signal_ends_the_waits_of_other_threads(signals: Signals) -> None:
+    ended: Mailbox[str] = Mailbox()
+
+    def wait() -> None:
+        try:
+            waiting.sleep(LONG)
+        except SignalReceived:
+            ended.put("by the signal")
+
+    threads = [threading.Thread(target=wait) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    signal.raise_signal(USED)
+    for thread in threads:
+        thread.join(5)
+    signals.acknowledge()
+    with ended:
+        assert [ended.take(0) for _ in threads] == ["by the signal"] * 3
+
+
+def test_a_wait_that_outlives_the_handlers_does_not_spin() -> None:
+    used: list[float] = []
+
+    def wait() -> None:
+        entered.set()
+        waiting.sleep(0.3)
+        used.append(time.thread_time())
+
+    entered = threading.Event()
+    with Signals([USED]):
+        thread = threading.Thread(target=wait)
+        thread.start()
+        entered.wait(5)
+        waiting.sleep(0.05)  # its wait begins with handlers in force
+    thread.join(5)
+    assert used[0] < 0.1
+
+
+def test_handlers_are_put_back() -> None:
+    before = signal.getsignal(USED)
+    with Signals([USED]):
+        assert signal.getsignal(USED) is not before
+    assert signal.getsignal(USED) is before
+    assert signal.set_wakeup_fd(-1) == -1
+
+
+def test_a_signal_that_is_ignored_stays_so() -> None:
+    before = signal.signal(USED, signal.SIG_IGN)
+    try:
+        with Signals([USED]) as noted:
+            signal.raise_signal(USED)
+            waiting.sleep(0)
+            assert not noted.received
+    finally:
+        signal.signal(USED, before)
+
+
+def test_a_mailbox_hands_over_in_order() -> None:
+    with Mailbox[int]() as mailbox:
+
+        def put_all() -> None:
+            for number in range(20_000):
+                mailbox.put(number)
+
+        thread = threading.Thread(target=put_all)
+        thread.start()
+        assert [mailbox.take(LONG) for _ in range(20_000)] == list(range(20_000))
+        thread.join()
+        with pytest.raises(TimeoutError):
+            mailbox.take(0.01)
+
+
+def test_a_mailbox_nobody_waits_at_takes_everything() -> None:
+    with Mailbox[int]() as mailbox:
+        for number in range(5_000):  # more wake-ups than a socket holds
+            mailbox.put(number)
+    mailbox.put(1)
+
+
+def test_a_signal_between_two_that_are_acknowledged_is_not_lost(
+    signals: Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes while the first is being acknowledged; another thread's wait has to end."""
+    signal.raise_signal(USED)
+    drain = waiting._drain
+
+    def drain_and_be_hit(reader: socket.socket) -> None:
+        drain(reader)
+        monkeypatch.undo()
+        signal.raise_signal(USED)
+
+    monkeypatch.setattr(waiting, "_drain", drain_and_be_hit)
+    signals.acknowledge()
+    assert signals.pending
+    assert signals._seen.recv(9), "other threads are woken"
