@@ -109,9 +109,12 @@ def excuse_for(error: JsonRpcError) -> Excuse | None:
 def is_final(error: JsonRpcError, method: str) -> bool:
     """Return whether the words of a verdict on ``method`` say that nobody took the transaction.
 
-    After any other verdict, also in unknown words, only a look-up by hash can tell.
+    So does "not from me" that says it was not passed on, where errors are strict. After any other
+    verdict, also in unknown words, only a look-up by hash can tell.
     """
-    return method in SEND_METHODS and _read(error).fate == "final"
+    excuse, fate = _read(error)
+    refused = excuse is not None and excuse.delivered == "no"
+    return method in SEND_METHODS and (fate == "final" or refused)
 
 
 def says_already_known(error: JsonRpcError) -> bool:

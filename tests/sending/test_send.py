@@ -290,7 +290,9 @@ def test_no_secret_is_shown_and_the_credentials_are_used(fresh_tx: FreshTx) -> N
     key, word = "K3y" + "a" * 20, "s3cret-w0rd"
 
     def reply(request: Request) -> bytes:
-        quoted = f"bad key {key} for user:{word} with {request.headers['X-Token']}"
+        quoted = (
+            f"insufficient funds: bad key {key} for user:{word} with {request.headers['X-Token']}"
+        )
         return jsonrpc_error(request, -32000, quoted)
 
     with Replying(reply) as server:
