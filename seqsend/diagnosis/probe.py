@@ -1,7 +1,6 @@
 """One endpoint, asked what it is; on a connection of its own, and nothing that changes a node."""
 
 import os
-import re
 import time
 from dataclasses import replace
 from typing import Any
@@ -12,11 +11,11 @@ from seqsend.diagnosis.report import EndpointReport, Samples
 from seqsend.errors import EndpointFailure
 from seqsend.failover.requester import Observer, Requester
 from seqsend.jsonrpc import Call, parse_json
-from seqsend.models import Attempt, Endpoint
+from seqsend.models import Attempt, Endpoint, ReasonCode
 from seqsend.redaction import excerpt, scrub
 from seqsend.transports.base import Deadline, Exchange, Fetching
 from seqsend.verdicts.failure_table import Judgement
-from seqsend.verdicts.node_errors import METHOD_NOT_FOUND, takes_transactions
+from seqsend.verdicts.node_errors import takes_transactions
 
 _OLD = 60.0  # seconds; a rollup's blocks come every 2 s or sooner
 _NOT_JSON_RPC = (200, 400, 404, 405)  # with these REST servers answer what is no JSON-RPC to them
@@ -79,7 +78,7 @@ class Probe:
         report = EndpointReport(
             self._endpoint, timings=first.timings, tls_expires=first.tls_expires, phase=first.phase
         )
-        if judgement.error is not None and judgement.error.code == METHOD_NOT_FOUND:
+        if judgement.reason_code == "no_such_method":
             return self._question_stranger(report, by)
         if judgement.row.kind != "result":
             return replace(report, reason=first.reason, hint=self._hint(first, by))
@@ -130,6 +129,9 @@ class Probe:
         found = takes_transactions(judgement.error)
         report = replace(report, takes_transactions=found, usable=found != "no")
         if found == "no":
+            if attempt.reason_code != "no_such_method":
+                reason = f"it takes no transactions: {attempt.reason}"
+                return _wrong(report, reason, hint_for(attempt))
             return _wrong(
                 report,
                 "it takes no transactions (eth_sendRawTransaction is not there)",
@@ -157,13 +159,13 @@ class Probe:
 
     def _hint(self, first: Attempt, by: Deadline) -> str:
         if first.phase == "tls":
-            return self._hint_at_certificate(first.reason or "", by) or hint_for(first)
+            return self._hint_at_certificate(first.reason_code, by) or hint_for(first)
         if first.http_status in _NOT_JSON_RPC and first.error is None and self._is_beacon(by):
             return f"a beacon (consensus) node answers there; {_NOT_EXECUTION}"
         return hint_for(first)
 
-    def _hint_at_certificate(self, reason: str, by: Deadline) -> str | None:
-        if not re.search("certificate has expired|certificate is not valid for", reason):
+    def _hint_at_certificate(self, code: ReasonCode | None, by: Deadline) -> str | None:
+        if code not in {"tls_expired", "tls_wrong_name"}:
             return None
         # Rarely needed.
         from seqsend.transports.certificates import presented_certificate
@@ -174,7 +176,7 @@ class Probe:
         found = presented_certificate(self._endpoint, files, os.environ, self._until(by))
         if found is None:
             return None
-        if "expired" in reason:
+        if code == "tls_expired":
             day = time.strftime("%Y-%m-%d", time.gmtime(found.expires))
             return f"its certificate expired on {day}: it must be renewed"
         return f"its certificate is for {', '.join(found.names) or 'no name'}: use such a name"
