@@ -15,53 +15,97 @@ if TYPE_CHECKING:
     from seqsend.diagnosis.report import Diagnosis as Diagnosis
     from seqsend.diagnosis.report import EndpointReport as EndpointReport
     from seqsend.diagnosis.report import Samples as Samples
+    from seqsend.diagnosis.report import Status as Status
     from seqsend.errors import CallError as CallError
     from seqsend.errors import DeliveryUnknown as DeliveryUnknown
     from seqsend.errors import InputError as InputError
+    from seqsend.errors import Interrupted as Interrupted
     from seqsend.errors import PersistenceError as PersistenceError
     from seqsend.errors import Rejected as Rejected
     from seqsend.errors import SeqsendError as SeqsendError
     from seqsend.errors import Unreachable as Unreachable
     from seqsend.errors import UsageError as UsageError
+    from seqsend.failover.requester import Observer as Observer
+    from seqsend.models import Address as Address
     from seqsend.models import Answer as Answer
     from seqsend.models import Attempt as Attempt
+    from seqsend.models import AttemptOutcome as AttemptOutcome
     from seqsend.models import CallEnded as CallEnded
+    from seqsend.models import Delivered as Delivered
     from seqsend.models import Endpoint as Endpoint
     from seqsend.models import Event as Event
     from seqsend.models import JsonRpcError as JsonRpcError
+    from seqsend.models import NotSent as NotSent
+    from seqsend.models import Phase as Phase
     from seqsend.models import Preference as Preference
     from seqsend.models import Preferred as Preferred
+    from seqsend.models import ReasonCode as ReasonCode
     from seqsend.models import Sent as Sent
+    from seqsend.models import TakesTransactions as TakesTransactions
+    from seqsend.persistence.metrics import Metrics as Metrics
+    from seqsend.persistence.state import State as State
+    from seqsend.sending.outgoing import End as End
+    from seqsend.sending.stream import Awaiting as Awaiting
     from seqsend.sending.stream import Ended as Ended
     from seqsend.sending.stream import Line as Line
+    from seqsend.sending.stream import Stream as Stream
+    from seqsend.sending.transaction import RawTransaction as RawTransaction
+    from seqsend.sending.transaction import parse_raw_transaction as parse_raw_transaction
 
 # Imported when first asked for: the program is started in loops, and not every start needs them.
+# Each name is here and, for type checkers, above; a test compares the two.
 _MODULES = {
     "client": ("SequencerClient",),
     "diagnosis.comparison": ("check",),
-    "diagnosis.report": ("Diagnosis", "EndpointReport", "Samples"),
+    "diagnosis.report": (
+        "Diagnosis",
+        "EndpointReport",
+        "Samples",
+        "Status",
+    ),
     "errors": (
         "CallError",
         "DeliveryUnknown",
         "InputError",
+        "Interrupted",
         "PersistenceError",
         "Rejected",
         "SeqsendError",
         "Unreachable",
         "UsageError",
     ),
+    "failover.requester": ("Observer",),
     "models": (
+        "Address",
         "Answer",
         "Attempt",
+        "AttemptOutcome",
         "CallEnded",
+        "Delivered",
         "Endpoint",
         "Event",
         "JsonRpcError",
+        "NotSent",
+        "Phase",
         "Preference",
         "Preferred",
+        "ReasonCode",
         "Sent",
+        "TakesTransactions",
     ),
-    "sending.stream": ("Ended", "Line"),
+    "persistence.metrics": ("Metrics",),
+    "persistence.state": ("State",),
+    "sending.outgoing": ("End",),
+    "sending.stream": (
+        "Awaiting",
+        "Ended",
+        "Line",
+        "Stream",
+    ),
+    "sending.transaction": (
+        "RawTransaction",
+        "parse_raw_transaction",
+    ),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -1,4 +1,4 @@
-"""`SequencerClient`: what a program takes in hand. It puts the rooms below together."""
+"""`SequencerClient`: what a program uses. It puts the packages below it together."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
@@ -11,8 +11,8 @@ from seqsend.configuration import (
     check_times,
     configure,
 )
-from seqsend.errors import CallError, Interrupted, UsageError
-from seqsend.failover.loop import Failover, end_of
+from seqsend.errors import Interrupted, UsageError
+from seqsend.failover.loop import Failover
 from seqsend.failover.requester import Observer, Requester
 from seqsend.jsonrpc import Call
 from seqsend.models import Answer, Endpoint, NotSent, Preference, Sent
@@ -43,10 +43,13 @@ class SequencerClient:
         deadline: float | None = None,
         headers: Mapping[str, str] | None = None,
         endpoint_headers: Mapping[int, Mapping[str, str]] | None = None,
+        reads_from: str | Iterable[str] | None = None,
         strict_errors: bool = False,
         failback_after: float | None = None,
         begin_at: Preference | None = None,
         cacert: str | None = None,
+        client_cert: str | None = None,
+        client_key: str | None = None,
         max_response_size: int = MAX_RESPONSE_SIZE,
         observer: Observer | None = None,
     ) -> None:
@@ -62,12 +65,16 @@ class SequencerClient:
             headers: sent to every endpoint; their values are never shown.
             endpoint_headers: by position in the list, counted from 1: sent to that endpoint alone,
                 in place of those of the same name for every endpoint.
+            reads_from: URLs that look-ups by hash and receipts are asked from first; they are
+                never sent a transaction. Their positions go on after those of ``endpoints``.
             strict_errors: take every JSON-RPC error for the sequencer's verdict, also one that says
                 "not from me" (a rate limit, a missing method, a node that is syncing).
             failback_after: seconds after a failover until endpoint 1 is tried first again; None
                 for never, as op-reth does.
             begin_at: the endpoint that an earlier run had come to prefer, and since when.
             cacert: path of the CA certificates to trust for https, instead of the system's.
+            client_cert: path of the certificate to show to https endpoints that ask for one.
+            client_key: path of its key, if that is not in the same file.
             max_response_size: bytes, after decompression.
             observer: is called with each `Attempt` and `CallEnded` as it ends, and with `Preferred`
                 when another endpoint becomes the one that calls begin at. Several threads may
@@ -86,9 +93,12 @@ class SequencerClient:
             headers=headers,
             endpoint_headers=endpoint_headers,
             cacert=cacert,
+            client_cert=client_cert,
+            client_key=client_key,
+            reads_from=reads_from,
             max_response_size=max_response_size,
         )
-        self._transport = configuration.transport(*configuration.endpoints)
+        self._transport = configuration.transport(*configuration.all_endpoints)
         requester = Requester(
             self._transport,
             configuration.limits,
@@ -101,7 +111,11 @@ class SequencerClient:
                 f"begin_at: there is no endpoint {begin_at.index}", example="Preference(1, age=0.0)"
             )
         self._failover = Failover(
-            configuration.endpoints, requester, failback_after=failback_after, begin_at=begin_at
+            configuration.endpoints,
+            requester,
+            readers=configuration.readers,
+            failback_after=failback_after,
+            begin_at=begin_at,
         )
 
     @property
@@ -133,20 +147,10 @@ class SequencerClient:
             UsageError: the parameters cannot be encoded; nothing was sent.
 
         """
+        if isinstance(params, str | bytes) or not isinstance(params, Sequence | Mapping):
+            raise UsageError("params are a list or a mapping", example='["latest", False]')
         call = Call(method, dict(params) if isinstance(params, Mapping) else list(params))
-        failover = self._failover
-        submission = failover.submission(call)
-        try:
-            failover.run(
-                [submission], failover.requester.start_deadline(), retry_unsafe=retry_unsafe
-            )
-            end: Answer | CallError | Interrupted = end_of(submission)
-        except KeyboardInterrupt:
-            end = Interrupted(*submission.attempts)
-        failover.notify_end(submission, end)
-        if isinstance(end, Answer):
-            return end
-        raise end
+        return self._failover.call(call, retry_unsafe=retry_unsafe)
 
     def send_raw_transaction(
         self, raw: "str | RawTransaction", *, conditions: Mapping[str, Any] | None = None

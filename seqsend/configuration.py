@@ -3,14 +3,15 @@
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from seqsend.endpoints import parse_endpoints
+from seqsend.endpoints import parse_endpoints, parse_readers
 from seqsend.errors import UsageError
 from seqsend.failover.requester import Timeouts
 from seqsend.headers import merge_headers
 from seqsend.models import Endpoint
 from seqsend.redaction import secrets_in_header
-from seqsend.transports.base import Transport
+from seqsend.transports.base import Routed, Transport
 from seqsend.units import LONGEST
 
 DIAL_TIMEOUT = 5.0
@@ -33,13 +34,20 @@ class Configuration:
     max_response_size: int
     client_cert: str | None = None
     client_key: str | None = None
+    readers: tuple[Endpoint, ...] = ()
+    """Asked first when something is only read."""
+
+    @property
+    def all_endpoints(self) -> tuple[Endpoint, ...]:
+        """Every endpoint once, readers included."""
+        return (*self.endpoints, *(reader for reader in self.readers if reader.reads_only))
 
     @property
     def secrets(self) -> frozenset[str]:
         """What must not be shown of a server's words, for `seqsend.redaction.scrub`."""
         from seqsend.transports.proxies import proxy_for  # a client is about to dial anyway
 
-        own = [endpoint.address for endpoint in self.endpoints]
+        own = [endpoint.address for endpoint in self.all_endpoints]
         proxies = [proxy_for(address, os.environ) for address in own]
         addresses = [*own, *filter(None, proxies)]
         found = {secret for address in addresses for secret in address.secrets}
@@ -58,29 +66,29 @@ class Configuration:
             UsageError: a proxy of the environment or a CA file cannot be used.
 
         """
+        options: dict[str, Any] = {
+            "max_response_size": self.max_response_size,
+            "cacert": self.cacert,
+            "client_cert": self.client_cert,
+            "client_key": self.client_key,
+        }
+        routes: dict[int, Transport] = {}
         # Imported with the first client: a program that only parses, or prints its version, needs
         # neither.
-        if endpoints[0].address.is_websocket:
-            from seqsend.transports.websocket import WebSocketTransport
+        for endpoint in endpoints:
+            if endpoint.address.is_websocket:
+                from seqsend.transports.websocket import WebSocketTransport
 
-            return WebSocketTransport(
-                endpoints[0],
-                self.headers,
-                max_response_size=self.max_response_size,
-                cacert=self.cacert,
-                client_cert=self.client_cert,
-                client_key=self.client_key,
-            )
+                routes[endpoint.index] = WebSocketTransport(endpoint, self.headers, **options)
+        over_http = [e for e in endpoints if e.index not in routes]
+        if not over_http:
+            return next(iter(routes.values())) if len(routes) == 1 else Routed(routes)
         from seqsend.transports.http import HttpTransport
 
-        return HttpTransport(
-            endpoints,
-            self.headers,
-            max_response_size=self.max_response_size,
-            cacert=self.cacert,
-            client_cert=self.client_cert,
-            client_key=self.client_key,
-        )
+        http = HttpTransport(over_http, self.headers, **options)
+        if not routes:
+            return http
+        return Routed(routes | {endpoint.index: http for endpoint in over_http})
 
 
 def configure(
@@ -95,11 +103,13 @@ def configure(
     max_response_size: int,
     client_cert: str | None = None,
     client_key: str | None = None,
+    reads_from: str | Iterable[str] | None = None,
 ) -> Configuration:
     """Check everything that can be checked without dialling; times are in seconds, sizes in bytes.
 
     ``headers`` go to every endpoint, and ``endpoint_headers`` to the one at that position in the
-    list, counted from 1, where they replace those.
+    list, counted from 1, where they replace those. Endpoints of ``reads_from`` are counted on after
+    the list, and get only headers that are for them.
 
     Raises:
         UsageError: an argument is wrong.
@@ -111,14 +121,20 @@ def configure(
             f"max_response_size is {max_response_size}, not a number of bytes", example="1048576"
         )
     parsed = parse_endpoints(endpoints)
+    try:
+        readers = () if reads_from is None else parse_readers(reads_from, parsed)
+    except UsageError as error:
+        raise error.within("--reads-from") from None
+    strangers = sum(reader.reads_only for reader in readers)
     return Configuration(
         parsed,
         Timeouts(dial_timeout, request_timeout, deadline),
-        merge_headers(headers or {}, endpoint_headers or {}, len(parsed)),
+        merge_headers(headers or {}, endpoint_headers or {}, len(parsed), strangers),
         cacert,
         max_response_size,
         client_cert,
         client_key,
+        readers,
     )
 
 

@@ -4,6 +4,7 @@ import base64
 import ipaddress
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from urllib.parse import quote, unquote
 
 from seqsend.errors import UsageError
@@ -67,6 +68,26 @@ def parse_endpoints(given: str | Iterable[str]) -> tuple[Endpoint, ...]:
             )
         endpoints.append(Endpoint(index, len(urls), url, redacted, address))
     return tuple(endpoints)
+
+
+def parse_readers(
+    given: str | Iterable[str], endpoints: tuple[Endpoint, ...]
+) -> tuple[Endpoint, ...]:
+    """Return the endpoints that are only read from; their positions go on after ``endpoints``.
+
+    One that is among ``endpoints``, too, is the same one.
+
+    Raises:
+        UsageError: as `parse_endpoints`; the position in the message is that in ``given``.
+
+    """
+    known = {_identity(endpoint.address): endpoint for endpoint in endpoints}
+    readers: list[Endpoint] = []
+    for reader in parse_endpoints(given):
+        same = known.get(_identity(reader.address))
+        position = len(endpoints) + sum(each.reads_only for each in readers) + 1
+        readers.append(same or replace(reader, index=position, reads_only=True))
+    return tuple(readers)
 
 
 def _may_be_cut(parts: Sequence[str]) -> bool:

@@ -70,9 +70,15 @@ def collect_headers(given: Iterable[Header]) -> Headers:
 
 
 def merge_headers(
-    headers: Mapping[str, str], by_endpoint: Mapping[int, Mapping[str, str]], total: int
+    headers: Mapping[str, str],
+    by_endpoint: Mapping[int, Mapping[str, str]],
+    total: int,
+    readers: int = 0,
 ) -> dict[int, dict[str, str]]:
     """Return the headers for each of ``total`` endpoints, by its position counted from 1.
+
+    After them come ``readers``, which get only headers that are for them: what is given for the
+    sequencer is not shown to others.
 
     Those for one endpoint replace those for every endpoint of the same name, in any case, and the
     last of one name replaces those before it.
@@ -82,11 +88,12 @@ def merge_headers(
 
     """
     for position in by_endpoint:
-        _check_position(position, total)
+        _check_position(position, total + readers)
     merged: dict[int, dict[str, str]] = {}
-    for position in range(1, total + 1):
+    for position in range(1, total + readers + 1):
         own = merged[position] = {}
-        for given in (headers, by_endpoint.get(position, {})):
+        common = headers if position <= total else {}
+        for given in (common, by_endpoint.get(position, {})):
             for name, value in (check_header(*pair) for pair in given.items()):
                 _remove(own, name)
                 own[name] = value

@@ -160,8 +160,12 @@ class Endpoint:
     """The address with its secrets as ``***``."""
     address: Address = field(repr=False)
     """The address taken apart, for what dials it."""
+    reads_only: bool = False
+    """It is asked for what is only read, and never sent a transaction."""
 
     def __str__(self) -> str:
+        if self.reads_only:
+            return f"endpoint {self.index} (reads) {self.redacted}"
         return f"endpoint {self.index} of {self.total} {self.redacted}"
 
 

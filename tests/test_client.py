@@ -1,7 +1,12 @@
 """The library's face."""
 
+import inspect
+import re
 import subprocess
 import sys
+import typing
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -73,6 +78,50 @@ def test_everything_that_is_promised_is_there_and_sorted() -> None:
             getattr(seqsend, name), Exception
         ):
             assert issubclass(getattr(seqsend, name), seqsend.SeqsendError)
+
+
+def _public_annotations() -> Iterator[tuple[str, object]]:
+    """Yield each type that a public name takes, returns or holds, with where it stands."""
+    for name in seqsend.__all__:
+        thing = getattr(seqsend, name)
+        if not inspect.isroutine(thing) and not inspect.isclass(thing):
+            yield name, thing  # an alias
+            continue
+        members = {name: thing} | (dict(vars(thing)) if inspect.isclass(thing) else {})
+        for member, value in members.items():
+            if member.startswith("_") and member != "__init__":
+                continue
+            function = value.fget if isinstance(value, property) else value
+            owner = sys.modules[thing.__module__]
+            if inspect.isroutine(function) or inspect.isclass(function):
+                names = vars(owner) | {n: getattr(seqsend, n) for n in seqsend.__all__}
+                for hint in typing.get_type_hints(function, names).values():
+                    yield f"{name}.{member}", hint
+
+
+def _classes(hint: object) -> Iterator[type]:
+    if isinstance(hint, type):
+        yield hint
+    for part in typing.get_args(hint):
+        for each in part if isinstance(part, list) else [part]:
+            yield from _classes(each)
+
+
+def test_every_type_that_is_taken_or_returned_is_public() -> None:
+    public = {getattr(seqsend, name) for name in seqsend.__all__ if name != "__version__"}
+    missing = {
+        (place, each.__name__)
+        for place, hint in _public_annotations()
+        for each in _classes(hint)
+        if each.__module__.startswith("seqsend.") and each not in public
+    }
+    assert missing == set()
+
+
+def test_what_type_checkers_see_is_what_is_there() -> None:
+    source = Path(seqsend.__file__).read_text()
+    typed = set(re.findall(r"import (\w+) as \1", source))
+    assert typed == set(seqsend.__all__)
 
 
 def test_importing_it_loads_no_library_that_is_not_needed_yet() -> None:

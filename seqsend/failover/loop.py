@@ -19,7 +19,6 @@ from seqsend.models import (
     Attempt,
     AttemptOutcome,
     CallEnded,
-    Delivered,
     Endpoint,
     Preference,
     Preferred,
@@ -27,9 +26,10 @@ from seqsend.models import (
 )
 from seqsend.transports.base import Deadline
 from seqsend.verdicts.failure_table import Judgement, may_move_on, trusts_verdict
+from seqsend.verdicts.node_errors import SEND_METHODS
 
-Describe = Callable[[Submission, Judgement], tuple[AttemptOutcome, Delivered]]
-"""What an attempt is called that ended with a judgement, and whether it may have delivered."""
+Describe = Callable[[Submission, Judgement], tuple[AttemptOutcome, Judgement]]
+"""What an attempt is called that ended with a judgement, and how the judgement reads then."""
 
 
 class Failover:
@@ -52,6 +52,8 @@ class Failover:
         self.readers = readers
         self.requester = requester
         self._failback_after = failback_after
+        self._lacking: set[tuple[int, str]] = set()
+        """The methods that an endpoint, by its index, has said it does not have."""
         self._batch_limits: dict[int, int] = {}
         """How many calls an endpoint takes at once, by its index, once it has refused more."""
         began = begin_at or Preference(1, age=0.0)
@@ -65,21 +67,42 @@ class Failover:
         """The endpoint that the next call tries first."""
         return self.in_order()[0]
 
-    def call(self, call: Call, *, retry_unsafe: bool = False, by: Deadline | None = None) -> Answer:
+    def call(self, call: Call, *, retry_unsafe: bool = False) -> Answer:
         """Ask the endpoints in turn until one answers.
 
         ``retry_unsafe`` lets a method that is not idempotent go on after an attempt that may have
-        been delivered. ``by`` is the deadline of a larger task; by default the call has its own.
+        been delivered.
 
         Raises:
-            Rejected: an endpoint answered with a JSON-RPC error.
-            Unreachable: every endpoint failed and none can have received the request.
-            DeliveryUnknown: no answer that can be trusted, and one endpoint may have received it.
+            CallError: as `end_of` returns it.
+            Interrupted: a signal came; it has what was tried until then.
             UsageError: the call cannot be encoded; nothing was sent.
 
         """
         submission = self.submission(call)
-        self.run([submission], by or self.requester.start_deadline(), retry_unsafe=retry_unsafe)
+        try:
+            self.run([submission], self.requester.start_deadline(), retry_unsafe=retry_unsafe)
+            end: Answer | CallError | Interrupted = end_of(submission)
+        except KeyboardInterrupt:
+            end = Interrupted(*submission.attempts)
+        self.notify_end(submission, end)
+        if isinstance(end, Answer):
+            return end
+        raise end
+
+    def read(self, call: Call, by: Deadline | None = None) -> Answer:
+        """Make a call of the program's own that only reads: at the readers first.
+
+        ``by`` is the deadline of a larger task; by default the call has its own.
+
+        Raises:
+            CallError: as `end_of` returns it.
+            UsageError: the call cannot be encoded; nothing was sent.
+
+        """
+        submission = self.submission(call)
+        order = self.reading_order(call.method)
+        self.run([submission], by or self.requester.start_deadline(), order=order)
         end = end_of(submission)
         if isinstance(end, CallError):
             raise end
@@ -95,15 +118,23 @@ class Failover:
         return Submission(self.requester.prepare(call))
 
     def run(
-        self, submissions: Sequence[Submission], by: Deadline | None, *, retry_unsafe: bool = False
+        self,
+        submissions: Sequence[Submission],
+        by: Deadline | None,
+        *,
+        retry_unsafe: bool = False,
+        order: tuple[Endpoint, ...] | None = None,
     ) -> None:
         """Ask the endpoints in turn, each once, until every submission is over.
+
+        ``retry_unsafe`` lets a method that is not idempotent go on after an attempt that may have
+        been delivered. ``order`` is that in which they are asked; by default that of `in_order`.
 
         Raises:
             KeyboardInterrupt: a signal came; what it met is written down in the submissions.
 
         """
-        order = self.in_order()
+        order = order or self.in_order()
         left = list(submissions)
         for position, endpoint in enumerate(order):
             passed = _passed(by)
@@ -118,8 +149,9 @@ class Failover:
                 partial(_move_on_or_stop, rest=rest, by=by, retry_unsafe=retry_unsafe),
                 last=not rest,
             )
-            if any(submission.answered_by is endpoint for submission in left):
-                self.prefer(endpoint, failed_over=position > 0)
+            answered = [submission for submission in left if submission.answered_by is endpoint]
+            if answered:
+                self._prefer(endpoint, first=position == 0, answered=answered)
             left = [submission for submission in left if not submission.over]
             if not left:
                 return
@@ -174,13 +206,31 @@ class Failover:
             first = 0
         return self.endpoints[first:] + self.endpoints[:first]
 
-    def prefer(self, endpoint: Endpoint, *, failed_over: bool) -> None:
-        """Have later calls begin at ``endpoint``, which has answered: after a failover, or not."""
-        if not failed_over and endpoint is self._preferred:
+    def reading_order(self, method: str) -> tuple[Endpoint, ...]:
+        """Return the endpoints in the order in which something is read by ``method``.
+
+        Readers come first, and endpoints that are known to lack the method last.
+        """
+        every = dict.fromkeys((*self.readers, *self.in_order()))
+        return tuple(sorted(every, key=lambda endpoint: (endpoint.index, method) in self._lacking))
+
+    def _prefer(self, endpoint: Endpoint, *, first: bool, answered: Sequence[Submission]) -> None:
+        """Have later calls begin at ``endpoint`` if it has answered ahead or in place of others.
+
+        That another one lacks a method says nothing of its state, unless that is to send.
+        """
+        failed_over = not first and any(
+            attempt.reason_code != "no_such_method" or attempt.method in SEND_METHODS
+            for submission in answered
+            for attempt in submission.attempts[:-1]
+            if not attempt.endpoint.reads_only
+        )
+        if endpoint.reads_only or not (first or failed_over):
             return
-        self._failed_over_at = time.monotonic()
-        self._preferred = endpoint
-        self.requester.notify(Preferred(endpoint))
+        if failed_over or endpoint is not self._preferred:
+            self._failed_over_at = time.monotonic()
+            self._preferred = endpoint
+            self.requester.notify(Preferred(endpoint))
 
     def notify_end(
         self, submission: Submission, end: Answer | Sent | CallError | Interrupted
@@ -208,15 +258,17 @@ class Failover:
         shared: dict[tuple[str, str | None, AttemptOutcome], Attempt] = {}
         again: list[Submission] = []
         for submission, judgement in zip(chunk, exchanged.judgements, strict=True):
-            outcome, delivered = describe(submission, judgement)
+            outcome, judgement = describe(submission, judgement)  # noqa: PLW2901
             met = (judgement.row.name, judgement.reason, outcome)
             attempt = shared.get(met)
             if attempt is None or judgement.error is not None:
-                attempt = exchanged.attempt(judgement, outcome, delivered=delivered)
+                attempt = exchanged.attempt(judgement, outcome)
             if met not in shared:
                 shared[met] = attempt
                 self.requester.emit(attempt)
             submission.add(attempt)
+            if judgement.reason_code == "no_such_method":
+                self._lacking.add((endpoint.index, submission.call.method))
             if judgement.row.kind == "again":
                 again.append(submission)
             elif judgement.row.kind != "outage":
@@ -247,16 +299,15 @@ def _move_on_or_stop(
     rest: tuple[Endpoint, ...],
     by: Deadline | None,
     retry_unsafe: bool,
-) -> tuple[AttemptOutcome, Delivered]:
+) -> tuple[AttemptOutcome, Judgement]:
     """Say what an attempt is called, and stop a submission for which no other endpoint follows."""
-    kind, delivered = judgement.row.kind, judgement.row.delivered
-    if kind != "outage":
-        return OUTCOMES[kind], delivered
+    if judgement.row.kind != "outage":
+        return OUTCOMES[judgement.row.kind], judgement
     note = _why_not_on(judgement, submission.call, rest, by, retry_unsafe=retry_unsafe)
     if rest and note is None:
-        return "failover", delivered
+        return "failover", judgement
     submission.stop(note)
-    return "outage", delivered
+    return "outage", judgement
 
 
 def _why_not_on(

@@ -13,7 +13,6 @@ from seqsend.jsonrpc import Call, encode_request
 from seqsend.models import (
     Attempt,
     AttemptOutcome,
-    Delivered,
     Endpoint,
     Event,
     JsonRpcError,
@@ -105,8 +104,6 @@ class Exchanged:
         self,
         judgement: Judgement,
         outcome: AttemptOutcome | None = None,
-        *,
-        delivered: Delivered | None = None,
     ) -> Attempt:
         """Return the attempt that it is for a call with ``judgement``."""
         if self.interrupt is not None:
@@ -116,7 +113,7 @@ class Exchanged:
             method=self.method,
             outcome=outcome or OUTCOMES[judgement.row.kind],
             phase=self.exchange.phase,
-            delivered=delivered or judgement.row.delivered,
+            delivered=judgement.row.delivered,
             elapsed=self.elapsed,
             reason=judgement.reason,
             reason_code=judgement.reason_code,

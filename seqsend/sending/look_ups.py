@@ -2,11 +2,12 @@
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 
 from seqsend.failover.loop import Failover
 from seqsend.failover.submission import Submission
 from seqsend.jsonrpc import Call
-from seqsend.models import AttemptOutcome, Delivered, Endpoint
+from seqsend.models import AttemptOutcome, Endpoint
 from seqsend.sending.outgoing import Outgoing
 from seqsend.transports.base import Deadline
 from seqsend.verdicts.failure_table import Judgement, same_hash
@@ -24,8 +25,8 @@ def look_up(failover: Failover, transactions: Sequence[Outgoing], by: Deadline |
         KeyboardInterrupt: a signal came; what was found out before is written down.
 
     """
-    order = failover.in_order()
-    places = {id(t): deque(t.places_to_look(failover.readers, order)) for t in transactions}
+    order = failover.reading_order(METHOD)
+    places = {id(t): deque(t.places_to_look(order)) for t in transactions}
     silent: set[int] = set()
     left = list(transactions)
     while left:
@@ -69,14 +70,18 @@ def _ask(
                 transaction.sightings[endpoint.index] = "absent"
 
 
-def _describe(look: Submission, judgement: Judgement) -> tuple[AttemptOutcome, Delivered]:
+def _describe(look: Submission, judgement: Judgement) -> tuple[AttemptOutcome, Judgement]:
     """Say what a look-up is called. It delivers nothing, whatever became of it."""
+    judgement = replace(judgement, row=replace(judgement.row, delivered="no"))
     if judgement.row.kind == "again":
-        return "refused", "no"
+        return "refused", judgement
     if judgement.row.kind != "result":
-        return "lookup_failed", "no"
+        return "lookup_failed", judgement
     if judgement.result is None:
-        return "not_found", "no"
+        return "not_found", judgement
     (wanted,) = look.call.params
     shown = judgement.result.get("hash") if isinstance(judgement.result, dict) else None
-    return ("found" if same_hash(shown, wanted) else "lookup_failed"), "no"
+    if same_hash(shown, wanted):
+        return "found", judgement
+    reason = "answered with something that is not this transaction"
+    return "lookup_failed", replace(judgement, reason=reason, reason_code="not_an_answer")

@@ -61,13 +61,11 @@ class Outgoing:
         error = submission.decided.error
         return error is not None and not is_final(error, submission.call.method)
 
-    def places_to_look(
-        self, readers: tuple[Endpoint, ...], in_order: tuple[Endpoint, ...]
-    ) -> tuple[Endpoint, ...]:
+    def places_to_look(self, order: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
         """Return the endpoints to ask for it, those that know soonest first.
 
-        These are the ones that may have taken it, then the one that answered, then the readers,
-        then the others. One that may have taken it and let a timeout pass is asked after the one
+        These are the ones that may have taken it, then the one that answered, then the others in
+        ``order``. One that may have taken it and let a timeout pass is asked after the one
         that answered: it may cost another. An endpoint that could not be reached a moment ago is
         not asked.
         """
@@ -76,7 +74,7 @@ class Outgoing:
         silent = {a.endpoint.index for a in attempts if a.reason_code == "timeout"}
         quick = [taker for taker in takers if taker.index not in silent]
         answered = self.submission.answered_by
-        places = [*quick, *([] if answered is None else [answered]), *takers, *readers, *in_order]
+        places = [*quick, *([] if answered is None else [answered]), *takers, *order]
         not_reached = {
             a.endpoint.index for a in attempts if a.delivered == "no" and a.phase in _NOT_REACHED
         } - {taker.index for taker in takers}

@@ -88,7 +88,7 @@ class Receipts:
         enough = until.remaining > _LAST_POLL
         by = until if enough else Deadline.after(_LAST_POLL, "last poll")
         try:
-            found = self._failover.call(Call(METHOD, [ended.hash]), by=by).result
+            found = self._failover.read(Call(METHOD, [ended.hash]), by).result
         except CallError as error:
             self._unanswered = not isinstance(error, Rejected)
             return None  # it has been reported; the next poll may find a better endpoint

@@ -1,6 +1,7 @@
 """What a transport is, and the record that one request leaves while it happens."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -93,6 +94,23 @@ class Transport(Protocol):
     def close(self) -> None:
         """Close every connection that was kept alive."""
         ...
+
+
+class Routed:
+    """Several transports as one, each for its endpoints."""
+
+    def __init__(self, routes: Mapping[int, Transport]) -> None:
+        """``routes`` has the transport for each endpoint's index."""
+        self._routes = routes
+
+    def exchange(self, endpoint: Endpoint, body: bytes, exchange: Exchange) -> Reply:
+        """Send ``body`` once. See `Transport.exchange`."""
+        return self._routes[endpoint.index].exchange(endpoint, body, exchange)
+
+    def close(self) -> None:
+        """Close every connection that was kept alive."""
+        for transport in set(self._routes.values()):
+            transport.close()
 
 
 @runtime_checkable

@@ -13,7 +13,7 @@ from seqsend.errors import CallError, DeliveryUnknown, EndpointFailure, Rejected
 from seqsend.failover.loop import Failover
 from seqsend.failover.requester import Observer, Requester, Timeouts
 from seqsend.jsonrpc import Call
-from seqsend.models import Endpoint, Event, Preference, Preferred, Reply
+from seqsend.models import CallEnded, Endpoint, Event, Preference, Preferred, Reply
 from seqsend.transports.base import Exchange
 
 RESULT = b'{"jsonrpc":"2.0","id":%d,"result":"0x1"}'
@@ -172,7 +172,8 @@ def test_every_endpoint_gets_the_same_bytes_and_every_attempt_is_told() -> None:
     failover, transport = _failover({1: "refused", 2: "silent", 3: "result"}, observer=told.append)
     answer = failover.call(Call("eth_chainId", []))
     assert len(set(transport.bodies)) == 1
-    *attempts, preferred = told
+    *attempts, preferred, ended = told
+    assert isinstance(ended, CallEnded)
     assert answer.attempts == tuple(attempts)
     assert preferred == Preferred(answer.endpoint)
     assert [(a.outcome, a.delivered) for a in answer.attempts] == [
@@ -267,7 +268,9 @@ def test_an_interrupted_attempt_is_told_before_the_interrupt_goes_on() -> None:
     failover, _ = _failover({1: "refused", 2: "interrupt"}, observer=told.append)
     with pytest.raises(KeyboardInterrupt):
         failover.call(Call("eth_sendRawTransaction", []))
-    assert [(a.outcome, a.delivered) for a in told] == [
+    *attempts, ended = told
+    assert (ended.succeeded, ended.attempts) == (False, tuple(attempts))
+    assert [(a.outcome, a.delivered) for a in attempts] == [
         ("failover", "no"),
         ("interrupted", "unknown"),
     ]

@@ -1,0 +1,477 @@
+"""What must hold after every run, whatever the endpoints have done (contract, sections 3 to 5).
+
+Each is a function that yields what is wrong, one line for each; nothing when all is well.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from seqsend import Answer, DeliveryUnknown, Rejected, SeqsendError, Unreachable
+from tests.support.model.chain import Record
+from tests.support.model.observation import End, Observation, Tried, treatment_of
+from tests.support.model.reactions import WHOLE
+from tests.support.model.transactions import Tx, keccak_of
+
+Violations = Iterator[str]
+
+_SCHEMA = json.loads((Path(__file__).parents[2] / "outcome.schema.json").read_text())
+_VALIDATOR = jsonschema.Draft202012Validator(_SCHEMA)
+GOOD = ("accepted", "known")
+_CALL_ENDS = ("accepted", "known", "rejected", "unreachable", "unknown")
+_REFUSING = {line.status for line in WHOLE if line.status >= 300 and line.delivered == "no"}
+_REFUSING_WORDS = {line.name for line in WHOLE if line.error and line.delivered == "no"}
+_NOT_WRITTEN = ("dns", "dial", "proxy", "tls", "upgrade")
+
+
+def one_end_for_each_input(seen: Observation) -> Violations:
+    """One end for each line of the input that asks for something, in its order."""
+    if seen.raised is not None or _came_too_early(seen):
+        return
+    wanted = [line.number for line in seen.scenario.lines]
+    found = [end.line for end in seen.ends]
+    if seen.scenario.mode == "one":
+        found, wanted = [1] * len(found), [1]
+    if found != wanted:
+        yield f"the input has the lines {wanted}, the output {found}"
+    if seen.garbage:
+        yield f"on stdout: {seen.garbage[:200]!r}"
+
+
+def json_is_valid(seen: Observation) -> Violations:
+    """Every object that the program prints is valid by the schema."""
+    for end in seen.ends:
+        if end.document is not None:
+            for error in _VALIDATOR.iter_errors(end.document):
+                yield f"line {end.line}: {error.json_path}: {error.message[:150]}"
+
+
+def hash_is_keccak(seen: Observation) -> Violations:
+    """The hash of each line is the Keccak-256 of its bytes; a line without them has none."""
+    for line, end in seen.pairs():
+        right = None if line.tx is None else keccak_of(line.tx.raw)
+        if end.hash != right:
+            yield f"line {line.number}: {end.status} with the hash {end.hash}, and not {right}"
+
+
+def status_fits_input(seen: Observation) -> Violations:
+    """A line ends in ``usage`` only if it holds no transaction, and then in nothing else."""
+    for line, end in seen.pairs():
+        bad = line.tx is None
+        allowed = ("usage", "not_sent") if bad else (*_CALL_ENDS, "not_sent", "interrupted")
+        if end.status not in allowed:
+            yield f"line {line.number}: {end.status}"
+        if end.status == "interrupted" and not seen.signalled:
+            yield f"line {line.number}: interrupted, and there was no signal"
+
+
+def accepted_is_true(seen: Observation) -> Violations:
+    """``accepted``: the node has it, and the endpoint named answered with its hash."""
+    for end in _with_status(seen, "accepted"):
+        if end.hash not in seen.taken:
+            yield f"{_which(end)}: accepted, and the node does not have it"
+        elif not any(
+            record.endpoint == end.endpoint and treatment_of(record, end.hash).said == "hash"
+            for record in seen.records_of(end.hash)
+        ):
+            yield f"{_which(end)}: accepted by endpoint {end.endpoint}, which did not say so"
+
+
+def known_is_true(seen: Observation) -> Violations:
+    """``known``: the node has it, and the endpoint named has shown it."""
+    for end in _with_status(seen, "known"):
+        if end.hash not in seen.taken:
+            yield f"{_which(end)}: known, and the node does not have it"
+        elif not _looked_up(seen, end.hash, end.endpoint, "found"):
+            yield f"{_which(end)}: known by endpoint {end.endpoint}, which did not show it"
+
+
+def not_sent_was_not_given(seen: Observation) -> Violations:
+    """``not_sent`` and ``usage``: no endpoint received its bytes in this call.
+
+    A signal may come after endpoints have refused it, in words or statuses that mean so.
+    """
+    if seen.scenario.has_doubles:
+        return
+    for line, end in seen.pairs():
+        if end.status not in ("not_sent", "usage"):
+            continue
+        halfway = bool(seen.signalled) and end.status == "not_sent"
+        if end.attempts and not halfway:
+            yield f"line {line.number}: {end.status} with attempts"
+        for record in seen.records_of(line.tx.hash) if line.tx is not None else ():
+            if not (halfway and _refused(record, line.tx)):
+                yield f"line {line.number}: {end.status}, and request {record.number} has it"
+
+
+def _refused(record: Record, tx: Tx | None) -> bool:
+    """Tell whether an endpoint has not taken a transaction, and has said so."""
+    if tx is None or tx.hash in record.taken or record.answered_at is None:
+        return False
+    return treatment_of(record, tx.hash).delivered in ("no", None)
+
+
+def unreachable_was_not_delivered(seen: Observation) -> Violations:
+    """``unreachable``: every endpoint that was given it has refused it in words that mean so."""
+    if seen.scenario.has_doubles:
+        return
+    for end in _with_status(seen, "unreachable"):
+        for record in seen.records_of(end.hash):
+            treatment = treatment_of(record, end.hash)
+            if end.hash in record.taken:
+                yield f"{_which(end)}: unreachable, and request {record.number} delivered it"
+            elif record.answered_at is None or treatment.delivered not in ("no", None):
+                yield f"{_which(end)}: unreachable, and request {record.number} may deliver it"
+
+
+def rejected_is_true(seen: Observation) -> Violations:
+    """``rejected``: the node does not have it, or every endpoint that was asked denied it."""
+    for end in _with_status(seen, "rejected"):
+        if end.hash in seen.taken:
+            why = _why_not_misled(seen, end)
+            if why is not None:
+                yield f"{_which(end)}: rejected, and the node has it ({why})"
+
+
+def _why_not_misled(seen: Observation, end: End) -> str | None:
+    """Return why an untrue ``rejected`` is a fault, or None if the program was misled."""
+    assert end.hash is not None
+    records = seen.records_of(end.hash)
+    verdicts = [r for r in records if _gave_verdict(r, end)]
+    for record in records:
+        if record not in verdicts and end.hash in record.taken:
+            return f"taken by request {record.number}, which gave no verdict"
+    look_ups = seen.look_ups_of(end.hash)
+    if any(treatment_of(r, end.hash).said == "found" for r in look_ups if r.answered_at):
+        return "a look-up has shown it"
+    failed = {r.endpoint for r in seen.log if r.look_ups and _failed_to_answer(r)}
+    asked = {r.endpoint for r in look_ups}
+    gone = {a.endpoint for a in end.attempts if a.is_look_up and a.phase in _NOT_WRITTEN}
+    unasked = seen.listening - asked - failed - gone
+    if unasked:
+        return f"endpoint {min(unasked)} was not asked for it"
+    denied = any(treatment_of(r, end.hash).said == "null" for r in look_ups)
+    return None if denied else "no look-up has denied it"
+
+
+def _failed_to_answer(record: Record) -> bool:
+    said = {treatment.said for treatment in record.treatments.values()}
+    return record.answered_at is None or not said & {"found", "null"}
+
+
+def _gave_verdict(record: Record, end: End) -> bool:
+    assert end.hash is not None
+    treatment = treatment_of(record, end.hash)
+    return (
+        record.endpoint == end.endpoint
+        and treatment.said == "error"
+        and (treatment.code, treatment.message) == (end.code, end.message)
+    )
+
+
+def rejected_by_the_endpoint_named(seen: Observation) -> Violations:
+    """``rejected``: the endpoint named gave that verdict on it, and did not call it known."""
+    for end in _with_status(seen, "rejected"):
+        verdicts = [r for r in seen.records_of(end.hash) if _gave_verdict(r, end)]
+        if not verdicts:
+            yield f"{_which(end)}: endpoint {end.endpoint} did not say {end.message!r} of it"
+        elif treatment_of(verdicts[-1], end.hash).landed:
+            yield f"{_which(end)}: rejected after {end.message!r}"
+        elif treatment_of(verdicts[-1], end.hash).delivered not in ("yes", None):
+            yield f"{_which(end)}: rejected for {end.message!r}, which is no verdict"
+
+
+def rejected_only_after_clean_attempts(seen: Observation) -> Violations:
+    """``rejected``: nothing that was tried before the verdict may have delivered it."""
+    for end in _with_status(seen, "rejected"):
+        before = end.sent[:-1]
+        if any(attempt.delivered != "no" for attempt in before):
+            yield f"{_which(end)}: rejected after an attempt that may have delivered it"
+
+
+def attempts_are_its_own(seen: Observation) -> Violations:
+    """Each request that carried it is one of its attempts, in order, and no other's is."""
+    if seen.scenario.has_doubles:
+        return
+    for end in seen.ends:
+        if end.hash is None or end.status in ("not_sent", "usage"):
+            continue
+        records = seen.records_of(end.hash)
+        if not _correspond(end.sent, records, end.hash, seen):
+            tried = [(a.endpoint, a.outcome, a.delivered, a.http_status) for a in end.sent]
+            log = [(r.endpoint, r.reaction, r.status) for r in records]
+            yield f"{_which(end)}: {end.status}: attempts {tried}, requests {log}"
+
+
+def _correspond(
+    attempts: Sequence[Tried], records: Sequence[Record], about: str, seen: Observation
+) -> bool:
+    """Tell whether all records are attempts, in order, and the other attempts left no record."""
+    if not records:
+        return all(_leaves_no_record(attempt, seen) for attempt in attempts)
+    if not attempts:
+        return False
+    first, rest = attempts[0], attempts[1:]
+    if _fits(first, records[0], about) and _correspond(rest, records[1:], about, seen):
+        return True
+    return _leaves_no_record(first, seen) and _correspond(rest, records, about, seen)
+
+
+def _leaves_no_record(attempt: Tried, seen: Observation) -> bool:
+    """Tell whether an attempt can have ended before the endpoint had read the request."""
+    answered = attempt.http_status is not None or attempt.outcome in ("answered", "verdict")
+    if answered:
+        return False
+    written = attempt.endpoint in seen.listening and attempt.phase not in _NOT_WRITTEN
+    return written or attempt.delivered == "no"
+
+
+def _fits(attempt: Tried, record: Record, about: str) -> bool:
+    """Tell whether ``attempt`` can be what was reported of ``record``."""
+    if attempt.endpoint != record.endpoint:
+        return False
+    treatment = treatment_of(record, about)
+    if attempt.outcome in ("answered", "verdict"):
+        wanted = "hash" if attempt.outcome == "answered" else "error"
+        return treatment.said == wanted and record.answered_at is not None
+    if record.answered_at is None or not _saw_the_answer(attempt, record):
+        # It had the request whole, whatever became of the answer.
+        return attempt.delivered == "unknown"
+    return treatment.delivered in (attempt.delivered, None)
+
+
+def _saw_the_answer(attempt: Tried, record: Record) -> bool:
+    if attempt.outcome == "interrupted" or attempt.timed_out:
+        return False
+    return attempt.http_status is not None and attempt.http_status == record.status
+
+
+def delivered_is_true(seen: Observation) -> Violations:
+    """``delivered: no`` is said of no attempt that the node took a transaction by."""
+    if seen.scenario.has_doubles:
+        return
+    for end in seen.ends:
+        if end.hash is None:
+            continue
+        for index in {attempt.endpoint for attempt in end.sent}:
+            took = sum(r.endpoint == index and end.hash in r.taken for r in seen.log)
+            maybe = sum(a.endpoint == index and a.delivered != "no" for a in end.sent)
+            if took > maybe:
+                yield f"{_which(end)}: endpoint {index} took it, and no attempt there says so"
+
+
+def an_answer_is_believed(seen: Observation) -> Violations:
+    """A transaction whose own hash was answered in time is ``accepted``."""
+    if seen.scenario.has_doubles:
+        return
+    for end in seen.ends:
+        if end.hash is None or end.status in GOOD:
+            continue
+        records = seen.records_of(end.hash)
+        if any(a.timed_out or a.outcome == "interrupted" for a in end.attempts):
+            continue
+        for record in records:
+            treatment = treatment_of(record, end.hash)
+            if treatment.said == "hash" and treatment.delivered and record.answered_at is not None:
+                yield f"{_which(end)}: {end.status}, and request {record.number} was answered"
+
+
+def look_ups_are_true(seen: Observation) -> Violations:
+    """What an attempt says of a look-up is what that endpoint answered: only null denies."""
+    for end in seen.ends:
+        for attempt in end.attempts if end.hash is not None else ():
+            said = {"found": "found", "not_found": "null"}.get(attempt.outcome)
+            if said and not _looked_up(seen, end.hash, attempt.endpoint, said):
+                yield f"{_which(end)}: {attempt.outcome} at endpoint {attempt.endpoint}: not so"
+
+
+def no_silent_look_up_twice(seen: Observation) -> Violations:
+    """An endpoint that did not answer a look-up is not asked the next in the same round."""
+    silent: set[int] = set()
+    for record in seen.log:
+        if record.sends:
+            silent.clear()
+        elif record.look_ups:
+            if record.endpoint in silent:
+                yield f"request {record.number} looks up at endpoint {record.endpoint} again"
+            if record.answered_at is None:
+                silent.add(record.endpoint)
+
+
+def every_endpoint_is_tried(seen: Observation) -> Violations:
+    """Cyclically, each once, and none left out before the end is open.
+
+    An endpoint that has failed another transaction of the same group may be left out.
+    """
+    total = len(seen.scenario.endpoints)
+    for group in _groups(seen):
+        failed = {a.endpoint for _, end in group for a in end.sent if a.delivered != "yes"}
+        for _, end in group:
+            order = [a.endpoint for i, a in enumerate(end.sent) if not _is_repeat(end.sent, i)]
+            steps = [(index - order[0]) % total for index in order]
+            if any(after <= before for before, after in pairwise(steps)):
+                yield f"{_which(end)}: tried in the order {order}"
+            left_out = set(range(1, total + 1)) - set(order) - failed
+            open_end = end.status == "unreachable" or (end.status == "unknown" and end.code is None)
+            if open_end and left_out and seen.scenario.deadline is None:
+                yield f"{_which(end)}: {end.status}, and endpoint {min(left_out)} was not tried"
+
+
+def _is_repeat(attempts: Sequence[Tried], position: int) -> bool:
+    """Tell whether an endpoint is asked again with a smaller batch."""
+    return position > 0 and attempts[position - 1].endpoint == attempts[position].endpoint
+
+
+def it_stops_at_the_first_bad_end(seen: Observation) -> Violations:
+    """Without --keep-going nothing is sent after the group of the first bad end."""
+    if seen.scenario.keep_going or seen.scenario.mode == "one" or seen.signalled:
+        return
+    stopped = False
+    for group in _groups(seen):
+        ends = [end for _, end in group]
+        if stopped and any(end.status != "not_sent" for end in ends):
+            yield f"line {ends[0].line}: {ends[0].status} after the run should have stopped"
+        stopped = stopped or any(end.status not in GOOD for end in ends)
+
+
+def _groups(seen: Observation) -> Iterator[list[Any]]:
+    group: list[Any] = []
+    for line, end in seen.pairs():
+        if line.tx is None:
+            yield group
+            yield [(line, end)]
+            group = []
+            continue
+        group.append((line, end))
+        if len(group) == seen.scenario.batch_size:
+            yield group
+            group = []
+    yield group
+
+
+def it_goes_on(seen: Observation) -> Violations:
+    """``not_sent`` only after a bad end or a signal, and never with --keep-going alone."""
+    good = not seen.signalled
+    for line, end in seen.pairs():
+        if end.status == "not_sent" and good:
+            yield f"line {line.number}: not_sent, and nothing had stopped the run"
+        if end.status not in GOOD and not seen.scenario.keep_going:
+            good = False
+
+
+def exit_code_is_that_of_the_first(seen: Observation) -> Violations:
+    """The exit code is the first that is not 0; 130 after a signal that was noticed."""
+    if seen.exit_code is None or _came_too_early(seen):
+        return
+    first = next((end.exit_code for end in seen.ends if end.exit_code), 0)
+    stopped = any(end.status in ("interrupted", "not_sent") for end in seen.ends)
+    if seen.signalled:
+        allowed = {130} if stopped and first in (0, 130) else {130, first}
+    else:
+        allowed = {first}
+    if seen.exit_code not in allowed:
+        yield f"exit code {seen.exit_code}, and not {sorted(allowed)}"
+
+
+def nothing_but_a_seqsend_error(seen: Observation) -> Violations:
+    """The library raises nothing else; the program prints no traceback and has no defect."""
+    if seen.raised is not None and not isinstance(seen.raised, SeqsendError):
+        yield f"raised {seen.raised!r}"
+    if seen.raised is not None and isinstance(seen.raised, SeqsendError):
+        yield f"raised from a stream: {seen.raised!r}"
+    for words in ("Traceback", "Exception ignored", "a defect of seqsend"):
+        if words in seen.stderr and not (words == "Traceback" and _came_too_early(seen)):
+            yield f"on stderr: {seen.stderr[-300:]!r}"
+            return
+
+
+def it_ends_in_time(seen: Observation) -> Violations:
+    """It takes no longer than its timeouts add up to."""
+    if seen.elapsed > seen.seconds_allowed:
+        yield f"{seen.elapsed:.2f} s, and {seen.seconds_allowed:.2f} s are allowed"
+
+
+def a_call_is_true(seen: Observation) -> Violations:
+    """Of a call that sends no transaction: its result, its verdict and its silence are true."""
+    if seen.scenario.mode != "rpc" or seen.answer is None:
+        return
+    answer, log = seen.answer, seen.log
+    if isinstance(answer, (Answer, Rejected)):
+        index = answer.endpoint.index if answer.endpoint is not None else None
+        if not any(r.endpoint == index and r.answered_at is not None for r in log):
+            yield f"answered by endpoint {index}, which did not"
+    elif isinstance(answer, Unreachable):
+        if any(r.status not in _REFUSING for r in log if r.reaction not in _REFUSING_WORDS):
+            yield "unreachable, and an endpoint has received it"
+    elif not isinstance(answer, DeliveryUnknown):
+        yield f"ended with {answer!r}"
+    if seen.scenario.method == "eth_sendTransaction":
+        carried_out = [
+            r for r in log if r.status not in _REFUSING and r.reaction not in _REFUSING_WORDS
+        ]
+        if len(carried_out) > 1:
+            yield "a call that must not be made twice went to two endpoints"
+
+
+def nothing_is_lost_after_a_signal(seen: Observation) -> Violations:
+    """The same file again, at a healthy endpoint, ends with everything accepted or known."""
+    bad = sorted(set(seen.ran_again) - set(GOOD))
+    if bad:
+        yield f"run again, it ended with {bad}"
+
+
+INVARIANTS: tuple[Callable[[Observation], Violations], ...] = (
+    one_end_for_each_input,
+    json_is_valid,
+    hash_is_keccak,
+    status_fits_input,
+    accepted_is_true,
+    known_is_true,
+    not_sent_was_not_given,
+    unreachable_was_not_delivered,
+    rejected_is_true,
+    rejected_by_the_endpoint_named,
+    rejected_only_after_clean_attempts,
+    attempts_are_its_own,
+    delivered_is_true,
+    an_answer_is_believed,
+    look_ups_are_true,
+    no_silent_look_up_twice,
+    every_endpoint_is_tried,
+    it_stops_at_the_first_bad_end,
+    it_goes_on,
+    exit_code_is_that_of_the_first,
+    nothing_but_a_seqsend_error,
+    it_ends_in_time,
+    a_call_is_true,
+    nothing_is_lost_after_a_signal,
+)
+
+
+def violations(seen: Observation) -> list[str]:
+    """Return everything that does not hold, each with the name of the rule."""
+    return [f"{rule.__name__}: {what}" for rule in INVARIANTS for what in rule(seen)]
+
+
+def _with_status(seen: Observation, status: str) -> Iterator[Any]:
+    return (end for end in seen.ends if end.status == status and end.hash is not None)
+
+
+def _which(end: End) -> str:
+    return f"line {end.line}" if end.line else "it"
+
+
+def _looked_up(seen: Observation, about: str | None, endpoint: int | None, said: str) -> bool:
+    return about is not None and any(
+        record.endpoint == endpoint and treatment_of(record, about).said == said
+        for record in seen.look_ups_of(about)
+    )
+
+
+def _came_too_early(seen: Observation) -> bool:
+    """Tell whether a signal ended the process before the program had begun."""
+    return bool(seen.signalled) and not seen.log and not seen.ends

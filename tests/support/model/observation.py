@@ -1,0 +1,181 @@
+"""What a run has said, in one form for the library and the program, and what was true."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from seqsend import Answer, Attempt, SeqsendError
+from tests.support.model.chain import Record, Treatment
+from tests.support.model.scenario import DIAL_TIMEOUT, REQUEST_TIMEOUT, InputLine, Scenario
+
+LOOK_UPS = ("found", "not_found", "lookup_failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One attempt, as the run has reported it."""
+
+    endpoint: int
+    outcome: str
+    phase: str
+    delivered: str
+    http_status: int | None
+    reason: str
+
+    @property
+    def is_look_up(self) -> bool:
+        """Whether it asked for the transaction by its hash."""
+        return self.outcome in LOOK_UPS
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether the client gave up waiting."""
+        return "time" in self.reason or "deadline" in self.reason
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How one transaction ended, as the run has reported it."""
+
+    status: str
+    hash: str | None
+    endpoint: int | None
+    attempts: tuple[Tried, ...]
+    line: int | None = None
+    exit_code: int | None = None
+    code: int | None = None
+    message: str | None = None
+    document: Mapping[str, Any] | None = None
+    """The JSON object, if the program ended so."""
+
+    @property
+    def sent(self) -> tuple[Tried, ...]:
+        """The attempts that are no look-ups.
+
+        Sends come first, and these are the last of them. What follows looks it up, whatever it is
+        called: a batch of look-ups may be refused as one of sends is.
+        """
+        kept: list[Tried] = []
+        for attempt in self.attempts:
+            if attempt.is_look_up:
+                break
+            kept.append(attempt)
+            if attempt.outcome in ("answered", "verdict", "outage", "interrupted"):
+                break
+        return tuple(kept)
+
+
+@dataclass(slots=True)
+class Observation:
+    """A run and its truth, once everything has ended."""
+
+    scenario: Scenario
+    ends: list[End]
+    log: list[Record]
+    taken: frozenset[str]
+    """What the node has in the end."""
+    elapsed: float
+    """Seconds."""
+    exit_code: int | None = None
+    """None for a run of the library."""
+    stderr: str = ""
+    raised: BaseException | None = None
+    """What came out of the library and is not a `SeqsendError`."""
+    answer: Answer | SeqsendError | None = None
+    """How a call that sends no transaction ended."""
+    signalled: list[float] = field(default_factory=list)
+    """When signals were sent, by `time.monotonic`."""
+    ran_again: Sequence[str] = ()
+    """How the same transactions ended at a healthy endpoint afterwards."""
+    garbage: str = ""
+    """What on stdout is not a line of JSON."""
+
+    def records_of(self, transaction_hash: str) -> list[Record]:
+        """Return the requests in which a transaction reached an endpoint, in order."""
+        return [record for record in self.log if transaction_hash in record.sends]
+
+    def look_ups_of(self, transaction_hash: str) -> list[Record]:
+        """Return the requests in which a transaction was asked for, in order."""
+        return [record for record in self.log if transaction_hash in record.look_ups]
+
+    def pairs(self) -> list[tuple[InputLine, End]]:
+        """Return each line of the input beside how it ended; those without a partner left out."""
+        return list(zip(self.scenario.lines, self.ends, strict=False))
+
+    @property
+    def listening(self) -> set[int]:
+        """The positions of the endpoints that are more than a port."""
+        kinds = enumerate(self.scenario.endpoints, start=1)
+        return {index for index, kind in kinds if not isinstance(kind, str)}
+
+    @property
+    def seconds_allowed(self) -> float:
+        """How long it may take, by what was tried: for a busy machine, too."""
+        most = max(DIAL_TIMEOUT, REQUEST_TIMEOUT) + 0.25
+        dials = sum(
+            attempt.endpoint not in self.listening for end in self.ends for attempt in end.attempts
+        )
+        allowed = (len(self.log) + dials + 1) * most
+        deadline = self.scenario.deadline
+        if deadline is not None and self.scenario.mode in ("one", "rpc"):
+            allowed = min(allowed, deadline + 0.25)
+        return allowed + (2.5 if self.exit_code is None else 4.0)
+
+
+def treatment_of(record: Record, transaction_hash: str) -> Treatment:
+    """Return how an endpoint treated a transaction."""
+    return record.treatments.get(transaction_hash) or Treatment("nothing", "nothing", None)
+
+
+def end_of_library(
+    status: str, result: Any, transaction_hash: str | None, line: int | None = None
+) -> End:
+    """Return an end as the library reports it: by a result or an error with attempts."""
+    endpoint = getattr(result, "endpoint", None)
+    return End(
+        status=status,
+        hash=getattr(result, "hash", None) or transaction_hash,
+        endpoint=endpoint.index if endpoint is not None else None,
+        attempts=tuple(_tried(a) for a in getattr(result, "attempts", ())),
+        line=line,
+        code=getattr(result, "code", None),
+        message=getattr(result, "message", None),
+    )
+
+
+def _tried(attempt: Attempt) -> Tried:
+    return Tried(
+        endpoint=attempt.endpoint.index,
+        outcome=attempt.outcome,
+        phase=attempt.phase,
+        delivered=attempt.delivered,
+        http_status=attempt.http_status,
+        reason=attempt.reason or "",
+    )
+
+
+def end_of_document(document: Mapping[str, Any]) -> End:
+    """Return an end as the program reports it."""
+    error = document.get("error") or {}
+    endpoint = document.get("endpoint") or {}
+    return End(
+        status=document.get("status", ""),
+        hash=document.get("hash"),
+        endpoint=endpoint.get("index"),
+        attempts=tuple(
+            Tried(
+                endpoint=each["endpoint"]["index"],
+                outcome=each["outcome"],
+                phase=each["phase"],
+                delivered=each["delivered"],
+                http_status=each["http_status"],
+                reason=each["reason"] or "",
+            )
+            for each in document.get("attempts", ())
+        ),
+        line=document.get("line"),
+        exit_code=document.get("exit_code"),
+        code=error.get("code"),
+        message=error.get("message"),
+        document=document,
+    )

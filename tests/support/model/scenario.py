@@ -1,0 +1,165 @@
+"""What one run is to meet, drawn from a seed: the same seed gives the same scenario."""
+
+from dataclasses import dataclass
+from random import Random
+from typing import Literal
+
+from tests.support.model.endpoint import Character
+from tests.support.model.reactions import PROFILES, REFUSALS, draw
+from tests.support.model.transactions import Tx, make_transaction
+
+Mode = Literal["one", "rpc", "stream", "program", "signals"]
+"""``one``: a transaction sent by the library; ``rpc``: another call by it; ``stream``: many
+transactions by it; ``program``: many by the command line; ``signals``: the same, interrupted."""
+
+Nobody = Literal["dead", "blackhole"]
+"""An endpoint at which nothing listens, or every SYN is dropped."""
+
+DIAL_TIMEOUT = 0.3
+REQUEST_TIMEOUT = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class InputLine:
+    """One line of the input that asks for something."""
+
+    number: int
+    """Counted from 1, blank lines and comments included."""
+    text: str
+    tx: Tx | None
+    """None if it holds no transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignalMoment:
+    """When a signal is sent."""
+
+    event: Literal["start", "request", "answer"]
+    count: int
+    """Of the events to wait for."""
+    delay: float
+    """Seconds after that."""
+    name: Literal["SIGINT", "SIGTERM", "SIGHUP"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Everything that is drawn beforehand."""
+
+    seed: str
+    mode: Mode
+    endpoints: tuple[Character | Nobody, ...]
+    lines: tuple[InputLine, ...]
+    text: str
+    """The input that has the lines."""
+    before: tuple[str, ...]
+    """The hashes of the transactions that the node has already."""
+    batch_size: int = 1
+    keep_going: bool = False
+    deadline: float | None = None
+    signals: tuple[SignalMoment, ...] = ()
+    method: str = "eth_sendRawTransaction"
+
+    @property
+    def transactions(self) -> tuple[Tx, ...]:
+        """Those of the input, in its order."""
+        return tuple(line.tx for line in self.lines if line.tx is not None)
+
+    @property
+    def has_doubles(self) -> bool:
+        """Whether one transaction stands in the input twice."""
+        hashes = [tx.hash for tx in self.transactions]
+        return len(set(hashes)) < len(hashes)
+
+
+def draw_scenario(mode: Mode, seed: str) -> Scenario:
+    """Return the scenario of a mode and a seed."""
+    random = Random(f"{mode} {seed}")
+    many = mode in ("stream", "program", "signals")
+    batch_size = random.choice((1, 2, 3, 4, 8)) if many else 1
+    count = random.randint(2, 9) if many else int(mode == "one")
+    text, lines = _draw_input(random, mode, count, batch_size)
+    hashes = [line.tx.hash for line in lines if line.tx is not None]
+    share = random.choice((0, 0, 0, 0.3, 1))
+    return Scenario(
+        seed=seed,
+        mode=mode,
+        endpoints=_draw_endpoints(random, many=many),
+        lines=lines,
+        text=text,
+        before=tuple(h for h in hashes if random.random() < share),
+        batch_size=batch_size,
+        keep_going=many and random.random() < 0.5,
+        deadline=random.choice((None, None, None, 0.2, 0.5, 1.0)),
+        signals=_draw_signals(random, len(lines)) if mode == "signals" else (),
+        method=random.choice(("eth_chainId", "eth_getBalance", "eth_sendTransaction"))
+        if mode == "rpc"
+        else "eth_sendRawTransaction",
+    )
+
+
+def _draw_input(
+    random: Random, mode: Mode, count: int, batch_size: int
+) -> tuple[str, tuple[InputLine, ...]]:
+    """Return a file and the lines in it that ask for something."""
+    senders = random.randint(1, 3)
+    conflicts = mode != "signals" and random.random() < 0.2
+    doubles = mode != "signals" and random.random() < 0.05
+    bad = mode in ("stream", "program") and random.random() < 0.15
+    written: list[str] = []
+    lines: list[InputLine] = []
+    for position in range(count):
+        if mode in ("program", "signals") and random.random() < 0.1:
+            written.append(random.choice(("", "# a comment", "  ")))
+        nonce = position // (2 if conflicts else 1)
+        tx: Tx | None = make_transaction(random, 1 + position % senders, nonce)
+        if doubles and position >= batch_size and random.random() < 0.4:
+            tx = lines[0].tx  # in another batch: the log tells them apart by their hashes
+        if bad and random.random() < 0.2:
+            tx = None
+        text = tx.raw if tx is not None else random.choice(("0xzz", "0x1", "02f8"))
+        written.append(text)
+        lines.append(InputLine(len(written), text, tx))
+    return "".join(f"{each}\n" for each in written), tuple(lines)
+
+
+def _draw_endpoints(random: Random, *, many: bool) -> tuple[Character | Nobody, ...]:
+    return tuple(_draw_endpoint(random, many=many) for _ in range(random.choice((1, 2, 2, 3))))
+
+
+def _draw_endpoint(random: Random, *, many: bool) -> Character | Nobody:
+    nobody = random.random()
+    if nobody < 0.07:
+        return "dead"
+    if nobody < 0.08:
+        return "blackhole"
+
+    def chance(share: float) -> bool:
+        return random.random() < share
+
+    dies = chance(0.1)
+    return Character(
+        profile=draw(random, PROFILES),
+        batch_limit=random.randint(1, 4) if many and chance(0.25) else None,
+        refusal=random.choice(REFUSALS),
+        shortens_to=random.randint(0, 3) if many and chance(0.1) else None,
+        shuffles=many and chance(0.3),
+        repeats=many and chance(0.1),
+        delay=random.uniform(0.005, 0.04) if chance(0.2) else 0.0,
+        closes=chance(0.15),
+        dies_after=random.randint(1, 4) if dies else None,
+        dead_for=random.uniform(0.01, 0.2) if dies and chance(0.5) else None,
+    )
+
+
+def _draw_signals(random: Random, lines: int) -> tuple[SignalMoment, ...]:
+    def moment() -> SignalMoment:
+        return SignalMoment(
+            event=random.choice(("start", "request", "request", "answer", "answer")),
+            count=random.randint(1, lines + 1),
+            delay=random.choice((0.0, random.uniform(0, 0.003), random.uniform(0, 0.3))),
+            name=random.choice(("SIGINT", "SIGTERM", "SIGHUP")),
+        )
+
+    second = random.random() < 0.2
+    return (moment(), moment()) if second else (moment(),)

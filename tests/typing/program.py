@@ -1,0 +1,86 @@
+"""The library as a program with types uses it: checked by mypy, and run by no one."""
+
+from collections.abc import Iterator
+from typing import assert_type
+
+import seqsend
+from seqsend import (
+    Answer,
+    Attempt,
+    CallEnded,
+    CallError,
+    Delivered,
+    Diagnosis,
+    Ended,
+    Endpoint,
+    EndpointReport,
+    Event,
+    Line,
+    Metrics,
+    Preferred,
+    RawTransaction,
+    ReasonCode,
+    Sent,
+    SequencerClient,
+    State,
+    Stream,
+)
+
+
+def observe(event: Event) -> None:
+    """Handle each kind of event."""
+    match event:
+        case Attempt():
+            assert_type(event.reason_code, ReasonCode | None)
+            assert_type(event.delivered, Delivered)
+        case CallEnded():
+            assert_type(event.endpoint, Endpoint | None)
+        case Preferred():
+            assert_type(event.endpoint, Endpoint)
+
+
+def send(raw: str | RawTransaction) -> str | None:
+    """Send one transaction and handle each way in which that can end."""
+    with SequencerClient(
+        ["http://seq1:8545", "http://seq2:8545"],
+        headers={"X-Team": "a"},
+        endpoint_headers={2: {"Authorization": "Bearer b"}},
+        reads_from="http://replica:8545",
+        observer=observe,
+    ) as client:
+        try:
+            sent = client.send_raw_transaction(raw)
+        except seqsend.Rejected as verdict:
+            assert_type(verdict.code, int | None)
+            return None
+        except seqsend.DeliveryUnknown as unknown:
+            return unknown.hash
+        except CallError as error:
+            assert_type(error.attempts, tuple[Attempt, ...])
+            return None
+        assert_type(sent, Sent)
+        assert_type(client.request("eth_chainId"), Answer)
+        return sent.hash
+
+
+def send_all(client: SequencerClient, texts: list[str]) -> Iterator[str]:
+    """Send many, and say how each ended."""
+    lines = (Line(number, text) for number, text in enumerate(texts, start=1))
+    stream = client.stream(batch_size=100, keep_going=True, wait=30.0)
+    assert_type(stream, Stream)
+    for ended in stream.run(lines):
+        assert_type(ended, Ended)
+        if isinstance(ended.end, Sent):
+            yield ended.end.hash
+        elif isinstance(ended.end, seqsend.NotSent):
+            assert_type(ended.end.because, int | None)
+
+
+def keep(urls: str) -> None:
+    """Keep state and metrics between runs."""
+    state, metrics = State("state.json", urls), Metrics("seqsend.prom")
+    with SequencerClient(urls, begin_at=state.recall(), observer=state):
+        state.save(patience=1.0)
+    metrics.note(diagnosis := seqsend.check(urls))
+    assert_type(diagnosis, Diagnosis)
+    assert_type(diagnosis.endpoints, tuple[EndpointReport, ...])
