@@ -228,7 +228,8 @@ UNTRUE: list[tuple[str, Callable[[], Observation]]] = [
     ("nothing_but_a_seqsend_error", lambda: observe(stderr="Traceback (most recent call last)")),
     ("nothing_but_a_seqsend_error", lambda: observe(stderr="error: a defect of seqsend")),
     ("it_ends_in_time", lambda: observe(elapsed=60.0)),
-    ("it_ends_in_time", lambda: observe(signalled=[1.0], after_signal=9.0)),
+    ("it_ends_in_time", lambda: observe(signalled=[9.0], after_signal=9.0)),
+    ("it_ends_in_time", lambda: observe(signalled=[4.5], after_signal=0.1)),
     (
         "a_failed_attempt_says_why",
         lambda: with_end(1, attempts=(replace(tried(1, "failover", "no"), reason_code=None),)),
