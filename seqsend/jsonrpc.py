@@ -5,18 +5,31 @@ Rules are those of https://www.jsonrpc.org/specification.
 
 import json
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from seqsend.errors import UsageError
-from seqsend.models import JsonRpcError
+from seqsend.models import JsonRpcError, ReasonCode
 
 MAX_DEPTH = 500
 """How deep arrays and objects may be nested in what is parsed here."""
 
-_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\Z)', re.DOTALL)
-_BRACKET = re.compile(r"[\[\]{}]")
+MAX_COST = 176 * 1024 * 1024
+"""Bytes that a JSON text and its values may take, so that an answer, its bytes included, costs less
+than 256 MB."""
+
+# Bytes in CPython 3.11 to 3.13 on 64 bits, the widest of them: an element is a pointer and a
+# scalar or a short string; a member is an entry of a hash table, half full, and its key.
+_COST_OF_ITEM = 8 + 56
+_COST_OF_MEMBER = 56 + 56
+_COST_OF_LIST = 56 + 32 + 8
+_COST_OF_OBJECT = 184 + 8
+
+_NOT_BRACKETS = re.compile(r'(?:"(?:[^"\\]++|\\.)*+(?:"|\Z)|[^"\[\]{}]++)++', re.DOTALL)
+_SURROGATE = re.compile(r"\\u[dD][89a-bA-B]")
+_CODE_AS_TEXT = re.compile(r"-?[0-9]{1,10}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +49,20 @@ class Result:
     value: Any
 
 
+Answer = Result | JsonRpcError
+"""What a JSON-RPC message answers."""
+
+
 class NotAnAnswer(ValueError):
-    """The bytes are no JSON-RPC answer to the request; the text says in what way."""
+    """The bytes are not a JSON-RPC answer to the request; the text says in what way."""
+
+    def __init__(self, text: str, reason_code: ReasonCode = "not_json_rpc") -> None:
+        super().__init__(text)
+        self.reason_code: ReasonCode = reason_code
+
+
+class TooCostly(ValueError):
+    """A JSON text that would take too much memory as values."""
 
 
 def encode_request(call: Call, request_id: int) -> bytes:
@@ -63,18 +88,18 @@ def encode_batch(calls: Mapping[int, Call]) -> bytes:
     return b"[" + b",".join(encode_request(call, i) for i, call in calls.items()) + b"]"
 
 
-def decode_answer(body: bytes, request_id: int) -> Result | JsonRpcError:
-    """Return what ``body`` answers to the request with ``request_id``.
+def decode_answer(body: bytes, request_id: int, expected: str | None = None) -> Answer:
+    """Return what ``body`` answers to the request with ``request_id``; see `read_answer`.
 
     Raises:
-        NotAnAnswer: it is not JSON, or no JSON-RPC answer to that request.
+        NotAnAnswer: it is not JSON, or not a JSON-RPC answer to that request.
 
     """
-    return read_answer(_decode(body), request_id)
+    return read_answer(_decode(body), request_id, expected)
 
 
 def decode_batch(body: bytes) -> list[Any]:
-    """Return the messages in ``body``, of which each can be read by `read_answer`.
+    """Return the messages in ``body``, each of which can be read by `read_answer`.
 
     A single message stands for an array of one: servers that refuse a batch answer so.
 
@@ -90,16 +115,23 @@ def decode_batch(body: bytes) -> list[Any]:
     return found
 
 
-def read_answer(answer: Any, request_id: int) -> Result | JsonRpcError:
+def read_answer(answer: Any, request_id: int, expected: str | None = None) -> Answer:
     """Return what a parsed message answers to the request with ``request_id``.
 
+    ``expected`` is the only result that is believed. It proves itself, so that nothing else of the
+    message has to be right.
+
     Raises:
-        NotAnAnswer: it is no JSON-RPC answer to that request.
+        NotAnAnswer: it is not a JSON-RPC answer to that request.
 
     """
-    if not isinstance(answer, dict) or answer.get("jsonrpc") != "2.0":
+    if expected is not None and answers_with(answer, expected):
+        return Result(expected)
+    if not isinstance(answer, dict):
         raise NotAnAnswer("not a JSON-RPC answer")
     error = answer.get("error")
+    if answer.get("jsonrpc") != "2.0" and not _is_unversioned_error(answer, request_id):
+        raise NotAnAnswer("not a JSON-RPC answer")
     if error is None and "result" not in answer:
         raise NotAnAnswer("a JSON-RPC answer with neither result nor error")
     if error is not None and answer.get("result") is not None:
@@ -107,15 +139,33 @@ def read_answer(answer: Any, request_id: int) -> Result | JsonRpcError:
     # A server that could not make out the id of a request refuses it with null (specification,
     # section 5); on a connection that carries one request at a time it can only mean this one.
     answered_id = answer.get("id")
-    if (type(answered_id), answered_id) != (int, request_id) and not (
-        error is not None and answered_id is None
-    ):
+    if not _is_id(answered_id, request_id) and not (error is not None and answered_id is None):
         raise NotAnAnswer("an answer to another request (wrong id)")
     return Result(answer["result"]) if error is None else _decode_error(error)
 
 
+def answers_with(message: Any, expected: str) -> bool:
+    """Return whether a parsed message has the hash ``expected`` as its result, in any case."""
+    if isinstance(message, list) and len(message) == 1:
+        message = message[0]
+    if not isinstance(message, dict) or message.get("error"):
+        return False
+    result = message.get("result")
+    return isinstance(result, str) and result.lower() == expected.lower()
+
+
+def _is_id(found: Any, request_id: int) -> bool:
+    return type(found) is int and found == request_id
+
+
+def _is_unversioned_error(answer: dict[str, Any], request_id: int) -> bool:
+    # skaled leaves the version out. Without it the id must be right: an object with an "error" is
+    # what any web server answers with.
+    return "jsonrpc" not in answer and "error" in answer and _is_id(answer.get("id"), request_id)
+
+
 def decode_error(body: bytes) -> JsonRpcError | None:
-    """Return the JSON-RPC error in ``body``, whatever its id, or None where there is none."""
+    """Return the JSON-RPC error in ``body``, whatever its id, or None if there is none."""
     try:
         return read_error(_decode(body))
     except NotAnAnswer:
@@ -123,10 +173,10 @@ def decode_error(body: bytes) -> JsonRpcError | None:
 
 
 def read_error(answer: Any) -> JsonRpcError | None:
-    """Return the error in a parsed message, whatever its id, or None where there is none."""
-    if not isinstance(answer, dict) or answer.get("jsonrpc") != "2.0":
+    """Return the error in a parsed message, whatever its id, or None if there is none."""
+    if not isinstance(answer, dict) or answer.get("jsonrpc", "2.0") != "2.0":
         return None
-    if answer.get("result") is not None:
+    if answer.get("result") is not None or not {"jsonrpc", "id"} & answer.keys():
         return None
     try:
         return _decode_error(answer.get("error"))
@@ -147,8 +197,10 @@ def is_notification(body: bytes) -> bool:
 
 def _decode_error(error: Any) -> JsonRpcError:
     if not isinstance(error, dict):
-        raise NotAnAnswer("a JSON-RPC error that is no object")
+        raise NotAnAnswer("a JSON-RPC error that is not an object")
     code, message = error.get("code"), error.get("message")
+    if isinstance(code, str) and _CODE_AS_TEXT.fullmatch(code):
+        code = int(code)
     if type(code) is not int or not isinstance(message, str):
         raise NotAnAnswer("a JSON-RPC error without a code and a message")
     return JsonRpcError(code, message, error.get("data"))
@@ -156,31 +208,56 @@ def _decode_error(error: Any) -> JsonRpcError:
 
 def _decode(body: bytes) -> Any:
     if not body.strip():
-        raise NotAnAnswer("an empty answer")
+        raise NotAnAnswer("an empty answer", "not_json")
     try:
         return parse_json(body.decode("utf-8"))
     except UnicodeDecodeError:
-        raise NotAnAnswer("not JSON: invalid UTF-8") from None
+        raise NotAnAnswer("not JSON: invalid UTF-8", "not_json") from None
     except RecursionError:
-        raise NotAnAnswer("JSON nested too deeply") from None
+        raise NotAnAnswer("JSON nested too deeply", "too_large") from None
     except json.JSONDecodeError:
-        kind = "an HTML page" if body.lstrip()[:1] == b"<" else "something else"
-        raise NotAnAnswer(f"not JSON but {kind}") from None
+        if body.lstrip()[:1] == b"<":
+            raise NotAnAnswer("not JSON but an HTML page", "html") from None
+        raise NotAnAnswer("not JSON but something else", "not_json") from None
+    except TooCostly:
+        raise NotAnAnswer("JSON with too many values", "too_large") from None
     except ValueError:
-        raise NotAnAnswer("JSON with a number that is too long or out of range") from None
+        text = "JSON with a number that is too long or out of range"
+        raise NotAnAnswer(text, "too_large") from None
 
 
 def parse_json(text: str) -> Any:
     """Return the value of a JSON text; NaN, Infinity and numbers that become them are refused.
 
     Raises:
-        ValueError: not JSON (`json.JSONDecodeError`), or a number that Python cannot hold.
+        ValueError: not JSON (`json.JSONDecodeError`), a number that Python cannot hold, or more
+            values than fit into :data:`MAX_COST` (`TooCostly`).
         RecursionError: nested more than :data:`MAX_DEPTH` deep.
 
     """
+    if _cost(text) > MAX_COST:
+        raise TooCostly("too many values")
     if _is_too_deep(text):
         raise RecursionError
     return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+
+
+def _cost(text: str) -> int:
+    """Return at most how many bytes the text and its values take together in CPython.
+
+    What looks like structure inside a string is counted as well: that errs on the safe side, and
+    costs four searches instead of a parser.
+    """
+    widest = 4 if _SURROGATE.search(text) else 2 if "\\u" in text else 1
+    strings = max(sys.getsizeof(text), len(text) * widest)
+    return (
+        sys.getsizeof(text)
+        + strings
+        + text.count(",") * _COST_OF_ITEM
+        + text.count(":") * _COST_OF_MEMBER
+        + text.count("[") * _COST_OF_LIST
+        + text.count("{") * _COST_OF_OBJECT
+    )
 
 
 def _is_too_deep(text: str) -> bool:
@@ -188,9 +265,18 @@ def _is_too_deep(text: str) -> bool:
     # sets 100,000), and then a page of opening brackets overflows the C stack of the parser.
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return False
-    depth = 0
-    for bracket in _BRACKET.finditer(_STRING.sub("", text)):
-        depth += 1 if bracket.group() in "[{" else -1
+    # Innermost pairs are taken out layer by layer; what is left of a good text is nothing.
+    brackets = _NOT_BRACKETS.sub("", text)
+    for _ in range(MAX_DEPTH):
+        fewer = brackets.replace("[]", "").replace("{}", "")
+        if len(fewer) == len(brackets):
+            break
+        brackets = fewer
+    else:
+        return bool(brackets)
+    depth = 0  # of what has no partner: such a text is not JSON, and fails where that shows
+    for bracket in brackets:
+        depth += 1 if bracket in "[{" else -1
         if depth > MAX_DEPTH:
             return True
     return False

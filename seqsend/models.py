@@ -68,6 +68,9 @@ ReasonCode = Literal[
     "bad_gateway",  # 502, 503
     "gateway_timeout",  # 408, 504
     "server_error",  # any other 5xx
+    "request_too_large",  # 413, and a proxy's words for it
+    "unknown_host",  # 403 for a host name that geth's --http.vhosts does not list
+    "token_wanted",  # 401 of the engine port, which wants a JWT
     "http_error",  # any other status
     # What a node or proxy says in a JSON-RPC error
     "rejected",  # a verdict

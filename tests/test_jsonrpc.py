@@ -91,6 +91,11 @@ ERROR = {"code": -32000, "message": "nonce too low"}
         ({"jsonrpc": "2.0", "id": 1, "result": 2**4000}, Result(2**4000)),
         ({"jsonrpc": "2.0", "id": 1, "result": "0x1", "error": None}, Result("0x1")),
         ({"jsonrpc": "2.0", "id": 1, "error": ERROR}, JsonRpcError(-32000, "nonce too low")),
+        ({"id": 1, "error": ERROR}, JsonRpcError(-32000, "nonce too low")),
+        (
+            {"jsonrpc": "2.0", "id": 1, "error": {**ERROR, "code": "-32000"}},
+            JsonRpcError(-32000, "nonce too low"),
+        ),
         ({"jsonrpc": "2.0", "id": None, "error": ERROR}, JsonRpcError(-32000, "nonce too low")),
         (
             {"jsonrpc": "2.0", "id": 1, "result": None, "error": {**ERROR, "data": [1]}},
@@ -128,9 +133,12 @@ def test_decodes_an_answer(answer: object, means: object) -> None:
         (b'{"jsonrpc":"2.0","id":null,"result":"0x1"}', "wrong id"),
         (b'{"jsonrpc":"2.0","result":"0x1"}', "wrong id"),
         (b'{"jsonrpc":"2.0","id":2,"error":{"code":1,"message":"m"}}', "wrong id"),
-        (b'{"jsonrpc":"2.0","id":1,"error":"nope"}', "a JSON-RPC error that is no object"),
+        (b'{"jsonrpc":"2.0","id":1,"error":"nope"}', "a JSON-RPC error that is not an object"),
         (b'{"jsonrpc":"2.0","id":1,"error":{}}', "without a code and a message"),
-        (b'{"jsonrpc":"2.0","id":1,"error":{"code":"1","message":"m"}}', "without a code"),
+        (b'{"jsonrpc":"2.0","id":1,"error":{"code":"E1","message":"m"}}', "without a code"),
+        (b'{"jsonrpc":"2.0","id":1,"error":{"code":1.5,"message":"m"}}', "without a code"),
+        (b'{"id":"1","error":{"code":1,"message":"m"}}', "not a JSON-RPC answer"),
+        (b'{"id":null,"error":{"code":1,"message":"m"}}', "not a JSON-RPC answer"),
         (b'{"jsonrpc":"2.0","id":1,"error":{"code":true,"message":"m"}}', "without a code"),
         (b'{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":null}}', "without a code"),
     ],
@@ -158,12 +166,12 @@ def test_any_bytes_are_an_answer_or_none(body: bytes) -> None:
     except NotAnAnswer:
         return
     said = json.loads(body)
-    assert said["jsonrpc"] == "2.0"
+    assert said.get("jsonrpc", "2.0") == "2.0"
     if isinstance(decoded, Result):
-        assert said["id"] == 1
+        assert (said["jsonrpc"], said["id"]) == ("2.0", 1)
         assert said["result"] == decoded.value
     else:
-        assert said["error"]["code"] == decoded.code
+        assert int(said["error"]["code"]) == decoded.code
 
 
 def test_finds_an_error_whatever_its_id_and_nothing_else() -> None:

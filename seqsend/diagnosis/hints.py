@@ -44,7 +44,9 @@ _HINTS = (
         "the host is up and nothing listens on that port: does the node run, is this its RPC port?",
         "connection refused",
     ),
-    _Hint("packets are dropped on the way (firewall?), or the host is down", "on timed out"),
+    _Hint(
+        "packets are dropped on the way (firewall?), or the host is down", "connection timed out"
+    ),
     _Hint("this machine has no way there: address, VPN or routes?", "unreachable"),
     _Hint("write http:// instead of https://, or ask for the TLS port", "does not speak TLS"),
     _Hint("its certificate must be renewed", "certificate has expired"),

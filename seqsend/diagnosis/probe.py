@@ -16,7 +16,7 @@ from seqsend.models import Attempt, Endpoint
 from seqsend.redaction import excerpt, scrub
 from seqsend.transports.base import Deadline, Exchange, Fetching
 from seqsend.verdicts.failure_table import Judgement
-from seqsend.verdicts.node_errors import METHOD_NOT_FOUND, takes_transactions
+from seqsend.verdicts.node_errors import takes_transactions
 
 _OLD = 60.0  # seconds; a rollup's blocks come every 2 s or sooner
 _NOT_JSON_RPC = (200, 400, 404, 405)  # with these REST servers answer what is no JSON-RPC to them
@@ -79,7 +79,7 @@ class Probe:
         report = EndpointReport(
             self._endpoint, timings=first.timings, tls_expires=first.tls_expires, phase=first.phase
         )
-        if judgement.error is not None and judgement.error.code == METHOD_NOT_FOUND:
+        if judgement.reason_code == "no_such_method":
             return self._question_stranger(report, by)
         if judgement.row.kind != "result":
             return replace(report, reason=first.reason, hint=self._hint(first, by))
@@ -130,6 +130,9 @@ class Probe:
         found = takes_transactions(judgement.error)
         report = replace(report, takes_transactions=found, usable=found != "no")
         if found == "no":
+            if attempt.reason_code != "no_such_method":
+                reason = f"it takes no transactions: {attempt.reason}"
+                return _wrong(report, reason, hint_for(attempt))
             return _wrong(
                 report,
                 "it takes no transactions (eth_sendRawTransaction is not there)",

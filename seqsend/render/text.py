@@ -8,7 +8,7 @@ from seqsend.models import Attempt
 from seqsend.redaction import escape
 from seqsend.render.document import document, to_json
 from seqsend.render.outcome import Outcome
-from seqsend.verdicts.node_errors import METHOD_NOT_FOUND
+from seqsend.verdicts.kinds import METHOD_NOT_FOUND
 
 # What follows an attempt's reason; an outcome that is not here gets no line of its own, because
 # the last line of the command says it.

@@ -39,6 +39,7 @@ class SecureChannel:
         self._carrier = carrier
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
+        self._has_read = False
         self._piece = memoryview(bytearray(_PIECE))
 
     @property
@@ -80,11 +81,11 @@ class SecureChannel:
     def recv_into(self, buffer: Any) -> int:
         """Fill ``buffer``."""
         try:
-            return self._run(partial(self._read_into, buffer))
+            size = self._run(partial(self._read_into, buffer))
         except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
             return 0
         except ssl.SSLError as error:
-            if error.reason != _WANTS_CERTIFICATE:
+            if error.reason != _WANTS_CERTIFICATE or self._has_read:
                 raise
             # In TLS 1.3 a client may write before the server has ended the handshake, with this:
             # the request was not read (RFC 8446, sections 4.4.2.4 and 6.2).
@@ -93,6 +94,8 @@ class SecureChannel:
             raise EndpointFailure(
                 "TLS failed: the server wants a client certificate (--client-cert)", "tls_failed"
             ) from None
+        self._has_read = True
+        return size
 
     def _read_into(self, buffer: Any) -> int:
         size: Any = self._tls.read(len(buffer), buffer)  # with a buffer, the number of bytes

@@ -5,8 +5,7 @@ name against a test that provokes it.
 """
 
 import re
-from collections.abc import Container
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from seqsend.errors import EndpointFailure
@@ -20,7 +19,13 @@ from seqsend.jsonrpc import (
 )
 from seqsend.models import Attempt, Delivered, JsonRpcError, ReasonCode, Reply
 from seqsend.redaction import describe_status
-from seqsend.verdicts.node_errors import SEND_METHODS, excuse_in
+from seqsend.verdicts.http_statuses import (
+    JUDGED_BY_ERROR,
+    status_delivered,
+    status_reason_code,
+)
+from seqsend.verdicts.node_errors import SEND_METHODS, Excuse, excuse_for
+from seqsend.verdicts.shown import describe_body, describe_error, describe_value, shorten
 
 Class = Literal["result", "verdict", "outage", "again"]
 """``result`` and ``verdict`` end the call; after an ``outage`` the next endpoint is tried;
@@ -36,7 +41,8 @@ NEVER_NULL = SEND_METHODS | {
 """Methods whose ``result: null`` comes from a proxy or a broken node, never from a healthy one."""
 
 NOT_IDEMPOTENT = frozenset({"eth_sendTransaction", "personal_sendTransaction", "wallet_sendCalls"})
-"""Methods that do a second time what they did the first: the node signs with the next nonce.
+"""Methods that do a second time what they did the first: the node signs with the next nonce. So
+does any other ``*_sendTransaction``; see `is_idempotent`.
 
 ``eth_sendUserOperation`` is not among them: the operation carries its own nonce, and so a hash.
 """
@@ -53,12 +59,12 @@ class Row:
 
 NOT_DELIVERED = Row("failed before the request was written", "outage", "no")
 MAYBE_DELIVERED = Row("failed after the request was written", "outage", "unknown")
-HTTP_REFUSED = Row("HTTP 401, 403, 404, 405, 429", "outage", "no")
+HTTP_REFUSED = Row("HTTP status of a server that did not pass it on", "outage", "no")
 HTTP_TIMED_OUT = Row("HTTP 408", "outage", "unknown")
 HTTP_REDIRECT = Row("HTTP 3xx", "outage", "no")
 HTTP_BROKEN = Row("HTTP 5xx or any other non-2xx", "outage", "unknown")
 HTTP_VERDICT = Row("HTTP 400, 409, 413, 422 with a JSON-RPC error", "verdict", "yes")
-NO_ANSWER = Row("2xx that is no JSON-RPC answer", "outage", "unknown")
+NO_ANSWER = Row("2xx that is not a JSON-RPC answer", "outage", "unknown")
 NULL_RESULT = Row("null from a method that never returns null", "outage", "unknown")
 OTHER_RESULT = Row("a result that is not the transaction's hash", "outage", "unknown")
 VERDICT = Row("JSON-RPC error", "verdict", "yes")
@@ -83,16 +89,20 @@ ROWS = (
     RESULT,
 )
 
-# Asked from the top; the first whose statuses hold the reply's is taken. A 2xx is none of them.
-_BY_STATUS: tuple[tuple[Container[int], Row], ...] = (
-    ({401, 403, 404, 405, 429}, HTTP_REFUSED),
-    ({408}, HTTP_TIMED_OUT),
-    (range(300, 400), HTTP_REDIRECT),
-    (range(1000), HTTP_BROKEN),
+
+# Status → words in its body → what that means, and what is said of it.
+_TELLING: tuple[tuple[int, bytes, ReasonCode, str], ...] = (
+    # What a TLS port says to plain HTTP: nginx ngx_http_special_response.c; Go net/http/server.go.
+    (
+        400,
+        rb"HTTP request (was sent )?to (an )?HTTPS (port|server)",
+        "tls_wanted",
+        "the port wants https",
+    ),
+    # go-ethereum node/rpcstack.go virtualHostHandler; node/jwt_handler.go
+    (403, rb"^invalid host specified", "unknown_host", "invalid host specified"),
+    (401, rb"^missing token", "token_wanted", "missing token"),
 )
-# What a TLS port says to plain HTTP: nginx ngx_http_special_response.c; Go net/http/server.go.
-_WANTS_HTTPS = re.compile(rb"HTTP request (was sent )?to (an )?HTTPS (port|server)")
-_READ_FOR_A_VERDICT = frozenset({400, 409, 413, 422})
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +111,18 @@ class Judgement:
 
     row: Row
     reason: str | None = None
-    """Why it is an outage, in one line with no secret of ours in it; a server's words unescaped."""
+    """Why it is not a result, in one line: our words, then at most 200 characters of the server's,
+    neither escaped nor scrubbed of what it may quote."""
     reason_code: ReasonCode | None = None
+    """The same as a word of a closed list; None for a result."""
     result: Any = None
     error: JsonRpcError | None = None
 
 
 def judge_failure(failure: EndpointFailure, *, written: bool) -> Judgement:
-    """Judge an attempt without a reply; ``written`` tells whether the request went out whole."""
-    return Judgement(
-        MAYBE_DELIVERED if written else NOT_DELIVERED, failure.reason, failure.reason_code
-    )
+    """Judge an attempt without a reply; ``written`` says whether the request went out whole."""
+    row = MAYBE_DELIVERED if written else NOT_DELIVERED
+    return Judgement(row, failure.reason, failure.reason_code)
 
 
 def judge_reply(
@@ -121,85 +132,110 @@ def judge_reply(
 
     With ``strict_errors`` every JSON-RPC error is a verdict, also one that says "not from me".
     """
-    if reply.status is None or 200 <= reply.status < 300:
-        judgement = _judge_body(reply.body, call, request_id)
-    else:
-        judgement = judge_status(reply.status, reply)
-    return excused(judgement, call, strict_errors=strict_errors)
+    if reply.status is not None and not 200 <= reply.status < 300:
+        return judge_status(reply.status, reply, strict_errors=strict_errors)
+    try:
+        answer = decode_answer(reply.body, request_id, call.expected)
+    except NotAnAnswer as why:
+        return _judge_no_answer(why, describe_body(reply.body))
+    return _judge_answer(answer, call, strict_errors=strict_errors)
 
 
-def excused(judgement: Judgement, call: Call, *, strict_errors: bool) -> Judgement:
-    """Return ``judgement``, or the outage that it is where its error says "not from me"."""
-    error = judgement.error
-    if error is None or judgement.row.kind != "verdict" or strict_errors:
-        return judgement
-    excuse = excuse_in(error, call.method)
+def judge_message(
+    message: Any, call: Call, request_id: int, *, strict_errors: bool = False
+) -> Judgement:
+    """Judge a parsed message that is to answer ``call``, as when it came alone."""
+    try:
+        answer = read_answer(message, request_id, call.expected)
+    except NotAnAnswer as why:
+        return _judge_no_answer(why, describe_value(message))
+    return _judge_answer(answer, call, strict_errors=strict_errors)
+
+
+def judge_error(error: JsonRpcError, *, strict_errors: bool, verdict: Row = VERDICT) -> Judgement:
+    """Judge a JSON-RPC error; ``verdict`` is its row if it is one."""
+    excuse = None if strict_errors else excuse_for(error)
+    reason = describe_error(error)
     if excuse is None:
-        return judgement
-    return replace(judgement, row=NOT_FROM_ME if excuse.delivered == "no" else PASSED_ON)
+        return Judgement(verdict, reason, "rejected", error=error)
+    return Judgement(_row_of(excuse), reason, excuse.reason_code, error=error)
 
 
-def judge_status(status: int, reply: Reply) -> Judgement:
-    """Judge a reply whose HTTP status is not 2xx."""
+def judge_status(status: int, reply: Reply, *, strict_errors: bool = False) -> Judgement:
+    """Judge a reply whose HTTP status is not 2xx.
+
+    An error in its body decides only with the statuses that are meant for one; with others it may
+    still say that the request was not passed on, and why.
+    """
     error = decode_error(reply.body)
-    if error is not None and status in _READ_FOR_A_VERDICT:
-        return Judgement(HTTP_VERDICT, describe_error(error), error=error)
-    row = next(row for statuses, row in _BY_STATUS if status in statuses)
-    said = describe_status(status, reply.location)
+    if error is not None and status in JUDGED_BY_ERROR:
+        return judge_error(error, strict_errors=strict_errors, verdict=HTTP_VERDICT)
+    row, code = row_of_status(status), status_reason_code(status)
+    words = describe_body(reply.body) if error is None else describe_error(error)
     if error is not None:
-        said = f"{said}: {describe_error(error)}"
-    elif status == 400 and _WANTS_HTTPS.search(reply.body):
-        said = f"{said}: the port wants https"
-    return Judgement(row, said, error=error)
+        excuse = None if strict_errors else excuse_for(error)
+        if excuse is not None and "no" in (excuse.delivered, row.delivered):
+            row = NOT_FROM_ME if row.delivered == "unknown" else row
+            code = excuse.reason_code
+    else:
+        for of, pattern, its_code, said in _TELLING:
+            if status == of and re.search(pattern, reply.body):
+                code, words = its_code, said
+    said = describe_status(status, reply.location)
+    words = (words or "").removeprefix(f"{status} ")  # nginx, Go: "503 Service Unavailable"
+    if words:
+        said = f"{said}: {words}"
+    if reply.retry_after:
+        said = f"{said} (Retry-After: {shorten(reply.retry_after)})"
+    return Judgement(row, said, code, error=error)
 
 
-def _judge_body(body: bytes, call: Call, request_id: int) -> Judgement:
-    try:
-        return _judge_answer(decode_answer(body, request_id), call)
-    except NotAnAnswer as error:
-        return Judgement(NO_ANSWER, str(error))
+def row_of_status(status: int) -> Row:
+    """Return the row of an HTTP status that is not 2xx."""
+    if 300 <= status < 400:
+        return HTTP_REDIRECT
+    if status_delivered(status) == "no":
+        return HTTP_REFUSED
+    return HTTP_TIMED_OUT if status == 408 else HTTP_BROKEN
 
 
-def judge_message(message: Any, call: Call, request_id: int) -> Judgement:
-    """Judge a parsed message that is to answer ``call``."""
-    try:
-        return _judge_answer(read_answer(message, request_id), call)
-    except NotAnAnswer as error:
-        return Judgement(NO_ANSWER, str(error))
+def _row_of(excuse: Excuse) -> Row:
+    return NOT_FROM_ME if excuse.delivered == "no" else PASSED_ON
 
 
-def _judge_answer(answer: Result | JsonRpcError, call: Call) -> Judgement:
+def _judge_no_answer(why: NotAnAnswer, words: str | None) -> Judgement:
+    return Judgement(NO_ANSWER, f"{why}: {words}" if words else str(why), why.reason_code)
+
+
+def _judge_answer(answer: Result | JsonRpcError, call: Call, *, strict_errors: bool) -> Judgement:
     if isinstance(answer, JsonRpcError):
-        return Judgement(VERDICT, describe_error(answer), error=answer)
-    return _judge_result(answer, call)
-
-
-def _judge_result(answer: Result, call: Call) -> Judgement:
+        return judge_error(answer, strict_errors=strict_errors)
     value = answer.value
     if value is None and call.method in NEVER_NULL:
-        return Judgement(NULL_RESULT, f"null, which {call.method} never returns")
+        return Judgement(NULL_RESULT, f"null, which {call.method} never returns", "null_result")
     if call.expected is not None and not same_hash(value, call.expected):
-        return Judgement(OTHER_RESULT, "a result that is not this transaction's hash")
+        said = "a result that is not this transaction's hash"
+        return Judgement(OTHER_RESULT, said, "wrong_result")
     return Judgement(RESULT, result=value)
 
 
 def same_hash(value: Any, expected: str) -> bool:
-    """Tell whether ``value`` is the hash ``expected``, as bytes: in any case."""
+    """Return whether ``value`` is the hash ``expected``, compared as bytes: in any case."""
     return isinstance(value, str) and value.lower() == expected.lower()
 
 
-def describe_error(error: JsonRpcError) -> str:
-    """Return an error in one line."""
-    return f"{error.message} (code {error.code})"
+def is_idempotent(method: str) -> bool:
+    """Return whether ``method`` does nothing a second time that it did the first."""
+    return method not in NOT_IDEMPOTENT and not method.endswith("_sendTransaction")
 
 
 def may_move_on(row: Row, call: Call, *, retry_unsafe: bool) -> bool:
-    """Tell whether ``call`` may be sent to another endpoint after an outage of kind ``row``."""
-    return retry_unsafe or row.delivered == "no" or call.method not in NOT_IDEMPOTENT
+    """Return whether ``call`` may be sent to another endpoint after an outage of kind ``row``."""
+    return retry_unsafe or row.delivered == "no" or is_idempotent(call.method)
 
 
 def trusts_verdict(call: Call, before: tuple[Attempt, ...]) -> bool:
-    """Tell whether a verdict on ``call`` is final after the attempts ``before`` it.
+    """Return whether a verdict on ``call`` is final after the attempts ``before`` it.
 
     A transaction that an earlier endpoint may have taken is refused by the next one for that very
     reason ("nonce too low"): such a refusal says nothing about whether it landed.

@@ -1,161 +1,168 @@
-"""What nodes and proxies say, in their own words, and where they say it. Pure.
+"""What nodes, proxies and providers say: is that a verdict, or "not from me"? Pure.
 
-Each line has its source: the repository's file and name, as of 2026. A node that changes its words
-is found here and nowhere else.
+Texts are taken apart (`words.unwrap`) and compared, layer by layer, with the words of verdicts
+(`verdict_words`) and with those of endpoints that are no judge of the request (`kinds`).
 """
 
-import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from seqsend.models import Delivered, JsonRpcError, TakesTransactions
+from seqsend.models import Delivered, JsonRpcError, ReasonCode, TakesTransactions
+from seqsend.verdicts.http_statuses import JUDGED_BY_ERROR, status_delivered, status_reason_code
+from seqsend.verdicts.kinds import FORWARD_FAILED, KINDS, NODE_TIMEOUT
+from seqsend.verdicts.verdict_words import Fate, fate_in
+from seqsend.verdicts.words import Layer, plain, says, unwrap
 
-METHOD_NOT_FOUND = -32601
-"""JSON-RPC 2.0, section 5.1."""
-
-SEND_METHODS = frozenset({"eth_sendRawTransaction", "eth_sendRawTransactionConditional"})
-
-
-# Characters. No node's words are longer; to search 10 MB of a hostile one's took 2 s.
-_LONGEST_WORDS = 4096
-
-
-def _beginning(error: JsonRpcError) -> str:
-    return error.message[:_LONGEST_WORDS]
+SEND_METHODS = frozenset(
+    {
+        "eth_sendRawTransaction",
+        "eth_sendRawTransactionConditional",
+        "eth_sendRawTransactionSync",
+        "eth_sendPrivateTransaction",
+        "eth_sendPrivateRawTransaction",
+    }
+)
+"""Methods that submit a transaction that is signed already."""
 
 
-@dataclass(frozen=True, slots=True)
-class Excuse:
-    """An error with which an endpoint says that it is no judge of the request.
+class Excuse(NamedTuple):
+    """An endpoint says that it is no judge of the request."""
 
-    Code, text and method must all fit: the codes alone clash between nodes (-32002 is besu's for an
-    invalid signature, -32005 for too much gas, -32010 openethereum's for every rejection).
-    """
-
-    codes: tuple[int, ...]
-    text: str
-    """A regular expression, compiled when it is needed: most runs see no error at all."""
+    reason_code: ReasonCode
     delivered: Delivered
     """Whether the request can have gone on from the endpoint to the sequencer."""
-    methods: frozenset[str] | None = None
-    """None for every method."""
-
-    def fits(self, error: JsonRpcError, method: str) -> bool:
-        """Tell whether ``error`` on ``method`` is this one."""
-        return (
-            error.code in self.codes
-            and (self.methods is None or method in self.methods)
-            and re.search(self.text, _beginning(error), re.IGNORECASE) is not None
-        )
 
 
-EXCUSES = (
-    # The method is not there: an op-node or a proxy that does not list it (JSON-RPC 2.0, section
-    # 5.1; go-ethereum rpc/errors.go methodNotFoundError; proxyd "rpc method is not whitelisted").
-    Excuse((METHOD_NOT_FOUND,), "", "no", SEND_METHODS),
-    # Rate limits. 429: Alchemy, documentation on rate limits. -32016: proxyd backend.go
-    # ErrOverRateLimit "over rate limit". -32005: Infura "… request rate limited", "… exceeded".
-    Excuse((429,), "", "no"),
-    Excuse(
-        (-32005, -32016),
-        r"rate.?limit|request rate|too many requests|requests? (count|per \w+)",
-        "no",
-    ),
-    # A proxy without a backend: proxyd backend.go ErrBackendOffline; ErrNoBackends, which it also
-    # answers after a backend took the request and ran out of time.
-    Excuse((-32010,), "backend offline", "no"),
-    Excuse((-32011,), r"\bno backend", "unknown"),
-    # go-ethereum rpc/errors.go errMsgTimeout: the server gave up, its handler goes on.
-    Excuse((-32002,), "request timed out", "unknown"),
-    # Still syncing: nethermind TxPoolErrorMessages.NodeIsSyncing; besu RpcErrorType with
-    # TX_POOL_DISABLED (-32002) and "Initial sync is still in progress" (-32008).
-    Excuse(
-        (-32000, -32002, -32008),
-        r"node is syncing|not yet in sync|initial sync is still in progress",
-        "no",
-    ),
-    # The forward to the sequencer failed, perhaps after it arrived: op-reth; nitro forwarder.go.
-    Excuse(
-        (-32000, -32603),
-        "failed to forward tx to sequencer|failed to publish transaction to any of the forwarding",
-        "unknown",
-    ),
-    # There is no forward: l2geth; nitro sequencer.go ErrNoSequencer and forwarder.go txDropperErr.
-    Excuse(
-        (-32000, -32603),
-        "sequencer transaction forwarding not configured|sequencer temporarily not available"
-        "|publishing transactions not supported by this endpoint",
-        "no",
-    ),
+def _kind_of(layer: Layer) -> Excuse | None:
+    kind = next((k for k in KINDS if layer.code in k.codes or says(layer.words, k.phrases)), None)
+    excuse = Excuse(kind.reason_code, kind.delivered) if kind else None
+    if layer.status is None or (excuse is not None and excuse.delivered == "no"):
+        return excuse
+    delivered = status_delivered(layer.status)
+    if excuse is not None and delivered == "unknown":
+        return excuse
+    return Excuse("forward_failed", delivered)
+
+
+class _Reading(NamedTuple):
+    excuse: Excuse | None
+    """None for a verdict."""
+    fate: Fate | None = None
+    """Of a verdict in known words."""
+
+
+def _read(error: JsonRpcError) -> _Reading:
+    """Return what an error says, its innermost words first."""
+    *outer, inner = unwrap(error)
+    for layer in outer:  # a contract can say anything, also what looks like a forward's words
+        fate = fate_in(layer.words)
+        if fate is not None:
+            return _Reading(None, fate)
+    fate = fate_in(inner.words)
+    excuse = None if fate else _kind_of(inner)
+    status = next((layer.status for layer in reversed(outer) if layer.status is not None), None)
+    if status is not None and status not in JUDGED_BY_ERROR:
+        return _read_with_status(status, fate, excuse)
+    if fate is None and excuse is None and not inner.is_answer:
+        excuse = _outer_excuse(outer)
+    elif excuse is not None:
+        excuse = _as_forwarded(excuse, outer)
+    return _Reading(excuse, fate)
+
+
+def _outer_excuse(outer: list[Layer]) -> Excuse | None:
+    """Return the excuse around words that mean nothing, up to the first that are an answer."""
+    for layer in reversed(outer):
+        excuse = _kind_of(layer._replace(code=None))
+        if excuse is not None or layer.is_answer:
+            return excuse
+    return None
+
+
+def _read_with_status(status: int, fate: Fate | None, excuse: Excuse | None) -> _Reading:
+    """Return what words mean that came inside an HTTP error: the status says more than they do.
+
+    Only known words of a verdict, or an excuse after which nothing was delivered, weigh more than
+    a 5xx, which a proxy may have added.
+    """
+    delivered = status_delivered(status)
+    if excuse is not None and "no" in (excuse.delivered, delivered):
+        return _Reading(excuse._replace(delivered="no"))
+    if fate is not None and delivered != "no":
+        return _Reading(None, fate)
+    code = status_reason_code(status) if delivered == "no" else "forward_failed"
+    return _Reading(Excuse(code, delivered))
+
+
+def _as_forwarded(excuse: Excuse, outer: list[Layer]) -> Excuse:
+    """Return ``excuse``, named for the forward that it happened in if it did."""
+    if excuse.reason_code != "node_timeout":
+        return excuse
+    forwarded = any(says(layer.words, FORWARD_FAILED) for layer in outer)
+    return excuse._replace(reason_code="forward_failed") if forwarded else excuse
+
+
+def excuse_for(error: JsonRpcError) -> Excuse | None:
+    """Return the "not from me" that ``error`` is, or None: then it is a verdict."""
+    return _read(error).excuse
+
+
+def is_final(error: JsonRpcError, method: str) -> bool:
+    """Return whether the words of a verdict on ``method`` say that nobody took the transaction.
+
+    After any other verdict, also in unknown words, only a look-up by hash can tell.
+    """
+    return method in SEND_METHODS and _read(error).fate == "final"
+
+
+def says_already_known(error: JsonRpcError) -> bool:
+    """Return whether a verdict says that the node has this very transaction."""
+    return _read(error).fate == "known"
+
+
+def may_have_landed(error: JsonRpcError) -> bool:
+    """Return whether a verdict says that the node has it, or that its nonce is used."""
+    return _read(error).fate in {"known", "spent"}
+
+
+_NOT_MINED_YET = 4  # EIP-7966, "Error codes": taken, and no receipt within the time given
+_NOT_YET = (r"(?:not|wasn't|hasn't|isn't) (?:\S+ ){0,2}?(?:processed|mined|included|confirmed)\b",)
+
+
+def says_not_mined_yet(error: JsonRpcError) -> bool:
+    """Return whether ``eth_sendRawTransactionSync`` says: taken, and not mined in time."""
+    words = plain(error.message)
+    return error.code == _NOT_MINED_YET and (
+        fate_in(words) == "known" or says(words, _NOT_YET + NODE_TIMEOUT)
+    )
+
+
+# How an empty transaction ("0x") is refused, before the pool, by nodes that take transactions:
+# go-ethereum core/types/transaction.go errShortTypedTx (op-geth, nitro, erigon; proxyd passes it on
+# as -32602), and "EOF" before; reth EthApiError::EmptyRawTransactionData; foundry
+# anvil/src/eth/error.rs; besu INVALID_PARAMS; nethermind EthRpcModule.cs; hardhat and others.
+_EMPTY_REFUSED = (
+    "typed transaction too short",
+    r"^(?:unexpected )?eof\b",
+    r"empty (?:raw )?transaction",
+    r"invalid (?:transaction )?params",
+    r"rlp\b",
+    r"(?:failed to|could not|cannot) decode",
 )
-
-# What nodes say to a transaction they already have, or whose nonce is spent, perhaps by itself.
-# The codes are no help: -32000, -32001, -32003, -32010, -32603 and 3 are all in use for it.
-_LANDED_WORDS = (
-    # go-ethereum core/txpool/errors.go ErrAlreadyKnown, op-geth and coreth with it; reth
-    # rpc-eth-types RpcPoolError; erigon rpc/jsonrpc/send_transaction.go; nethermind
-    # TxPoolErrorMessages (before: AlreadyKnown)
-    r"already ?known",
-    # foundry anvil/src/eth/error.rs; openethereum rpc/src/v1/helpers/errors.rs
-    r"already imported",
-    # besu RpcErrorType ETH_SEND_TX_ALREADY_KNOWN; hardhat's EDR TransactionAlreadyExists;
-    # zksync-era l2/error.rs TxDuplication; geth of old
-    r"(?<!un)known transaction",
-    # erigon txpoolcfg.go DuplicateHash
-    r"existing txn? with same hash",
-    # go-ethereum core/txpool/validation.go, and nearly everyone; openethereum has the "is".
-    # Not of an EIP-7702 authority (go-ethereum ErrAuthorityNonceTooLow).
-    r"(?<!authority )nonce (is )?too low",
-    # nethermind, before it took up geth's words
-    r"oldnonce",
-)
-_LANDED = "|".join(_LANDED_WORDS)
-
-
-# How an empty transaction ("0x") is refused, before the pool, where transactions are taken.
-_EMPTY_REFUSED = Excuse(
-    (-32000, -32602, -32010),
-    # go-ethereum core/types/transaction.go errShortTypedTx (op-geth, nitro, erigon; proxyd with the
-    # method listed passes it on as -32602, HTTP 400), and "EOF" before
-    r"typed transaction too short|^EOF$"
-    # reth rpc-eth-types EthApiError::EmptyRawTransactionData; foundry anvil/src/eth/error.rs
-    r"|empty transaction data"
-    # besu RpcErrorType INVALID_PARAMS, INVALID_TRANSACTION_PARAMS
-    r"|invalid (transaction )?params"
-    # nethermind EthRpcModule.cs; hardhat, ganache and others that decode RLP
-    r"|invalid rlp|\brlp\b|failed to decode",
-    "no",
+# An endpoint with one of these excuses may take transactions a moment later.
+_PASSING: frozenset[ReasonCode] = frozenset(
+    {"rate_limited", "overloaded", "node_timeout", "internal_error"}
 )
 
 
 def takes_transactions(error: JsonRpcError | None) -> TakesTransactions:
-    """Tell from the answer to an empty transaction whether an endpoint takes transactions.
+    """Return from the answer to an empty transaction whether an endpoint takes transactions.
 
-    "Method not found" is a "no", also with HTTP 403 (proxyd without the method listed). A rate
-    limit, a node that is syncing or words that nobody knows leave it open.
+    "Not from me" is a "no", also with HTTP 403 (proxyd without the method listed), unless it is a
+    rate limit or another trouble that passes. Words that nobody knows leave it open.
     """
     if error is None:
         return "inconclusive"
-    if error.code == METHOD_NOT_FOUND:
-        return "no"
-    return "yes" if _EMPTY_REFUSED.fits(error, "eth_sendRawTransaction") else "inconclusive"
-
-
-def excuse_in(error: JsonRpcError, method: str) -> Excuse | None:
-    """Return the excuse that ``error`` on ``method`` is, or None: then it is a verdict."""
-    return next((excuse for excuse in EXCUSES if excuse.fits(error, method)), None)
-
-
-def may_have_landed(error: JsonRpcError) -> bool:
-    """Tell whether ``error`` is what a node says to a transaction that it, or the chain, has."""
-    return re.search(_LANDED, _beginning(error), re.IGNORECASE) is not None
-
-
-def is_final(error: JsonRpcError, method: str) -> bool:
-    """Tell whether ``error`` on ``method`` is a verdict that needs no look-up."""
-    del method
-    return not may_have_landed(error)
-
-
-def says_already_known(error: JsonRpcError) -> bool:
-    """Tell whether ``error`` says that the node has the transaction."""
-    return may_have_landed(error) and "nonce" not in error.message.lower()
+    excuse = excuse_for(error)
+    if excuse is not None:
+        return "inconclusive" if excuse.reason_code in _PASSING else "no"
+    return "yes" if says(plain(error.message), _EMPTY_REFUSED) else "inconclusive"

@@ -53,7 +53,7 @@ def test_five_endpoints_at_once(five: list[str]) -> None:
         "packets are dropped on the way (firewall?), or the host is down",
     )
     assert (three["reason"], three["hint"]) == (
-        "HTTP 503",
+        "HTTP 503: Service Temporarily Unavailable",
         "a proxy answers, and has no healthy node behind it",
     )
     assert four["reason"] == "chain id 31338, where endpoint 1 has 31337"

@@ -119,7 +119,7 @@ def test_taken_but_never_answered_is_known_through_the_next(node: Anvil, fresh_t
     assert sent.document["endpoint"] == {"index": 2, "url": node.url}
     assert sent.document["attempts"][0]["delivered"] == "unknown"
     assert sent.document["attempts"][0]["elapsed_ms"] <= 1000 + 250
-    assert sent.elapsed < 1 + 1
+    assert sent.document["elapsed_ms"] <= 1000 + 500
 
 
 def test_taken_but_never_answered_by_the_only_endpoint_is_unknown(
@@ -312,7 +312,7 @@ def test_no_secret_is_shown_and_the_credentials_are_used(fresh_tx: FreshTx) -> N
         }
         assert server.requests[0].path == f"/v3/{key}?k=qu3ry-secret"
     for run in runs:
-        assert run.code == 3
+        assert run.code == 5  # words that nobody knows, and a look-up that fails
         shown = run.out + run.err
         for secret in (key, word, "qu3ry-secret", "fr4g", "t0ken-value"):
             assert secret not in shown

@@ -6,7 +6,8 @@ from typing import Any
 
 from seqsend.verdicts import failure_table as table
 from seqsend.verdicts.failure_table import Row
-from tests.support.sayings import SAID
+from seqsend.verdicts.node_errors import excuse_for
+from tests.support.sayings import EXCUSES, Saying
 from tests.support.wallet import Signed
 
 Body = Callable[[Any, Signed], bytes]
@@ -43,7 +44,16 @@ def _template(text: str) -> Body:
 
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07[red]\u202e\u2066\r\nendpoint 1 of 1 answered\x00\x9b31m"
+OTHER = "0x" + "cd" * 32
+"""A hash that is not the transaction's. (Its own is believed whatever is odd about the rest.)"""
 POOR = "insufficient funds for gas * price + value"
+
+
+def _one_of_each(row: Row) -> list[Saying]:
+    """Return a saying of each kind that falls into ``row``, of the method that sends."""
+    said = [s for s in EXCUSES if s.row is row and s.method == "eth_sendRawTransaction"]
+    return list({excuse_for(s.error): s for s in said}.values())
+
 
 BODIES: Mapping[Row, Mapping[str, Body]] = {
     table.NO_ANSWER: {
@@ -52,19 +62,10 @@ BODIES: Mapping[Row, Mapping[str, Body]] = {
         "a page": _fixed(b"<html><body>It works!</body></html>"),
         "a number": _fixed(b"42"),
         "an array": _fixed(b"[]"),
-        "a batch's answer": lambda i, s: b"[" + message(result=s.hash)(i, s) + b"]",
-        "the answer to another": message(id=999_999, result="HASH"),
-        "its id as text": _template('{"jsonrpc":"2.0","id":"ID","result":"HASH"}'),
-        "its id as a fraction": _template('{"jsonrpc":"2.0","id":ID.0,"result":"HASH"}'),
-        "a true id": message(id=True, result="HASH"),
-        "no id": _template('{"jsonrpc":"2.0","result":"HASH"}'),
-        "its id twice": _template('{"jsonrpc":"2.0","id":ID,"result":"HASH","id":0}'),
-        "no version": _template('{"id":ID,"result":"HASH"}'),
         "neither result nor error": message(),
         "both": message(result="HASH", error={"code": -32000, "message": "m"}),
         "an error in words": message(error="nonce too low"),
         "an error without a code": message(error={"message": "nonce too low"}),
-        "an error whose code is text": message(error={"code": "-32000", "message": "m"}),
         "an error whose message is none": message(error={"code": -32000, "message": ["m"]}),
         "NaN": _template('{"jsonrpc":"2.0","id":ID,"result":NaN}'),
         "infinity": _template('{"jsonrpc":"2.0","id":ID,"result":1e999}'),
@@ -74,6 +75,15 @@ BODIES: Mapping[Row, Mapping[str, Body]] = {
         "UTF-16": lambda i, s: message(result=s.hash)(i, s).decode().encode("utf-16"),
         "a bare surrogate": _template('{"jsonrpc":"2.0","id":ID,"result":"\udc80HASH"}'),
         "half of it": _template('{"jsonrpc":"2.0","id":ID,"resu'),
+        "a batch's answer": lambda i, s: b"[" + message(result=OTHER)(i, s) + b"]",
+        "the answer to another": message(id=999_999, result=OTHER),
+        "its id as text": _template('{"jsonrpc":"2.0","id":"ID","result":"OTHER"}'),
+        "its id as a fraction": _template('{"jsonrpc":"2.0","id":ID.0,"result":"OTHER"}'),
+        "a true id": message(id=True, result=OTHER),
+        "no id": _template('{"jsonrpc":"2.0","result":"OTHER"}'),
+        "its id twice": _template('{"jsonrpc":"2.0","id":ID,"result":"OTHER","id":0}'),
+        "no version": _template('{"id":ID,"result":"OTHER"}'),
+        "no version and no id": _template('{"error":{"code":-32000,"message":"nonce too low"}}'),
         "two of them": lambda i, s: message(result=s.hash)(i, s) * 2,
     },
     table.NULL_RESULT: {"null": message(result=None)},
@@ -95,14 +105,14 @@ BODIES: Mapping[Row, Mapping[str, Body]] = {
         "a surrogate": error(3, "\ud800", "\udfff"),
         "10 MB": error(-32000, "A" * 10_000_000),
         "a code of its own": error(10**30, "no"),
+        "a code as text": message(error={"code": "-32000", "message": POOR}),
+        "no version": _template(
+            '{"id":ID,"error":{"code":-32000,"message":"insufficient funds for transfer"}}'
+        ),
         "no id to answer to": message(id=None, error={"code": -32700, "message": "parse error"}),
     },
     **{
-        row: {
-            f"{code} {message}": error(code, message)
-            for method, code, message, said in SAID
-            if said is row and method == "eth_sendRawTransaction"
-        }
+        row: {str(said): error(said.error.code, said.error.message) for said in _one_of_each(row)}
         for row in (table.NOT_FROM_ME, table.PASSED_ON)
     },
 }

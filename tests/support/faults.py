@@ -234,8 +234,8 @@ HTTP: Mapping[Row, tuple[Fault, ...]] = {
         ),
     ),
     table.HTTP_REFUSED: (
-        *(_always(status, b"<html>") for status in (401, 403, 404, 405, 429)),
-        *(_nginx(status) for status in ("401", "403", "404")),
+        *(_always(status, b"<html>") for status in (401, 402, 403, 404, 405, 410, 413, 429, 521)),
+        *(_nginx(status) for status in ("401", "403", "404", "413")),
         _nginx("429", calls=2),
         *(
             Fault(f"{status} with an error", _http_answer(status, error(-32000, "nonce too low")))
@@ -251,8 +251,8 @@ HTTP: Mapping[Row, tuple[Fault, ...]] = {
         _fault("302 that quotes the address", lambda: Replying(_echo_location)),
     ),
     table.HTTP_BROKEN: (
-        *(_always(status, b"<html>") for status in (400, 402, 410, 413, 418, 422, 500, 520, 999)),
-        *(_nginx(status) for status in ("502", "503", "413")),
+        *(_always(status, b"<html>") for status in (400, 418, 422, 500, 520, 999)),
+        *(_nginx(status) for status in ("502", "503")),
         _nginx("504", "known"),
         Fault("nginx: http on its https port", _https_of_nginx_without_tls),
         *(

@@ -8,7 +8,7 @@ import pytest
 from seqsend.endpoints import parse_endpoints
 from seqsend.errors import EndpointFailure
 from seqsend.jsonrpc import Call
-from seqsend.models import Attempt, Delivered, JsonRpcError, Reply
+from seqsend.models import Attempt, Delivered, JsonRpcError, ReasonCode, Reply
 from seqsend.verdicts import failure_table as table
 from seqsend.verdicts.failure_table import (
     judge_failure,
@@ -16,8 +16,7 @@ from seqsend.verdicts.failure_table import (
     may_move_on,
     trusts_verdict,
 )
-from seqsend.verdicts.node_errors import EXCUSES
-from tests.support.sayings import SAID
+from tests.support.sayings import SAYINGS, Saying
 
 HASH = "0x" + "ab" * 32
 CHAIN_ID = Call("eth_chainId", [])
@@ -35,36 +34,62 @@ def error(code: int = -32000, message: str = "nonce too low", request_id: int | 
 
 
 OTHER_RESULTS: tuple[Any, ...] = ("0x" + "cd" * 32, "0x1", True, 1, {}, [HASH], "")
+REFUSED = (401, 402, 403, 404, 405, 407, 410, 411, 414, 415, 421, 426, 429, 431, 451)
+CLOUDFLARE = (521, 522, 523, 525, 526, 530)
+# The transaction's own hash proves itself, whatever is odd about the envelope.
+ODD_ENVELOPES = (
+    f'{{"id": 1, "result": "{HASH}"}}',
+    f'{{"jsonrpc": "1.0", "id": 1, "result": "{HASH}"}}',
+    f'{{"jsonrpc": "2.0", "id": "1", "result": "{HASH}"}}',
+    f'{{"jsonrpc": "2.0", "id": 1.0, "result": "{HASH}"}}',
+    f'{{"jsonrpc": "2.0", "id": true, "result": "{HASH}"}}',
+    f'{{"jsonrpc": "2.0", "id": 2, "result": "{HASH}"}}',
+    f'{{"jsonrpc": "2.0", "result": "{HASH}"}}',
+    f'{{"jsonrpc": "2.0", "id": 1, "result": "{HASH}", "error": null}}',
+    f'{{"jsonrpc": "2.0", "id": 1, "result": "{HASH}", "error": {{}}}}',
+    f'[{{"jsonrpc": "2.0", "id": 1, "result": "{HASH}"}}]',
+    f'{{"jsonrpc": "2.0", "id": 1, "result": "{HASH.upper()}"}}',
+)
 
 REPLIES: list[tuple[int, bytes, Call, table.Row]] = [
     (200, result("0x1"), CHAIN_ID, table.RESULT),
     (201, result("0x1"), CHAIN_ID, table.RESULT),
     (200, result(None), RECEIPT, table.RESULT),
-    (200, result(HASH), SEND, table.RESULT),
-    (200, result(HASH.upper().replace("X", "x")), SEND, table.RESULT),
+    *((status, result(HASH), SEND, table.RESULT) for status in (200, 202, 299)),
+    *((200, body.encode(), SEND, table.RESULT) for body in ODD_ENVELOPES),
     (200, error(), SEND, table.VERDICT),
     (200, error(request_id=None), SEND, table.VERDICT),
+    (200, error().replace(b'"jsonrpc": "2.0", ', b""), SEND, table.VERDICT),
+    (200, error().replace(b"-32000", b'"-32000"'), SEND, table.VERDICT),
     *(
         (status, error(request_id=None), SEND, table.HTTP_VERDICT)
         for status in (400, 409, 413, 422)
     ),
-    *((status, b"<html>", SEND, table.HTTP_BROKEN) for status in (400, 409, 413, 422)),
-    *((status, error(), SEND, table.HTTP_REFUSED) for status in (401, 403, 404, 405, 429)),
+    *((status, b"<html>", SEND, table.HTTP_BROKEN) for status in (400, 409, 422)),
+    *((status, error(), SEND, table.HTTP_REFUSED) for status in (*REFUSED, *CLOUDFLARE)),
+    (413, b"<html>", SEND, table.HTTP_REFUSED),
     (408, error(), SEND, table.HTTP_TIMED_OUT),
     *((status, b"", SEND, table.HTTP_REDIRECT) for status in (300, 301, 302, 303, 307, 308, 304)),
     *((status, error(), SEND, table.HTTP_BROKEN) for status in (500, 502, 503, 504, 520, 599)),
-    *((status, result(HASH), SEND, table.HTTP_BROKEN) for status in (402, 410, 418, 451, 999, 100)),
-    *((status, result(HASH), SEND, table.RESULT) for status in (200, 202, 299)),
+    *((status, result(HASH), SEND, table.HTTP_BROKEN) for status in (418, 500, 502, 999, 100)),
+    # Not passed on, says the error; "maybe", says the status: the error knows more.
+    (503, error(-32012, "backend is over capacity"), SEND, table.NOT_FROM_ME),
+    (500, error(-32601, "Method not found"), SEND, table.NOT_FROM_ME),
+    (503, error(-32011, "no backend is healthy"), SEND, table.HTTP_BROKEN),
     *(
         (200, body, SEND, table.NO_ANSWER)
         for body in (b"", b"<html>", b"[]", b"{}", b"[" * 200_000, b"\xff", b"9" * 5000)
     ),
-    (200, result(HASH).replace(b'"id": 1', b'"id": 2'), SEND, table.NO_ANSWER),
+    # Any web server says "error" in an object: without a version the id must be right.
+    (200, b'{"error": {"code": -32000, "message": "nonce too low"}}', SEND, table.NO_ANSWER),
+    (400, b'{"error": {"code": 400, "message": "Bad Request"}}', SEND, table.HTTP_BROKEN),
+    (200, result("0x1").replace(b'"id": 1', b'"id": 2'), CHAIN_ID, table.NO_ANSWER),
     *(
         (200, result(None), Call(method, []), table.NULL_RESULT)
         for method in sorted(table.NEVER_NULL)
     ),
     *((200, result(value), SEND, table.OTHER_RESULT) for value in OTHER_RESULTS),
+    (200, result(HASH)[:-1] + b', "error": {"code": 1, "message": "m"}}', SEND, table.NO_ANSWER),
 ]
 
 
@@ -75,23 +100,56 @@ def test_each_reply_falls_into_its_row(
     judgement = judge_reply(Reply(status, body), call, 1)
     assert judgement.row == row
     assert (judgement.reason is None) == (row is table.RESULT)
+    assert (judgement.reason_code is None) == (row is table.RESULT)
 
 
 @pytest.mark.parametrize(
-    "said",
+    ("status", "body", "reason", "reason_code"),
     [
-        b"<center>The plain HTTP request was sent to HTTPS port</center>",  # nginx
-        b"Client sent an HTTP request to an HTTPS server.\n",  # Go
+        # nginx; Go
+        (
+            400,
+            b"<center>The plain HTTP request was sent to HTTPS port</center>",
+            "HTTP 400: the port wants https",
+            "tls_wanted",
+        ),
+        (
+            400,
+            b"Client sent an HTTP request to an HTTPS server.\n",
+            "HTTP 400: the port wants https",
+            "tls_wanted",
+        ),
+        # geth --http.vhosts, and its engine port
+        (403, b"invalid host specified\n", "HTTP 403: invalid host specified", "unknown_host"),
+        (401, b"missing token\n", "HTTP 401: missing token", "token_wanted"),
+        (401, b"", "HTTP 401", "unauthorized"),
+        (404, b"404 page not found\n", "HTTP 404: 404 page not found", "not_found"),
+        (407, b"", "HTTP 407", "proxy_refused"),
+        (413, b"", "HTTP 413", "request_too_large"),
+        (429, b"", "HTTP 429", "rate_limited"),
+        (500, b"", "HTTP 500", "server_error"),
+        (503, error(-32016, "over rate limit"), "HTTP 503: over rate limit (code -32016)", None),
+        (403, error(-32601, "not here"), "HTTP 403: not here (code -32601)", "no_such_method"),
+        (504, b"", "HTTP 504", "gateway_timeout"),
+        (418, b"", "HTTP 418", "http_error"),
+        (302, b"", "HTTP 302", "redirect"),
+        (200, b"<html>", "not JSON but an HTML page", "html"),
+        (200, b"hello", "not JSON but something else: hello", "not_json"),
+        (200, b"[" * 600 + b"]" * 600, "JSON nested too deeply", "too_large"),
+        (200, error(-32000, "node is syncing"), "node is syncing (code -32000)", "syncing"),
+        (200, error(), "nonce too low (code -32000)", "rejected"),
     ],
 )
-def test_a_tls_port_that_was_spoken_to_in_plain_http_is_named(said: bytes) -> None:
-    judgement = judge_reply(Reply(400, said), SEND, 1)
-    assert judgement.reason == "HTTP 400: the port wants https"
-    assert judgement.row == table.HTTP_BROKEN
+def test_what_is_wrong_is_said_in_words_and_in_a_word(
+    status: int, body: bytes, reason: str, reason_code: ReasonCode | None
+) -> None:
+    judgement = judge_reply(Reply(status, body), SEND, 1)
+    assert (judgement.reason or "").startswith(reason)
+    assert judgement.reason_code == (reason_code or "rate_limited")
 
 
 def test_every_row_of_a_reply_is_reached() -> None:
-    reached = {row.name for *_, row in REPLIES} | {row.name for *_, row in SAID}
+    reached = {row.name for *_, row in REPLIES} | {saying.row.name for saying in SAYINGS}
     assert {row.name for row in table.ROWS} - reached == {
         table.NOT_DELIVERED.name,
         table.MAYBE_DELIVERED.name,
@@ -105,7 +163,7 @@ def test_a_failure_is_ambiguous_once_the_request_was_written(
 ) -> None:
     judgement = judge_failure(EndpointFailure("connection reset", "closed"), written=written)
     assert (judgement.row.kind, judgement.row.delivered) == ("outage", delivered)
-    assert judgement.reason == "connection reset"
+    assert (judgement.reason, judgement.reason_code) == ("connection reset", "closed")
 
 
 @pytest.mark.parametrize(
@@ -137,7 +195,9 @@ def test_a_redirect_says_where_it_points_without_its_secrets() -> None:
     assert judgement.reason == "HTTP 307 redirect to https://***@other/login?***, not followed"
 
 
-@pytest.mark.parametrize("method", sorted(table.NOT_IDEMPOTENT))
+@pytest.mark.parametrize(
+    "method", [*sorted(table.NOT_IDEMPOTENT), "zks_sendTransaction", "klay_sendTransaction"]
+)
 def test_what_can_be_done_twice_moves_on_only_after_no_delivery(method: str) -> None:
     call = Call(method, [])
     assert may_move_on(table.NOT_DELIVERED, call, retry_unsafe=False)
@@ -150,26 +210,17 @@ def test_what_cannot_be_done_twice_always_moves_on(method: str) -> None:
     assert may_move_on(table.MAYBE_DELIVERED, Call(method, []), retry_unsafe=False)
 
 
-@pytest.mark.parametrize(("method", "code", "message", "row"), SAID)
-@pytest.mark.parametrize("status", [200, 400])
-def test_knows_who_says_not_from_me(
-    method: str, code: int, message: str, row: table.Row, status: int
-) -> None:
-    reply, call = Reply(status, error(code, message)), Call(method, [])
-    verdict = table.VERDICT if status == 200 else table.HTTP_VERDICT
+@pytest.mark.parametrize("saying", SAYINGS, ids=str)
+@pytest.mark.parametrize("status", [None, 200, 400])
+def test_an_error_is_judged_the_same_wherever_it_stands(saying: Saying, status: int | None) -> None:
+    call = Call(saying.method, [])
+    reply = Reply(status, error(saying.error.code, saying.error.message))
+    verdict = table.HTTP_VERDICT if status == 400 else table.VERDICT
     judgement = judge_reply(reply, call, 1)
-    assert judgement.row == (verdict if row is table.VERDICT else row)
-    assert judgement.error == JsonRpcError(code, message)
+    assert judgement.row == (verdict if saying.row is table.VERDICT else saying.row)
+    assert judgement.error == saying.error
+    assert (judgement.reason_code == "rejected") == (saying.row is table.VERDICT)
     assert judge_reply(reply, call, 1, strict_errors=True).row == verdict
-
-
-def test_every_excuse_is_made_by_someone() -> None:
-    for excuse in EXCUSES:
-        assert any(
-            excuse.fits(JsonRpcError(code, message), method)
-            for method, code, message, row in SAID
-            if row is not table.VERDICT
-        )
 
 
 def _attempt(delivered: Delivered) -> Attempt:
