@@ -287,13 +287,7 @@ PARTS: dict[Mode, tuple[int, float]] = {
 }
 
 
-# What the core says of many transactions, and of odd look-ups, is not yet true.
-_NOT_YET = pytest.mark.xfail(strict=True, reason="one transaction, one fate: being rebuilt")
-
-
-@pytest.mark.parametrize(
-    "mode", [pytest.param(mode, marks=() if mode == "rpc" else _NOT_YET) for mode in PARTS]
-)
+@pytest.mark.parametrize("mode", PARTS)
 def test_whatever_endpoints_do_what_is_said_is_true(mode: Mode) -> None:
     seed = os.environ.get("MODEL_SEED") or str(random.SystemRandom().randrange(10**6))
     count, seconds = PARTS[mode]
