@@ -284,12 +284,12 @@ def end_of(submission: Submission) -> Answer | CallError:
     decided, endpoint = submission.decided, submission.answered_by
     method, attempts = submission.call.method, tuple(submission.attempts)
     if decided is None or endpoint is None:
-        if attempts and all(a.reason_code == "no_such_method" for a in attempts):
-            # That no endpoint has the method is an answer, too.
-            last = attempts[-1]
-            return Rejected(
-                method, attempts, submission.elapsed, error=last.error, endpoint=last.endpoint
-            )
+        missing = [a for a in attempts if a.reason_code == "no_such_method"]
+        answered = [a for a in attempts if a.phase == "answer"]
+        if missing and missing == answered and submission.call.expected is None:
+            # No endpoint that was reached has the method: that is an answer, too.
+            error, endpoint = missing[-1].error, missing[-1].endpoint
+            return Rejected(method, attempts, submission.elapsed, error=error, endpoint=endpoint)
         failure = DeliveryUnknown if submission.may_be_delivered else Unreachable
         return failure(method, attempts, submission.elapsed, note=submission.note)
     if decided.error is None:

@@ -61,6 +61,10 @@ class Pieces:
         if self.on_write is not None:
             raise self.on_write
 
+    def recv_now(self, size: int) -> bytes:
+        del size
+        raise BlockingIOError
+
     def send_now(self, data: bytes) -> None: ...
 
     def is_quiet(self) -> bool:
