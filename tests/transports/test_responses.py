@@ -51,10 +51,6 @@ class Pieces:
             self._left.insert(0, piece[size:])
         return size
 
-    def recv_now(self, size: int) -> bytes:
-        del size
-        raise BlockingIOError
-
     def sendall(self, data: bytes) -> None:
         self.written += data
         self.writes += 1
