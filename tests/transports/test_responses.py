@@ -100,7 +100,7 @@ class Wire:
         by = Deadline.after(seconds, "request timeout")
         self.last = Exchange(by, by)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("seqsend.transports.http.connect", self._connect)
+            patch.setattr("seqsend.transports.http_pools.connect", self._connect)
             return send()
 
     def _connect(self, route: Route, _exchange: Exchange) -> Pieces:
