@@ -1,4 +1,4 @@
-"""The program's first lines, and what becomes of what nothing else has caught."""
+"""The program's first lines, and its last: what nothing else has caught ends here."""
 
 import gc
 import sys
@@ -12,7 +12,7 @@ def main() -> None:
     gc.disable()
     try:
         code = _run(sys.argv[1:])
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # before a command has begun, which handles signals itself
         code = 130
     except Exception as error:  # noqa: BLE001 - the last place where it can be told decently
         code = _report_defect(error)
@@ -26,9 +26,19 @@ def _run(arguments: list[str]) -> int:
         from seqsend.render.streams import print_version
 
         return print_version()
+    _end_by_signals()
     from seqsend.cli.app import main
 
     return main(arguments)
+
+
+def _end_by_signals() -> None:
+    """Have SIGTERM and SIGHUP end the program as Ctrl-C does, unless they are ignored."""
+    import signal
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
 
 
 def _report_defect(error: BaseException) -> int:

@@ -121,7 +121,10 @@ def configure(
             f"max_response_size is {max_response_size}, not a number of bytes", example="1048576"
         )
     parsed = parse_endpoints(endpoints)
-    readers = () if reads_from is None else parse_readers(reads_from, parsed)
+    try:
+        readers = () if reads_from is None else parse_readers(reads_from, parsed)
+    except UsageError as error:
+        raise error.within("--reads-from") from None
     strangers = sum(reader.reads_only for reader in readers)
     return Configuration(
         parsed,

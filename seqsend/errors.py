@@ -32,6 +32,9 @@ class UsageError(SeqsendError, ValueError):
         self.problem = problem
         self.example = example
 
+    def __reduce__(self) -> "tuple[Any, tuple[str, str]]":
+        return _usage_error, (self.problem, self.example)
+
     def within(self, place: str) -> "UsageError":
         """Return the same error, said of ``place``."""
         return UsageError(f"{place}: {self.problem}", example=self.example)
@@ -39,6 +42,11 @@ class UsageError(SeqsendError, ValueError):
     def noting(self, remark: str) -> "UsageError":
         """Return the same error with a remark on how it may have come about."""
         return UsageError(f"{self.problem} ({remark})", example=self.example)
+
+
+def _usage_error(problem: str, example: str) -> UsageError:
+    """Return the error that was pickled: its example is named, which pickle cannot do."""
+    return UsageError(problem, example=example)
 
 
 class InputError(SeqsendError):
@@ -114,7 +122,7 @@ class CallError(SeqsendError):
         endpoint: Endpoint | None = None,
         hash: str | None = None,  # noqa: A002 - the field's term, as in Sent.hash
     ) -> None:
-        super().__init__(method)
+        super().__init__(method, attempts, elapsed)
         self.method = method
         self.attempts = attempts
         """Everything that was tried, in order."""

@@ -219,8 +219,10 @@ def _spans(text: str, secrets: frozenset[str]) -> Iterator[tuple[int, int]]:
 @lru_cache(maxsize=8)
 def _forms(secrets: frozenset[str]) -> tuple[str, ...]:
     """Return what is looked for, the longest first, without percent-encoding."""
-    plain = {form for secret in secrets for form in (secret, unquote(secret))}
-    plain = {form for form in plain if len(form) >= _SHORTEST_SECRET}
+    # Some servers decode what they have decoded.
+    decoded = {unquote(secret) for secret in secrets}
+    plain = secrets | decoded | {unquote(form) for form in decoded}
+    plain = frozenset(form for form in plain if len(form) >= _SHORTEST_SECRET)
     found = set(plain)
     for form in plain:
         data = form.encode(errors="replace")

@@ -37,6 +37,79 @@ def test_takes_what_is_an_endpoint(url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "host", "port", "authority", "target"),
+    [
+        ("http://seq1", "seq1", 80, "seq1", "/"),
+        ("https://seq1", "seq1", 443, "seq1", "/"),
+        ("https://seq1:80", "seq1", 80, "seq1:80", "/"),
+        ("WS://SEQ1:80/Rpc", "seq1", 80, "seq1", "/Rpc"),
+        ("wss://seq1:8546?a=b", "seq1", 8546, "seq1:8546", "/?a=b"),
+        ("http://a.b.c.:8545/", "a.b.c.", 8545, "a.b.c:8545", "/"),
+        ("http://[2001:DB8::1]", "2001:db8::1", 80, "[2001:db8::1]", "/"),
+        ("http://[fe80::1%25eth0]:8545", "fe80::1%eth0", 8545, "[fe80::1]:8545", "/"),
+        ("http://[fe80::1%252]", "fe80::1%2", 80, "[fe80::1]", "/"),
+        ("http://u:p@h:1/a/../b;c?d=ü&e=%41#f", "h", 1, "h:1", "/a/../b;c?d=%C3%BC&e=%41"),
+        ("http://u:p@x@h/ä{}", "h", 80, "h", "/%C3%A4%7B%7D"),
+        # As IDNA 2008 has it. Python's own codec would make it "strasse.example", another name.
+        ("http://straße.example", "xn--strae-oqa.example", 80, "xn--strae-oqa.example", "/"),
+        ("http://BÜCHER.example", "xn--bcher-kva.example", 80, "xn--bcher-kva.example", "/"),
+        ("http://127.1", "127.1", 80, "127.1", "/"),
+    ],
+)
+def test_an_address_is_taken_apart_once(
+    url: str, host: str, port: int, authority: str, target: str
+) -> None:
+    address = parse_endpoints(url)[0].address
+    assert (address.host, address.port) == (host, port)
+    assert (address.authority, address.target) == (authority, target)
+    assert address.scheme == url.partition(":")[0].lower()
+
+
+def test_what_is_secret_in_an_address_is_in_no_repr() -> None:
+    (endpoint,) = parse_endpoints("http://us%65r:p%61ss@seq1/k3y4567890123456?token=t0ken#fragm3nt")
+    assert endpoint.address.authorization == "Basic dXNlcjpwYXNz"
+    secrets = {"us%65r", "p%61ss", "k3y4567890123456", "t0ken", "fragm3nt"}
+    assert secrets <= endpoint.address.secrets
+    assert not [secret for secret in (*secrets, "dXNlcjpwYXNz") if secret in repr(endpoint)]
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["[::%2531]", "[::1%25lo]", "[2001:db8::1%25eth0]", "[fe80::1%eth0]", "[fe80::1%2]"]
+    + ["[fe80::1%25]", "[fe80::1%25a%2Fb]", "[fe80::1%251%252]", "[fe80::1%25eth0", "[]", "[v1.x]"]
+    + ["evil[::1]", "[::1]evil", "[::1]:80:80", "127.0.0.%31", "%5B::1%5D", "seq1%2eevil"]
+    + [
+        "seq1。evil",
+        "seq1\uff0eevil",
+        "\uff11\uff12\uff17.0.0.1",
+        "ſeq1",
+        "seq1:+80",
+        "seq1:８０",
+    ],
+)
+def test_a_host_that_could_become_another_is_refused(host: str) -> None:
+    """By decoding twice, by a parser's leniency, or by what Unicode takes for the same."""
+    with pytest.raises(UsageError, match="has no valid host and port"):
+        parse_endpoints(f"http://{host}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["http://a:8545 http://b:8545", "http://a:8545;http://b:8545", "http://a http://b,http://c"]
+    + ["http://a:8545\nhttp://b:8545", "http://a;b", "http://a/rpc;https://b", "http://a|http://b"]
+    + ["a:8545 b:8545", "a;b", "http://a ;http://b"],
+)
+def test_a_list_that_is_separated_by_something_else_says_what_separates(text: str) -> None:
+    with pytest.raises(UsageError, match="separate endpoints with commas"):
+        parse_endpoints(text)
+
+
+def test_a_zone_that_is_wrong_shows_how_one_is_written() -> None:
+    with pytest.raises(UsageError, match=r"example: http://\[fe80::1%25eth0\]:8545"):
+        parse_endpoints("http://[fe80::1%eth0]:8545")
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("", "no sequencer endpoint given"),

@@ -263,6 +263,7 @@ def test_a_long_text_costs_little() -> None:
 
 def test_what_overlaps_is_taken_out_whole() -> None:
     assert scrub("see abcdefghij now", ["abcdef", "defghij"]) == "see *** now"
+    assert scrub("see abcdefghij now", ["abcdefghij", "defg"]) == "see *** now"
     assert scrub("see abcdabcd now", ["abcd"]) == "see *** now"
     assert scrub("abcdef abcdefgh", ["abcdefgh", "abcdef"]) == "*** ***"
 

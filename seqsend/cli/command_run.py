@@ -63,6 +63,7 @@ class CommandRun:
 
         return SequencerClient(
             **settings.connection,
+            reads_from=settings.reads_from,
             strict_errors=settings.strict_errors,
             failback_after=settings.failback_after,
             begin_at=None if files is None else files.begin_at,

@@ -37,6 +37,8 @@ class Connection(TypedDict):
     headers: Mapping[str, str]
     endpoint_headers: Mapping[int, Mapping[str, str]]
     cacert: str | None
+    client_cert: str | None
+    client_key: str | None
     dial_timeout: float
     request_timeout: float
     deadline: float | None
@@ -48,6 +50,7 @@ class Settings:
     """The shared options, checked."""
 
     connection: Connection
+    reads_from: str | None
     strict_errors: bool
     failback_after: float | None
     state_file: str | None

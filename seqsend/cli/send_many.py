@@ -57,6 +57,8 @@ def _report_rest(run: CommandRun, report: RunReport, stream: Stream, lines: Line
         _report_each(stream.rest(lines), report, stream, lines)
     except KeyboardInterrupt:
         report.give_up()
+    except InputError as error:
+        report.note_input_error(error)
 
 
 def _saving(results: Iterator[Ended], run: CommandRun) -> Iterator[Ended]:

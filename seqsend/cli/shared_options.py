@@ -74,6 +74,13 @@ def _join(texts: list[str]) -> str:
     return ",".join(texts)
 
 
+def _join_readers(texts: list[str]) -> str:
+    joined = _join(texts)
+    if not joined.strip(", \t"):
+        raise UsageError("--reads-from: no URL given", example="--reads-from http://replica:8545")
+    return joined
+
+
 def parse_path(text: str) -> str:
     """Return ``text``, which names a file.
 
@@ -135,6 +142,18 @@ OPTIONS = (
         default=collect_headers([]),
     ),
     Option(
+        "reads_from",
+        ("--reads-from",),
+        "Ask these first whether a transaction is known or mined; they are never sent one. "
+        "Repeatable.",
+        SEQUENCER,
+        kind="list",
+        metavar="URL[,URL...]",
+        collect=_join_readers,
+        environment="SEQSEND_READS_FROM",
+        default_text="the sequencer's addresses",
+    ),
+    Option(
         "cacert",
         ("--cacert",),
         "Certificates to trust for https, as a file or directory.",
@@ -143,6 +162,26 @@ OPTIONS = (
         parse=parse_path,
         # The transport reads these variables, as other programs do.
         default_text="SSL_CERT_FILE, REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE, else the system's",
+    ),
+    Option(
+        "client_cert",
+        ("--client-cert",),
+        "Certificate to show to https endpoints that ask for one.",
+        SEQUENCER,
+        metavar="PATH",
+        parse=parse_path,
+        environment="SEQSEND_CLIENT_CERT",
+        default_text="none",
+    ),
+    Option(
+        "client_key",
+        ("--client-key",),
+        "The certificate's private key.",
+        SEQUENCER,
+        metavar="PATH",
+        parse=parse_path,
+        environment="SEQSEND_CLIENT_KEY",
+        default_text="in the same file",
     ),
     Option(
         "dial_timeout",

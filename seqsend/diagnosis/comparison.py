@@ -31,6 +31,8 @@ def check(
     headers: Mapping[str, str] | None = None,
     endpoint_headers: Mapping[int, Mapping[str, str]] | None = None,
     cacert: str | None = None,
+    client_cert: str | None = None,
+    client_key: str | None = None,
     max_response_size: int = MAX_RESPONSE_SIZE,
     chain_id: int | None = None,
     max_lag: int = DEFAULT_MAX_LAG,
@@ -50,6 +52,8 @@ def check(
         headers: sent to every endpoint; their values are never shown.
         endpoint_headers: by position in the list, counted from 1: sent to that endpoint alone.
         cacert: path of the CA certificates to trust for https, instead of the system's.
+        client_cert: path of the certificate to show to https endpoints that ask for one.
+        client_key: path of its key, if that is not in the same file.
         max_response_size: bytes, after decompression.
         chain_id: the only one that is right; None to compare the endpoints with each other.
         max_lag: blocks by which the heads of one chain may differ.
@@ -72,6 +76,8 @@ def check(
         headers=headers,
         endpoint_headers=endpoint_headers,
         cacert=cacert,
+        client_cert=client_cert,
+        client_key=client_key,
         max_response_size=max_response_size,
     )
     probes = [

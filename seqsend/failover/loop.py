@@ -287,7 +287,7 @@ def end_of(submission: Submission) -> Answer | CallError:
         missing = [a for a in attempts if a.reason_code == "no_such_method"]
         answered = [a for a in attempts if a.phase == "answer"]
         if missing and missing == answered and submission.call.expected is None:
-            # No endpoint that was reached has the method: that is the answer.
+            # No endpoint that was reached has the method: that is an answer, too.
             error, endpoint = missing[-1].error, missing[-1].endpoint
             return Rejected(method, attempts, submission.elapsed, error=error, endpoint=endpoint)
         failure = DeliveryUnknown if submission.may_be_delivered else Unreachable

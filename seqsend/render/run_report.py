@@ -12,7 +12,14 @@ from seqsend.models import Attempt, Event
 from seqsend.render.outcome import Outcome
 from seqsend.render.report import Style
 from seqsend.render.streams import Written, has_colour, write_stderr, write_stdout
-from seqsend.render.text import AttemptFilter, answer_text, attempt_line, detail_line, receipt_text
+from seqsend.render.text import (
+    AttemptFilter,
+    answer_text,
+    attempt_line,
+    detail_line,
+    hint_line,
+    receipt_text,
+)
 from seqsend.sending.stream import Ended
 
 _SCREENFUL = 24  # lines; a shorter run needs no progress
@@ -32,6 +39,7 @@ class RunReport:
         self._failovers = 0
         self._endpoint: int | None = None
         self._polled = AttemptFilter()
+        self._hinted: set[str] = set()
         self._stack = ExitStack()
         self._progress: Any = None
         self._task: Any = None
@@ -85,6 +93,10 @@ class RunReport:
             self._attempts_reported = outcome.attempts
             for line in filter(None, map(attempt_line, outcome.attempts)):
                 write_stderr(f"  {line}", "trouble")
+        hint = hint_line(outcome)
+        if hint is not None and outcome.status not in self._hinted:
+            self._hinted.add(outcome.status)
+            write_stderr(hint, "note")
 
     @property
     def lines(self) -> int:

@@ -8,7 +8,7 @@ from seqsend.models import Attempt
 from seqsend.redaction import escape
 from seqsend.render.document import document, to_json
 from seqsend.render.outcome import Outcome
-from seqsend.verdicts.kinds import METHOD_NOT_FOUND
+from seqsend.verdicts.node_errors import says_nonce_spent
 
 # What follows an attempt's reason; an outcome that is not here gets no line of its own, because
 # the last line of the command says it.
@@ -126,11 +126,16 @@ def receipt_text(outcome: Outcome) -> str | None:
 
 
 def hint_line(outcome: Outcome) -> str | None:
-    """Return what to do after an outcome that is none to be glad of."""
+    """Return what to do after an outcome that is not a success; None if there is nothing to say."""
     hint = _HINTS.get((outcome.command, outcome.status))
-    if outcome.status == "rejected" and outcome.attempts[-1].outcome == "not_found":
-        hint = "its nonce is taken by another transaction, and this one is not there: sign it anew"
-    if outcome.status == "unreachable" and all(map(_lacks_method, outcome.attempts)):
+    if outcome.status == "rejected" and _has_spent_nonce(outcome):
+        # Found nowhere, or it would not be rejected.
+        hint = (
+            "another transaction has its nonce, and this one was not found: "
+            "sign it again with the next nonce"
+        )
+    codes = {attempt.reason_code for attempt in outcome.attempts}
+    if outcome.status == "unreachable" and codes == {"no_such_method"}:
         hint = "no endpoint has {method}: give the address of an execution endpoint that has it"
     if outcome.command == "send" and _may_be_there(outcome):
         hint = _HINTS["send", "unknown"]
@@ -138,8 +143,10 @@ def hint_line(outcome: Outcome) -> str | None:
     return f"hint: {hint.format(hash=outcome.hash, method=method)}" if hint else None
 
 
-def _lacks_method(attempt: Attempt) -> bool:
-    return attempt.error is not None and attempt.error.code == METHOD_NOT_FOUND
+def _has_spent_nonce(outcome: Outcome) -> bool:
+    """Tell whether the verdict says that the nonce is spent."""
+    verdict = next((a.error for a in outcome.attempts if a.outcome == "verdict"), None)
+    return verdict is not None and says_nonce_spent(verdict)
 
 
 def format_elapsed(seconds: float) -> str:

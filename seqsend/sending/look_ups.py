@@ -73,8 +73,6 @@ def _ask(
 def _describe(look: Submission, judgement: Judgement) -> tuple[AttemptOutcome, Judgement]:
     """Say what a look-up is called. It delivers nothing, whatever became of it."""
     judgement = replace(judgement, row=replace(judgement.row, delivered="no"))
-    if judgement.row.kind == "again":
-        return "refused", judgement
     if judgement.row.kind != "result":
         return "lookup_failed", judgement
     if judgement.result is None:

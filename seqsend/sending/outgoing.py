@@ -59,7 +59,11 @@ class Outgoing:
         if submission.decided is None or submission.may_be_delivered:
             return submission.may_be_delivered and not self._is_accepted
         error = submission.decided.error
-        return error is not None and not is_final(error, submission.call.method)
+        if error is None or is_final(error, submission.call.method):
+            return False
+        # With strict errors "not from me" is a verdict, and says itself that nothing was taken.
+        excuse = excuse_for(error)
+        return excuse is None or excuse.delivered != "no"
 
     def places_to_look(self, order: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
         """Return the endpoints to ask for it, those that know soonest first.

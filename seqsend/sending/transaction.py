@@ -157,8 +157,6 @@ def _is_signed_legacy(data: bytes) -> bool:
     Asked only of data as long as a hash, a private key or an address, of which nothing that may be
     a typed transaction is sent: one private key in 500 looks like an unknown one.
     """
-    if data[0] < 0xC0:
-        return False
     try:
         _judge_envelope(data, None)
     except UsageError:

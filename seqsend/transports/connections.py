@@ -1,5 +1,6 @@
 """The way to an endpoint, connections over it, and those that are kept for later."""
 
+import http.client
 import os
 import ssl
 import time
@@ -8,15 +9,15 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from seqsend.errors import EndpointFailure
 from seqsend.models import Address, Endpoint
-from seqsend.transports.answers import read_head
 from seqsend.transports.base import LONGEST_IDLE, Exchange
 from seqsend.transports.dialling import dial
-from seqsend.transports.failures import NotHttp, failure_of
+from seqsend.transports.failures import failure_of
 from seqsend.transports.proxies import proxy_for
-from seqsend.transports.sockets import Channel, Reader
+from seqsend.transports.responses import Response
+from seqsend.transports.sockets import Channel, ChannelSocket
 from seqsend.transports.tls import check_paths, read_certificate, secure, trust
 
-_MOST_KEPT = 32  # connections per endpoint; more threads than that dial each time
+MOST_KEPT = 32  # connections per endpoint; more threads than that dial each time
 
 
 class Route(NamedTuple):
@@ -132,16 +133,17 @@ def _tunnel(channel: Channel, target: Address, proxy: Address, exchange: Exchang
         lines.append(f"Proxy-Authorization: {proxy.authorization}")
     try:
         channel.sendall("\r\n".join([*lines, "", ""]).encode("ascii"))
-        reader = Reader(channel)
-        head = read_head(reader)
-    except (OSError, NotHttp, EndpointFailure) as error:
+        socket = ChannelSocket(channel)
+        response = Response(socket, method="CONNECT")  # type: ignore[arg-type] # enough of one
+        response.begin()
+    except (OSError, http.client.HTTPException, EndpointFailure) as error:
         failure = failure_of(error)
         timed_out = failure.reason_code == "proxy_unreachable"
         said = failure.reason if timed_out else f"the proxy did not connect: {failure.reason}"
         raise EndpointFailure(said, "proxy_unreachable") from None
-    if not 200 <= head.status < 300:
-        raise EndpointFailure(f"the proxy did not connect: HTTP {head.status}", "proxy_refused")
-    if reader.has_more():
+    if not 200 <= response.status < 300:
+        raise EndpointFailure(f"the proxy did not connect: HTTP {response.status}", "proxy_refused")
+    if socket.has_more():
         raise EndpointFailure("the proxy did not connect: it said too much", "proxy_refused")
 
 
@@ -159,6 +161,20 @@ class Connection(Protocol):
 
     def say_goodbye(self) -> None:
         """Close, with the parting word of the protocol if it has one; waits for nothing."""
+
+
+def can_be_used(connection: Connection) -> bool:
+    """Return whether a connection that was kept is fit, and not idle for too long.
+
+    Raises:
+        SignalReceived: a signal came; the connection is closed.
+
+    """
+    try:
+        return time.monotonic() - connection.idle_since < LONGEST_IDLE and connection.is_fit()
+    except BaseException:
+        connection.drop()
+        raise
 
 
 C = TypeVar("C", bound=Connection)
@@ -183,37 +199,34 @@ class Pool(Generic[C]):
             SignalReceived: a signal came.
 
         """
-        if self._process != os.getpid():
-            self._leave_to_parent()
-        while self._free:
-            try:
-                connection = self._free.pop()
-            except IndexError:  # another thread has taken it
-                break
-            try:
-                if time.monotonic() - connection.idle_since < LONGEST_IDLE and connection.is_fit():
-                    return connection
-            except BaseException:
-                connection.drop()
-                raise
+        while (connection := self.pop()) is not None:
+            if can_be_used(connection):
+                return connection
             connection.drop()
         return None
+
+    def pop(self) -> C | None:
+        """Return the latest connection whether it can be used or not; None if there is not one."""
+        if self._process != os.getpid():
+            self._leave_to_parent()
+        try:
+            return self._free.pop()
+        except IndexError:
+            return None
 
     def keep(self, connection: C) -> None:
         """Take back a connection whose last answer was read whole."""
         connection.idle_since = time.monotonic()
-        if self._closed or len(self._free) >= _MOST_KEPT or self._process != os.getpid():
+        if self._closed or len(self._free) >= MOST_KEPT or self._process != os.getpid():
             connection.drop()
         else:
             self._free.append(connection)
 
     def close(self) -> None:
         """Close every connection that is free, and from now on each one that is brought back."""
-        if self._process != os.getpid():
-            self._leave_to_parent()
         self._closed = True
-        while self._free:
-            self._free.pop().say_goodbye()
+        while (connection := self.pop()) is not None:
+            connection.say_goodbye()
 
     def _leave_to_parent(self) -> None:
         inherited, self._free = self._free, []

@@ -7,7 +7,6 @@ import errno
 import http.client
 import socket
 import ssl
-import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -42,6 +41,8 @@ _BY_VERIFY_CODE: dict[int, ReasonCode] = {
     62: "tls_wrong_name",
     64: "tls_wrong_name",
 }
+
+_TLS_ALERT = "\x15\x03"  # RFC 8446, section 5.1: what a TLS server says to plain HTTP
 
 # What OpenSSL says when the first bytes are not TLS.
 _NOT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG")
@@ -101,13 +102,22 @@ def _explain_system(error: OSError) -> Reason:
     return _BY_ERRNO.get(error.errno or 0, (other, "dial_failed"))
 
 
+def _explain_status_line(error: http.client.BadStatusLine) -> Reason:
+    if str(error).startswith(_TLS_ALERT):
+        return "not an HTTP answer but TLS: the port wants https", "tls_wanted"
+    return "not an HTTP answer", "not_http"
+
+
 # The most specific first.
 _EXPLANATIONS: tuple[tuple[type[BaseException], Callable[[Any], Reason]], ...] = (
+    # An OSError, too.
+    (http.client.RemoteDisconnected, lambda _: ("connection closed without an answer", "closed")),
+    (http.client.IncompleteRead, lambda _: ("answer cut off", "closed")),
+    (http.client.BadStatusLine, _explain_status_line),
     (ssl.SSLCertVerificationError, _explain_certificate),
     (ssl.SSLError, _explain_tls),
     (socket.gaierror, lambda _: ("name does not resolve", "dns_failed")),
     (UnicodeError, lambda _: ("name does not resolve", "dns_failed")),
     (OSError, _explain_system),
     (MemoryError, lambda _: _OUT_OF_MEMORY),
-    (zlib.error, lambda _: ("answer could not be decompressed", "not_http")),
 )

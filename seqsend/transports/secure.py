@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 from seqsend.errors import EndpointFailure
 from seqsend.transports.base import Exchange
-from seqsend.transports.sockets import BoundedSocket, Channel
+from seqsend.transports.sockets import Channel
 
 T = TypeVar("T")
 
@@ -39,6 +39,7 @@ class SecureChannel:
         self._carrier = carrier
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
+        self._has_read = False
         self._piece = memoryview(bytearray(_PIECE))
 
     @property
@@ -80,11 +81,11 @@ class SecureChannel:
     def recv_into(self, buffer: Any) -> int:
         """Fill ``buffer``."""
         try:
-            return self._run(partial(self._read_into, buffer))
+            size = self._run(partial(self._read_into, buffer))
         except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
             return 0
         except ssl.SSLError as error:
-            if error.reason != _WANTS_CERTIFICATE:
+            if error.reason != _WANTS_CERTIFICATE or self._has_read:
                 raise
             # In TLS 1.3 a client may write before the server has ended the handshake, with this:
             # the request was not read (RFC 8446, sections 4.4.2.4 and 6.2).
@@ -93,21 +94,28 @@ class SecureChannel:
             raise EndpointFailure(
                 "TLS failed: the server wants a client certificate (--client-cert)", "tls_failed"
             ) from None
+        self._has_read = True
+        return size
 
     def _read_into(self, buffer: Any) -> int:
         size: Any = self._tls.read(len(buffer), buffer)  # with a buffer, the number of bytes
         return int(size)
 
+    def recv_now(self, size: int) -> bytes:
+        """Raise `BlockingIOError`: TLS within TLS (a proxy's) reads nothing ahead."""
+        del size
+        raise BlockingIOError
+
     def is_quiet(self) -> bool:
         """Return whether nothing has come but records of TLS's own, session tickets above all."""
-        if self._tls.pending() or self._incoming.pending:
+        if self._tls.pending():
             return False
-        if self._carrier.is_quiet():
+        quiet = self._carrier.is_quiet()
+        if quiet and not self._incoming.pending:
             return True
-        if not isinstance(self._carrier, BoundedSocket):
-            return False
         try:
-            self._incoming.write(self._carrier.recv_now(_PIECE))
+            if not quiet:
+                self._incoming.write(self._carrier.recv_now(_PIECE))
             self._tls.read(1)
         except ssl.SSLWantReadError:
             return self._carrier.is_quiet()

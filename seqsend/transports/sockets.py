@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from seqsend import waiting
 from seqsend.transports.base import Exchange
-from seqsend.transports.failures import timeout_failure
+from seqsend.transports.failures import failure_of, timeout_failure
 
 _READ_AHEAD = 64 * 1024  # bytes
 
@@ -40,6 +40,14 @@ class Channel(Protocol):
         Raises:
             EndpointFailure: the deadline passed.
             OSError: the connection broke.
+
+        """
+
+    def recv_now(self, size: int) -> bytes:
+        """Return what has come, without waiting; nothing at the end.
+
+        Raises:
+            OSError: `BlockingIOError` if nothing has come; the connection broke.
 
         """
 
@@ -85,12 +93,7 @@ class BoundedSocket:
                 continue
 
     def recv_now(self, size: int) -> bytes:
-        """Return what has come, without waiting.
-
-        Raises:
-            BlockingIOError: nothing has.
-
-        """
+        """Return what has come, without waiting."""
         return self._connection.recv(size)
 
     def is_quiet(self) -> bool:
@@ -108,29 +111,83 @@ class BoundedSocket:
         return left
 
 
-class _RawReader(io.RawIOBase):
+class ChannelSocket:
+    """What `http.client` and urllib3 ask of a socket, over a channel.
+
+    Failures to read are `EndpointFailure`, which those libraries let through untouched.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        """Take over ``channel``."""
+        self.channel = channel
+        self._reader = _Reader(channel)
+
+    def sendall(self, data: bytes) -> None:
+        """Write ``data`` whole."""
+        self.channel.sendall(data)
+
+    def makefile(self, *_mode: Any, **_options: Any) -> io.BufferedReader:
+        """Return the one reader there is: what it has read ahead is the next answer's."""
+        self._reader.in_use = True
+        return self._reader
+
+    def settimeout(self, seconds: float | None) -> None:
+        """Do nothing: the deadline of the exchange decides."""
+
+    def is_quiet(self) -> bool:
+        """Return whether nothing has come beyond what was read, an end included."""
+        return not self._reader.has_more() and self.channel.is_quiet()
+
+    def has_more(self) -> bool:
+        """Return whether something was read ahead that nobody has taken."""
+        return self._reader.has_more()
+
+    def close(self) -> None:
+        """Close the channel, or, as a socket does, have the file that is in use close it."""
+        self._reader.close_channel()
+
+
+class _Reader(io.BufferedReader):
+    """Reads ahead from a channel, for one answer after the other."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._source = _Source(channel)
+        self._channel = channel
+        self._is_last = False
+        self.in_use = False
+        super().__init__(self._source, _READ_AHEAD)
+
+    def has_more(self) -> bool:
+        self._source.is_paused = True
+        try:
+            return bool(self.peek(1))
+        finally:
+            self._source.is_paused = False
+
+    def close(self) -> None:
+        """End the reading of one answer."""
+        self.in_use = False
+        if self._is_last:
+            self._channel.close()
+
+    def close_channel(self) -> None:
+        self._is_last = True
+        if not self.in_use:
+            self._channel.close()
+
+
+class _Source(io.RawIOBase):
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
-        self.paused = False
+        self.is_paused = False
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        return None if self.paused else self._channel.recv_into(buffer)
-
-
-class Reader(io.BufferedReader):
-    """Reads ahead from a channel; the channel stays open when this is closed."""
-
-    def __init__(self, channel: Channel) -> None:
-        self._pausable = _RawReader(channel)
-        super().__init__(self._pausable, _READ_AHEAD)
-
-    def has_more(self) -> bool:
-        """Return whether something was read ahead that nobody has taken."""
-        self._pausable.paused = True
+        if self.is_paused:
+            return None
         try:
-            return bool(self.peek(1))
-        finally:
-            self._pausable.paused = False
+            return self._channel.recv_into(buffer)
+        except OSError as error:
+            raise failure_of(error) from None

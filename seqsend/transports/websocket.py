@@ -6,6 +6,7 @@ The socket is dialled and read here, so that the same deadlines hold as for HTTP
 
 import logging
 import os
+from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -31,7 +32,7 @@ from seqsend.transports.sockets import Channel
 from seqsend.units import format_size
 from seqsend.version import __version__
 
-_CHUNK = 64 * 1024
+_CHUNK = 16 * 1024  # bytes; so many small frames are parsed between two looks at the clock
 _DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 
 # The library logs each handshake, URL and headers included: a logger that no program can turn on.
@@ -180,7 +181,7 @@ class _Connection:
         )
         self._protocol = ClientProtocol(uri, max_size=limit, logger=_SILENT)
         self._buffer = memoryview(bytearray(_CHUNK))
-        self._frames: list[Frame] = []
+        self._frames: deque[Frame] = deque()
         self.idle_since = 0.0
 
     def upgrade(self, headers: Mapping[str, str]) -> None:
@@ -191,7 +192,9 @@ class _Connection:
                 del request.headers[name]
             request.headers[name] = value
         self._protocol.send_request(request)
-        self._flush()
+        # If the server closes meanwhile, it may have said before why it does.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self._flush()
         while self._protocol.state is State.CONNECTING and self._protocol.handshake_exc is None:
             self._receive()
         if self._protocol.handshake_exc is not None:
@@ -207,7 +210,7 @@ class _Connection:
         parts = []
         while True:
             while self._frames:
-                frame = self._frames.pop(0)
+                frame = self._frames.popleft()
                 parts.append(bytes(frame.data))
                 if frame.fin:
                     return b"".join(parts)

@@ -220,7 +220,7 @@ def _judge_answer(answer: Result | JsonRpcError, call: Call, *, strict_errors: b
 
 
 def same_hash(value: Any, expected: str) -> bool:
-    """Return whether ``value`` is the hash ``expected``, as bytes: in any case."""
+    """Return whether ``value`` is the hash ``expected``, compared as bytes: in any case."""
     return isinstance(value, str) and value.lower() == expected.lower()
 
 

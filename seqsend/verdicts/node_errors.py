@@ -124,6 +124,11 @@ def says_already_known(error: JsonRpcError) -> bool:
     return _read(error).fate == "known"
 
 
+def says_nonce_spent(error: JsonRpcError) -> bool:
+    """Return whether a verdict says that the nonce is taken, by this transaction or another."""
+    return _read(error).fate == "spent"
+
+
 _NOT_MINED_YET = 4  # EIP-7966, "Error codes": taken, and no receipt within the time given
 _NOT_YET = (r"(?:not|wasn't|hasn't|isn't) (?:\S+ ){0,2}?(?:processed|mined|included|confirmed)\b",)
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import ssl
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,9 +13,20 @@ from unittest.mock import ANY
 import pytest
 
 from seqsend.version import __version__
+from tests.conftest import FreshTx
+from tests.support.certificates import Authority
 from tests.support.cli import seqsend
 from tests.support.node import Anvil
-from tests.support.servers import Replying, Silent, blackhole, dead, http, jsonrpc_result
+from tests.support.servers import (
+    Replying,
+    Request,
+    Silent,
+    blackhole,
+    dead,
+    http,
+    jsonrpc_error,
+    jsonrpc_result,
+)
 from tests.support.terminal import on_a_terminal
 
 ENV = dict(os.environ)
@@ -94,6 +106,61 @@ def test_a_header_for_one_endpoint_goes_to_that_endpoint_alone() -> None:
     assert run.document["status"] == "unknown"
     assert (first.headers["X-All"], first.headers["X-Key"]) == ("1", None)
     assert (second.headers["X-All"], second.headers["X-Key"]) == ("1", "b")
+
+
+def test_what_is_only_read_is_asked_of_the_readers(node: Anvil, fresh_tx: FreshTx) -> None:
+    signed = fresh_tx()
+    assert seqsend("send", signed.raw, "--rollup.sequencer-http", node.url).code == 0
+
+    def forget(request: Request) -> bytes:
+        if request.json["method"] == "eth_sendRawTransaction":
+            return jsonrpc_error(request, -32000, "already known")
+        return jsonrpc_result(request, None)
+
+    with Replying(forget) as pool, dead() as nobody:
+        words = ["send", signed.raw, "--rollup.sequencer-http", pool.url, "--json"]
+        assert seqsend(*words).document["status"] == "unknown"
+        for given, environment in (
+            (["--reads-from", nobody.url, "--reads-from", node.url], {}),
+            ([], {"SEQSEND_READS_FROM": f"{nobody.url}, {node.url}\r"}),
+        ):
+            found = seqsend(*words, *given, environment=ENV | environment).document
+            assert (found["status"], found["endpoint"]["url"]) == ("known", node.url)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--reads-from", ""], "--reads-from: no URL given; example: "),
+        (["--reads-from", " , "], "--reads-from: no URL given; example: "),
+        (["--reads-from=http://a,ftp://u:secret@b"], "--reads-from: endpoint 2 'ftp://***@b': "),
+    ],
+)
+def test_wrong_readers_are_named(given: list[str], said: str) -> None:
+    run = seqsend("send", "0x02", "--rollup.sequencer-http", "http://127.0.0.1:1", *given)
+    assert (run.code, run.out) == (2, "")
+    assert run.err.startswith(f"error: {said}")
+
+
+def test_a_client_certificate_is_shown_to_who_asks_for_one(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    context = authority.context()
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(authority.pem)
+    chain, key = map(str, authority.files())
+    with Replying(lambda request: jsonrpc_result(request, 1), tls=context) as server:
+        url = f"https://127.0.0.1:{server.port}"
+        at = ["--rollup.sequencer-http", url, "--cacert", authority.pem]
+        given = ["--client-cert", chain, "--client-key", key]
+        assert seqsend("rpc", "m", *at, *given).code == 0
+        (found,) = json.loads(seqsend("check", *at, *given, "--json").out)["endpoints"]
+        assert found["answer_ms"] is not None
+        environment = ENV | {"SEQSEND_CLIENT_CERT": chain, "SEQSEND_CLIENT_KEY": f"{key}\r\n"}
+        assert seqsend("rpc", "m", *at, environment=environment).code == 0
+        assert seqsend("rpc", "m", *at).code in (4, 5)
+        wrong = seqsend("rpc", "m", *at, "--client-cert", chain, "--client-key", authority.pem)
+    assert wrong.code == 2
+    assert "--client-key" in wrong.err
 
 
 @pytest.mark.parametrize("given", [["--no-strict-errors"], ["--strict-errors"], []])

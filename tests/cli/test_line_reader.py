@@ -143,6 +143,15 @@ def test_a_line_that_is_too_long_is_cut_and_the_next_is_read(text: bytes) -> Non
             parse_raw_transaction(line)
 
 
+@pytest.mark.parametrize("more", [-1, 0, 1, 2, 65536])
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_a_line_is_too_long_from_one_byte_on(more: int, end: bytes, tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b" " * (LONGEST_TEXT + more) + end)
+    with (tmp_path / "f").open("rb") as file:
+        found = [line.text for line in LineReader(file.fileno(), "f")]
+    assert found == [" " * (LONGEST_TEXT + 1)] * (more > 0)
+
+
 def test_blanks_before_a_transaction_are_no_reason_to_drop_it() -> None:
     data = b" " * (3 * MAX_SIZE) + TX.encode() + b"\n0x2\n"
     assert [number for number, _ in lines_of(data)] == [1, 2]

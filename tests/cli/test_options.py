@@ -52,6 +52,9 @@ def test_the_library_takes_what_the_options_give_it_with_the_same_defaults(funct
 TYPED: Mapping[str, tuple[str, Any]] = {
     "endpoints": ("http://a,http://b", "http://a,http://b"),
     "headers": ("X-Key=a b", {"X-Key": "a b"}),
+    "reads_from": ("http://c,http://d", "http://c,http://d"),
+    "client_cert": ("/a cert.pem", "/a cert.pem"),
+    "client_key": ("key.pem", "key.pem"),
     "dial_timeout": ("300ms", 0.3),
     "request_timeout": ("1m 30s", 90.0),
     "deadline": ("2 min", 120.0),
@@ -106,7 +109,9 @@ def test_headers_are_sorted_by_what_they_are_for(monkeypatch: pytest.MonkeyPatch
     assert (connection["headers"], connection["endpoint_headers"]) == ({"A": "1"}, {2: {"B": "2"}})
 
 
-@pytest.mark.parametrize("field", ["cacert", "state_file", "metrics_file"])
+@pytest.mark.parametrize(
+    "field", ["cacert", "client_cert", "client_key", "state_file", "metrics_file"]
+)
 def test_an_empty_path_is_refused_with_the_name_of_its_option(field: str) -> None:
     (option,) = (option for option in OPTIONS if option.field == field)
     with pytest.raises(UsageError, match=f"{option.name}: the path is empty; example: "):

@@ -23,6 +23,8 @@ def _memory(directory: Path, *, quiet: bool = False) -> RunFiles:
         headers={},
         endpoint_headers={},
         cacert=None,
+        client_cert=None,
+        client_key=None,
         dial_timeout=1,
         request_timeout=1,
         deadline=None,
@@ -30,6 +32,7 @@ def _memory(directory: Path, *, quiet: bool = False) -> RunFiles:
     )
     settings = Settings(
         connection,
+        reads_from=None,
         strict_errors=False,
         failback_after=None,
         state_file=str(directory / "state"),

@@ -486,7 +486,8 @@ def test_quiet_still_says_why(signed: list[Signed]) -> None:
     assert re.fullmatch(
         "error: line 1: the transaction was not delivered: no endpoint took it\n"
         r"  endpoint 1 of 2 .*: connection refused \(dial, .*\); trying the next\n"
-        r"  endpoint 2 of 2 .*: connection refused \(dial, .*\)\n",
+        r"  endpoint 2 of 2 .*: connection refused \(dial, .*\)\n"
+        "hint: nothing was sent: check the addresses, then send it again\n",
         run.err,
     )
 

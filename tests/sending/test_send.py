@@ -119,7 +119,7 @@ def test_taken_but_never_answered_is_known_through_the_next(node: Anvil, fresh_t
     assert sent.document["endpoint"] == {"index": 2, "url": node.url}
     assert sent.document["attempts"][0]["delivered"] == "unknown"
     assert sent.document["attempts"][0]["elapsed_ms"] <= 1000 + 250
-    assert sent.elapsed < 1 + 1
+    assert sent.document["elapsed_ms"] <= 1000 + 500
 
 
 def test_taken_but_never_answered_by_the_only_endpoint_is_unknown(

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import get_args
 
-from tests.support.model.invariants import violations
+from tests.support.model.invariants import it_ends_in_time, violations
 from tests.support.model.observation import Observation
 from tests.support.model.runs import run_scenario
 from tests.support.model.scenario import Mode
@@ -68,7 +68,20 @@ def run_many(
         for seen in pool.map(run, seeds):
             if seen is not None:
                 summary.add(seen)
+    _run_the_late_ones_alone(summary)
     return summary
+
+
+def _run_the_late_ones_alone(summary: Summary) -> None:
+    """Let go of what only came too late because the machine was busy, with others or with all."""
+    for (mode, seed), found in list(summary.bad.items()):
+        if not all(what.startswith(it_ends_in_time.__name__) for what in found):
+            continue
+        for _ in range(3):
+            again = violations(run_scenario(mode, seed))
+            if not again:
+                del summary.bad[mode, seed]
+                break
 
 
 def _say(*words: object) -> None:

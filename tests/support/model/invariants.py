@@ -21,6 +21,8 @@ Violations = Iterator[str]
 
 _SCHEMA = json.loads((Path(__file__).parents[2] / "outcome.schema.json").read_text())
 _VALIDATOR = jsonschema.Draft202012Validator(_SCHEMA)
+_SECONDS_AFTER_A_SIGNAL = 1.5
+_SECONDS_TO_NOTICE_A_SIGNAL = 0.1
 GOOD = ("accepted", "known")
 _CALL_ENDS = ("accepted", "known", "rejected", "unreachable", "unknown")
 _REFUSING = {line.status for line in WHOLE if line.status >= 300 and line.delivered == "no"}
@@ -130,8 +132,10 @@ def unreachable_was_not_delivered(seen: Observation) -> Violations:
 
 def rejected_is_true(seen: Observation) -> Violations:
     """``rejected``: the node does not have it, or every endpoint that was asked denied it."""
+    hashes = [tx.hash for tx in seen.scenario.transactions]
     for end in _with_status(seen, "rejected"):
-        if end.hash in seen.taken:
+        # One that stands in the input twice may have been taken by its second line.
+        if end.hash in seen.taken and hashes.count(end.hash) == 1:
             why = _why_not_misled(seen, end)
             if why is not None:
                 yield f"{_which(end)}: rejected, and the node has it ({why})"
@@ -290,16 +294,17 @@ def look_ups_are_true(seen: Observation) -> Violations:
 
 
 def no_silent_look_up_twice(seen: Observation) -> Violations:
-    """An endpoint that did not answer a look-up is not asked the next in the same round."""
-    silent: set[int] = set()
+    """An endpoint that did not answer a look-up is not asked the next of the same group."""
+    if seen.scenario.has_doubles:
+        return
+    group_of = {end.hash: number for number, group in enumerate(_groups(seen)) for _, end in group}
+    silent: set[tuple[int, int | None]] = set()
     for record in seen.log:
-        if record.sends:
-            silent.clear()
-        elif record.look_ups:
-            if record.endpoint in silent:
+        for group in {group_of.get(about) for about in record.look_ups}:
+            if (record.endpoint, group) in silent:
                 yield f"request {record.number} looks up at endpoint {record.endpoint} again"
             if record.answered_at is None:
-                silent.add(record.endpoint)
+                silent.add((record.endpoint, group))
 
 
 def every_endpoint_is_tried(seen: Observation) -> Violations:
@@ -390,9 +395,26 @@ def nothing_but_a_seqsend_error(seen: Observation) -> Violations:
 
 
 def it_ends_in_time(seen: Observation) -> Violations:
-    """It takes no longer than its timeouts add up to."""
+    """It takes no longer than its timeouts add up to, and ends soon after a signal."""
     if seen.elapsed > seen.seconds_allowed:
         yield f"{seen.elapsed:.2f} s, and {seen.seconds_allowed:.2f} s are allowed"
+    if seen.after_signal is not None and seen.after_signal > _SECONDS_AFTER_A_SIGNAL:
+        yield f"it ended {seen.after_signal:.2f} s after a signal"
+    for record in seen.log if seen.signalled else ():
+        after = record.at - seen.signalled[0]
+        if after > _SECONDS_TO_NOTICE_A_SIGNAL:
+            yield f"request {record.number} came {after:.2f} s after a signal"
+
+
+def a_failed_attempt_says_why(seen: Observation) -> Violations:
+    """An attempt that brought nothing has a reason, and the word for it."""
+    for end in seen.ends:
+        for attempt in end.attempts:
+            if attempt.outcome in ("answered", "found", "not_found"):
+                continue
+            if not attempt.reason or not attempt.reason_code:
+                said = f"{attempt.reason!r} ({attempt.reason_code})"
+                yield f"{_which(end)}: {attempt.outcome} at endpoint {attempt.endpoint}: {said}"
 
 
 def a_call_is_true(seen: Observation) -> Violations:
@@ -447,6 +469,7 @@ INVARIANTS: tuple[Callable[[Observation], Violations], ...] = (
     exit_code_is_that_of_the_first,
     nothing_but_a_seqsend_error,
     it_ends_in_time,
+    a_failed_attempt_says_why,
     a_call_is_true,
     nothing_is_lost_after_a_signal,
 )

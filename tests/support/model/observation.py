@@ -21,6 +21,7 @@ class Tried:
     delivered: str
     http_status: int | None
     reason: str
+    reason_code: str | None = None
 
     @property
     def is_look_up(self) -> bool:
@@ -85,6 +86,8 @@ class Observation:
     """How a call that sends no transaction ended."""
     signalled: list[float] = field(default_factory=list)
     """When signals were sent, by `time.monotonic`."""
+    after_signal: float | None = None
+    """Seconds from the first signal to the end."""
     ran_again: Sequence[str] = ()
     """How the same transactions ended at a healthy endpoint afterwards."""
     garbage: str = ""
@@ -110,16 +113,18 @@ class Observation:
 
     @property
     def seconds_allowed(self) -> float:
-        """How long it may take, by what was tried: for a busy machine, too."""
+        """How long it may take, by what was tried and by the deadline of each group."""
         most = max(DIAL_TIMEOUT, REQUEST_TIMEOUT) + 0.25
         dials = sum(
             attempt.endpoint not in self.listening for end in self.ends for attempt in end.attempts
         )
         allowed = (len(self.log) + dials + 1) * most
         deadline = self.scenario.deadline
-        if deadline is not None and self.scenario.mode in ("one", "rpc"):
-            allowed = min(allowed, deadline + 0.25)
-        return allowed + (2.5 if self.exit_code is None else 4.0)
+        if deadline is not None:
+            groups = max(1, -(-len(self.ends) // self.scenario.batch_size))
+            bad = sum(line.tx is None for line in self.scenario.lines)
+            allowed = min(allowed, (groups + bad) * (deadline + 0.25))
+        return allowed + (0.2 if self.exit_code is None else 1.5)
 
 
 def treatment_of(record: Record, transaction_hash: str) -> Treatment:
@@ -151,6 +156,7 @@ def _tried(attempt: Attempt) -> Tried:
         delivered=attempt.delivered,
         http_status=attempt.http_status,
         reason=attempt.reason or "",
+        reason_code=attempt.reason_code,
     )
 
 
@@ -170,6 +176,7 @@ def end_of_document(document: Mapping[str, Any]) -> End:
                 delivered=each["delivered"],
                 http_status=each["http_status"],
                 reason=each["reason"] or "",
+                reason_code=each.get("reason_code"),
             )
             for each in document.get("attempts", ())
         ),

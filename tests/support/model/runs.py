@@ -147,7 +147,7 @@ def _run_program(scenario: Scenario, chain: Chain, urls: list[str]) -> Observati
         except subprocess.TimeoutExpired:
             process.kill()
             out, err = process.communicate()
-        elapsed = time.monotonic() - started
+        ended = time.monotonic()
         sender.join(_TOO_LONG)
     ends, garbage = _read_ends(out)
     return Observation(
@@ -155,10 +155,11 @@ def _run_program(scenario: Scenario, chain: Chain, urls: list[str]) -> Observati
         ends,
         [],
         frozenset(),
-        elapsed,
+        ended - started,
         exit_code=process.returncode,
         stderr=err,
         signalled=signalled,
+        after_signal=ended - signalled[0] if signalled else None,
         garbage=garbage,
     )
 

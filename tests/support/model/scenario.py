@@ -114,7 +114,8 @@ def _draw_input(
         nonce = position // (2 if conflicts else 1)
         tx: Tx | None = make_transaction(random, 1 + position % senders, nonce)
         if doubles and position >= batch_size and random.random() < 0.4:
-            tx = lines[0].tx  # in another batch: the log tells them apart by their hashes
+            # Once, and in another batch: the log tells transactions apart by their hashes.
+            tx, doubles = lines[0].tx, False
         if bad and random.random() < 0.2:
             tx = None
         text = tx.raw if tx is not None else random.choice(("0xzz", "0x1", "02f8"))
