@@ -218,6 +218,8 @@ def _pieces(raw: Any, exchange: Exchange) -> Iterator[bytes]:
     is_coded = _settle_coding(raw.headers)
     while piece := raw.read1(_CHUNK, decode_content=True):
         yield piece
+        if not is_coded and raw.length_remaining == 0:
+            return
         # A little may inflate to a lot: that work, too, is done within the deadline.
         if is_coded and exchange.deadline.remaining <= 0:
             raise timeout_failure(exchange)
