@@ -50,6 +50,8 @@ class RunReport:
         self._attempts_reported: tuple[Attempt, ...] = ()
         self.written: Written = "written"
         """What became of the last line; after any other word stdout takes no more."""
+        self.lines = 0
+        """How many have ended."""
         self.exit_code = 0
         """That of the first line that is not 0."""
 
@@ -75,6 +77,7 @@ class RunReport:
         if not more or outcome.error is not None:
             self._write_held()
         self._last = outcome.line
+        self.lines += 1
         self._statuses[outcome.status] += 1
         self._failovers += outcome.failovers
         if outcome.endpoint is not None:
@@ -109,11 +112,6 @@ class RunReport:
         if hint is not None and outcome.status not in self._hinted:
             self._hinted.add(outcome.status)
             write_stderr(hint, "note")
-
-    @property
-    def lines(self) -> int:
-        """How many lines have ended."""
-        return sum(self._statuses.values())
 
     def note_unwritten(self, ended: Ended) -> None:
         """Say on stderr how a line ended that stdout does not take any more."""
