@@ -62,6 +62,9 @@ def _report_rest(run: CommandRun, report: RunReport, stream: Stream, lines: Line
 
 
 def _saving(results: Iterator[Ended], run: CommandRun) -> Iterator[Ended]:
+    if not run.keeps_files:
+        yield from results
+        return
     for ended in results:
         yield ended
         run.save_in_passing()
@@ -72,7 +75,7 @@ def _report_each(results: Iterator[Ended], report: RunReport, stream: Stream, li
         if stream.stopped_at is not None:
             lines.patience = _PATIENCE
         if report.written == "written":
-            report.add(outcome_of_line(ended), lines.position)
+            report.add(outcome_of_line(ended), lines.position, more=stream.has_more)
         elif ended.status != "not_sent":
             report.note_unwritten(ended)
         if report.written != "written":

@@ -185,8 +185,6 @@ class Failover:
             begun = True
             size = self._batch_limits.get(endpoint.index, len(queue))
             chunk = [queue.popleft() for _ in range(min(size, len(queue)))]
-            for submission in chunk:
-                submission.begin()
             exchanged = self.requester.ask(endpoint, [s.request for s in chunk], by)
             again = self._write_down(exchanged, chunk, describe)
             if exchanged.interrupt is not None:
@@ -257,6 +255,7 @@ class Failover:
         endpoint = exchanged.endpoint
         shared: dict[tuple[str, str | None, AttemptOutcome], Attempt] = {}
         again: list[Submission] = []
+        now = time.monotonic()
         for submission, judgement in zip(chunk, exchanged.judgements, strict=True):
             outcome, judgement = describe(submission, judgement)  # noqa: PLW2901
             met = (judgement.row.name, judgement.reason, outcome)
@@ -266,7 +265,7 @@ class Failover:
             if met not in shared:
                 shared[met] = attempt
                 self.requester.emit(attempt)
-            submission.add(attempt)
+            submission.add(attempt, now)
             if judgement.reason_code == "no_such_method":
                 self._lacking.add((endpoint.index, submission.call.method))
             if judgement.row.kind == "again":

@@ -1,5 +1,6 @@
 """Look-ups by hash: whether the sequencer has the transactions whose fate is open."""
 
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
@@ -62,7 +63,7 @@ def _ask(
         for transaction, look in zip(transactions, asked, strict=True):
             # The attempts are told in full, and whatever ended it: a signal, too.
             for attempt in look.attempts:
-                transaction.submission.add(attempt)
+                transaction.submission.add(attempt, time.monotonic())
             outcome = look.attempts[-1].outcome if look.attempts else None
             if outcome == "found":
                 transaction.found_at = endpoint

@@ -81,6 +81,11 @@ class Awaiting(Protocol):
         """Yield all that is left as it is now."""
         ...
 
+    @property
+    def has_ready(self) -> bool:
+        """Whether another end follows without any wait."""
+        ...
+
 
 class NothingAwaited:
     """Hands ends on as they come."""
@@ -101,6 +106,11 @@ class NothingAwaited:
         """Yield all that was taken in."""
         while self._queue:
             yield self._queue.popleft()
+
+    @property
+    def has_ready(self) -> bool:
+        """Whether anything was taken in."""
+        return bool(self._queue)
 
 
 class Stream:
@@ -147,7 +157,8 @@ class Stream:
                     failure = error
                     break
                 self._take(line)
-                yield from self._ready(patient=False)
+                if not self._group:  # else nothing has ended since
+                    yield from self._ready(patient=False)
             self._send_group()
             yield from self._ready(patient=True)
         except KeyboardInterrupt:
@@ -168,6 +179,11 @@ class Stream:
             yield self._not_sent(line, transaction.hash)
         for line in lines:
             yield self._not_sent(line, _hash_of(line))
+
+    @property
+    def has_more(self) -> bool:
+        """Whether another line has ended already, and is yielded next."""
+        return self._awaiting.has_ready
 
     def stop(self) -> None:
         """Send no more; what comes is reported as not sent."""

@@ -52,6 +52,8 @@ class _Reading(NamedTuple):
 
 def _read(error: JsonRpcError) -> _Reading:
     """Return what an error says, its innermost words first."""
+    if says_not_mined_yet(error):
+        return _Reading(None, "known")
     *outer, inner = unwrap(error)
     for layer in outer:  # a contract can say anything, also what looks like a forward's words
         fate = fate_in(layer.words)
@@ -120,11 +122,6 @@ def is_final(error: JsonRpcError, method: str) -> bool:
 def says_already_known(error: JsonRpcError) -> bool:
     """Return whether a verdict says that the node has this very transaction."""
     return _read(error).fate == "known"
-
-
-def may_have_landed(error: JsonRpcError) -> bool:
-    """Return whether a verdict says that the node has it, or that its nonce is used."""
-    return _read(error).fate in {"known", "spent"}
 
 
 def says_nonce_spent(error: JsonRpcError) -> bool:

@@ -101,15 +101,15 @@ BODIES: Mapping[Row, Mapping[str, Body]] = {
     },
     table.VERDICT: {
         "insufficient funds": error(-32000, POOR),
-        "hostile text": error(-32000, POOR + HOSTILE, {HOSTILE: [HOSTILE]}),
-        "a surrogate": error(3, POOR + "\ud800", "\udfff"),
-        "10 MB": error(-32000, POOR + "A" * 10_000_000),
-        "a code of its own": error(10**30, POOR),
+        "hostile text": error(-32000, HOSTILE, {HOSTILE: [HOSTILE]}),
+        "a surrogate": error(3, "\ud800", "\udfff"),
+        "10 MB": error(-32000, "A" * 10_000_000),
+        "a code of its own": error(10**30, "no"),
         "a code as text": message(error={"code": "-32000", "message": POOR}),
         "no version": _template(
             '{"id":ID,"error":{"code":-32000,"message":"insufficient funds for transfer"}}'
         ),
-        "no id to answer to": message(id=None, error={"code": -32000, "message": POOR}),
+        "no id to answer to": message(id=None, error={"code": -32700, "message": "parse error"}),
     },
     **{
         row: {str(said): error(said.error.code, said.error.message) for said in _one_of_each(row)}
