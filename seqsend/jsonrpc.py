@@ -28,9 +28,10 @@ _COST_OF_LIST = 56 + 32 + 8
 _COST_OF_OBJECT = 184 + 8
 _LAYERS_TAKEN_OUT = 16
 
-_NOT_BRACKETS = re.compile(r'(?:"(?:[^"\\]++|\\.)*+(?:"|\Z)|[^"\[\]{}]++)++', re.DOTALL)
-_SURROGATE = re.compile(r"\\u[dD][89a-bA-B]")
-_CODE_AS_TEXT = re.compile(r"-?[0-9]{1,10}")
+# Compiled when they are needed, which most answers do not.
+_NOT_BRACKETS = r'(?s)(?:"(?:[^"\\]++|\\.)*+(?:"|\Z)|[^"\[\]{}]++)++'
+_SURROGATE = r"\\u[dD][89a-bA-B]"
+_CODE_AS_TEXT = r"-?[0-9]{1,10}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +201,7 @@ def _decode_error(error: Any) -> JsonRpcError:
     if not isinstance(error, dict):
         raise NotAnAnswer("a JSON-RPC error that is not an object")
     code, message = error.get("code"), error.get("message")
-    if isinstance(code, str) and _CODE_AS_TEXT.fullmatch(code):
+    if isinstance(code, str) and re.fullmatch(_CODE_AS_TEXT, code):
         code = int(code)
     if type(code) is not int or not isinstance(message, str):
         raise NotAnAnswer("a JSON-RPC error without a code and a message")
@@ -250,7 +251,7 @@ def _cost(text: str) -> int:
     costs four searches instead of a parser.
     """
     # A string with one wide character is wide throughout, and is widened while it grows.
-    widest = 6 if _SURROGATE.search(text) else 3 if "\\u" in text else 1
+    widest = 6 if re.search(_SURROGATE, text) else 3 if "\\u" in text else 1
     strings = max(sys.getsizeof(text), len(text) * widest)
     return (
         sys.getsizeof(text)
@@ -267,7 +268,7 @@ def _is_too_deep(text: str) -> bool:
     # sets 100,000), and then a page of opening brackets overflows the C stack of the parser.
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return False
-    brackets = _NOT_BRACKETS.sub("", text)
+    brackets = re.sub(_NOT_BRACKETS, "", text)
     # Innermost pairs are taken out, a layer at a time: of most texts nothing is left to count.
     for _ in range(_LAYERS_TAKEN_OUT):
         brackets = brackets.replace("[]", "").replace("{}", "")

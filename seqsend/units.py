@@ -11,12 +11,11 @@ LONGEST = 7 * 24 * 3600.0
 """Seconds. Past any use, and below the 24.8 days at which a socket's timer overflows."""
 
 _NUMBER = r"([0-9]+(?:\.[0-9]+)?) ?"
-_DURATION = re.compile(
-    rf"(?:{_NUMBER}h ?)?(?:{_NUMBER}(?:min|m(?!s)) ?)?(?:{_NUMBER}s ?)?(?:{_NUMBER}ms)?"
-)
+# Compiled when one is given.
+_DURATION = rf"(?:{_NUMBER}h ?)?(?:{_NUMBER}(?:min|m(?!s)) ?)?(?:{_NUMBER}s ?)?(?:{_NUMBER}ms)?"
 _SECONDS = (3600.0, 60.0, 1.0, 0.001)
 
-_SIZE = re.compile(rf"{_NUMBER}(B|kB|KB|MB|GB|KiB|MiB|GiB)?")
+_SIZE = rf"{_NUMBER}(B|kB|KB|MB|GB|KiB|MiB|GiB)?"
 _BYTES = {
     None: 1,
     "B": 1,
@@ -38,7 +37,7 @@ def parse_duration(text: str) -> float:
             ASCII, units not from large to small, or more than 7 days.
 
     """
-    match = _DURATION.fullmatch(text.strip(" "))
+    match = re.fullmatch(_DURATION, text.strip(" "))
     if match is None or not any(match.groups()):
         problem = "has no unit" if re.fullmatch(_NUMBER, text.strip(" ")) else "is not a duration"
         raise UsageError(f"{text!r} {problem}", example="500ms, 5s, 1m30s, 1h")
@@ -98,7 +97,7 @@ def parse_size(text: str) -> int:
         UsageError: nothing, zero, a negative, an unknown unit, or digits that are not ASCII.
 
     """
-    match = _SIZE.fullmatch(text.strip(" "))
+    match = re.fullmatch(_SIZE, text.strip(" "))
     if match is None:
         raise UsageError(f"{text!r} is not a size", example="32MiB, 500kB, 65536")
     number = float(match.group(1)) * _BYTES[match.group(2)]

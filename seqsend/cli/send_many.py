@@ -24,7 +24,9 @@ def send_many(run: CommandRun, source: Source, options: SendOptions) -> None:
             line, or there is no transaction at all.
 
     """
-    gc.enable()  # which the start of the program has turned off
+    # The start of the program has turned it off. What is there by now stays to the end.
+    gc.freeze()
+    gc.enable()
     lines = source.open()
     report = RunReport(run.style, source.size)
     with run.open_client(report) as client, report:
