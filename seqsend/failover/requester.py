@@ -4,8 +4,9 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
+from typing import NamedTuple
 
 from seqsend import waiting
 from seqsend.errors import EndpointFailure
@@ -48,8 +49,7 @@ _INTERRUPTED_BEFORE = Judgement(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+class Timeouts(NamedTuple):
     """How long things may take, in seconds."""
 
     dial: float = 5.0
@@ -60,8 +60,7 @@ class Timeouts:
     """All attempts of a call together; None for as long as they take."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A call with the bytes that every endpoint is sent."""
 
     call: Call
@@ -77,8 +76,7 @@ OUTCOMES: Mapping[Class, AttemptOutcome] = MappingProxyType(
 """What an attempt is called if no other endpoint follows."""
 
 
-@dataclass(frozen=True, slots=True)
-class Exchanged:
+class Exchanged(NamedTuple):
     """One request that one endpoint was sent, and what that means for each call in it."""
 
     endpoint: Endpoint
