@@ -10,7 +10,7 @@ from seqsend.errors import CallError
 from seqsend.models import Answer, Attempt, Endpoint, Sent, count_failovers
 from seqsend.verdicts.node_errors import SEND_METHODS
 
-Command = Literal["send", "rpc", "check"]
+Command = Literal["send", "rpc", "check", "decode"]
 
 EXIT_CODES: Mapping[str, int] = MappingProxyType(
     {
