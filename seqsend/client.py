@@ -1,6 +1,7 @@
 """`SequencerClient`: what a program uses. It puts the packages below it together."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -153,24 +154,28 @@ class SequencerClient:
         return self._failover.call(call, retry_unsafe=retry_unsafe)
 
     def send_raw_transaction(
-        self, raw: "str | RawTransaction", *, conditions: Mapping[str, Any] | None = None
+        self,
+        raw: "str | RawTransaction",
+        *,
+        conditions: Mapping[str, Any] | None = None,
+        chain_id: int | None = None,
     ) -> Sent:
         """Submit one signed transaction, given as hex.
 
-        With ``conditions`` it is sent by ``eth_sendRawTransactionConditional``.
+        With ``conditions`` it is sent by ``eth_sendRawTransactionConditional``. With ``chain_id``
+        it is sent only if it is not signed for another chain.
 
         Raises:
             Rejected: an endpoint refused it, and it is not there.
             Unreachable: every endpoint failed and none can have received it.
             DeliveryUnknown: it may have been delivered, and no look-up found it; sending the same
                 bytes again is safe.
-            UsageError: it is not a signed transaction; nothing was sent.
+            UsageError: it is not a signed transaction, or one for another chain; nothing was sent.
 
         """
         from seqsend.sending.sender import Sender
-        from seqsend.sending.transaction import parse_raw_transaction
 
-        transaction = parse_raw_transaction(raw)
+        transaction = _parser(chain_id)(raw)
         (end,), _ = Sender(self._failover, conditions).send([transaction])
         if isinstance(end, Sent):
             return end
@@ -183,11 +188,13 @@ class SequencerClient:
         batch_size: int = 1,
         keep_going: bool = False,
         conditions: Mapping[str, Any] | None = None,
+        chain_id: int | None = None,
         wait: float | None = None,
     ) -> "Stream":
         """Return what sends many transactions, one by one or in JSON-RPC batches.
 
         The first that is not accepted or known stops the run, unless it is to ``keep_going``.
+        With ``chain_id``, one that is signed for another chain ends as a usage error, not sent.
         ``wait`` is for how long the receipt of each is waited for, in seconds; None for not at all.
 
         Raises:
@@ -206,6 +213,7 @@ class SequencerClient:
             size=batch_size,
             keep_going=keep_going,
             awaiting=None if wait is None else Receipts(self._failover, wait),
+            parse=_parser(chain_id),
         )
 
     def close(self) -> None:
@@ -222,3 +230,14 @@ class SequencerClient:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _parser(chain_id: int | None) -> "Callable[[str | RawTransaction], RawTransaction]":
+    """Return what reads a transaction that may be sent to a chain, or to any if that is None."""
+    if chain_id is None:
+        from seqsend.sending.transaction import parse_raw_transaction
+
+        return parse_raw_transaction
+    from seqsend.sending.decoding import parse_for_chain
+
+    return partial(parse_for_chain, chain_id=chain_id)

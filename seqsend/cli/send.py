@@ -10,9 +10,9 @@ from seqsend.cli.send_options import SendOptions
 from seqsend.errors import CallError, UsageError
 from seqsend.render.ended import outcome_of_single
 from seqsend.sending.stream import Line
-from seqsend.units import parse_count, parse_duration
+from seqsend.units import parse_count, parse_duration, parse_whole
 
-_MANY, _ONE = "Many transactions", "What follows"
+_BEFORE, _MANY, _ONE = "Before sending", "Many transactions", "What follows"
 
 
 def _option(name: str, metavar: str | None, text: str, group: str) -> Any:
@@ -30,6 +30,10 @@ def send(
             "from stdin.",
             show_default=False,
         ),
+    ] = None,
+    chain_id: Annotated[
+        str | None,
+        _option("--chain-id", "N", "Do not send what is signed for another chain.", _BEFORE),
     ] = None,
     file: Annotated[
         str | None,
@@ -87,6 +91,7 @@ def send(
             allow_empty=allow_empty,
             wait=_parse_wait(wait=wait, text=wait_timeout),
             conditions=parse_option("--conditional", conditional, _parse_conditional, None),
+            chain_id=parse_option("--chain-id", chain_id, parse_whole, None),
         )
         if file is None and len(words) == 1 and words != ["-"]:
             _send_one(run, words[0], chosen)
@@ -101,7 +106,9 @@ def send(
 def _send_one(run: CommandRun, raw: str, options: SendOptions) -> None:
     line, interrupted = Line(1, raw), False
     with run.open_client(run.report) as client:
-        stream = client.stream(conditions=options.conditions, wait=options.wait)
+        stream = client.stream(
+            conditions=options.conditions, chain_id=options.chain_id, wait=options.wait
+        )
         try:
             ended = next(stream.run([line]))
         except KeyboardInterrupt:

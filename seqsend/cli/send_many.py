@@ -32,6 +32,7 @@ def send_many(run: CommandRun, source: Source, options: SendOptions) -> None:
             batch_size=options.batch_size,
             keep_going=options.keep_going,
             conditions=options.conditions,
+            chain_id=options.chain_id,
             wait=options.wait,
         )
         try:

@@ -15,3 +15,5 @@ class SendOptions:
     wait: float | None
     """Seconds to wait for a receipt; None to wait for none."""
     conditions: Mapping[str, Any] | None
+    chain_id: int | None
+    """The chain that transactions must be for; None for any."""

@@ -185,6 +185,25 @@ def chain_id_of(raw: RawTransaction) -> int | None:
         ) from None
 
 
+def parse_for_chain(raw: str | RawTransaction, chain_id: int) -> RawTransaction:
+    """Return the transaction that ``raw`` holds, which must not be for another chain.
+
+    A legacy transaction without a chain id is valid on every one.
+
+    Raises:
+        UsageError: it is for another chain, or that cannot be told, or it is not a transaction.
+
+    """
+    transaction = parse_raw_transaction(raw)
+    signed_for = chain_id_of(transaction)
+    if signed_for not in (None, chain_id):
+        raise UsageError(
+            f"raw transaction is signed for chain {signed_for}, not for chain {chain_id}",
+            example=f"a transaction signed for chain {chain_id}, or --chain-id {signed_for}",
+        )
+    return transaction
+
+
 def _open(data: bytes) -> tuple[int, _Fields, bool]:
     """Return the type of a transaction, its fields, and whether it carries a sidecar."""
     is_legacy = data[0] >= 0xC0
