@@ -5,7 +5,7 @@ Hex is lower case throughout, addresses included; amounts are in wei.
 
 from dataclasses import dataclass
 
-from seqsend.models import Endpoint
+from seqsend.models import Attempt, Endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,8 @@ class Decoded:
     content: Content | None
     problem: str | None = None
     """Why it could not be taken apart."""
+    is_known_type: bool = True
+    """Its type is one that can be taken apart; if this one could not, it is malformed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,4 +110,6 @@ class Explanation:
     chain: ChainState | None
     """None if no endpoint answered, or there was nothing to compare."""
     speaks_against: bool = False
-    """A difference was found."""
+    """A difference was found, or the transaction is wrong in itself."""
+    failures: tuple[Attempt, ...] = ()
+    """The endpoints that were asked and did not answer."""

@@ -31,6 +31,15 @@ def send(
             show_default=False,
         ),
     ] = None,
+    dry_run: Annotated[
+        bool,
+        _option(
+            "--dry-run",
+            None,
+            "Send nothing: compare with the chain, and exit 3 if something speaks against it.",
+            _BEFORE,
+        ),
+    ] = False,
     chain_id: Annotated[
         str | None,
         _option("--chain-id", "N", "Do not send what is signed for another chain.", _BEFORE),
@@ -63,6 +72,16 @@ def send(
     wait_timeout: Annotated[
         str | None, _option("--wait-timeout", "DURATION", "For each. [default: 60s]", _ONE)
     ] = None,
+    no_explain: Annotated[
+        bool,
+        _option(
+            "--no-explain",
+            None,
+            "Do not ask the chain why a transaction was rejected. (Of several it is asked with -v "
+            "only.)",
+            _ONE,
+        ),
+    ] = False,
     conditional: Annotated[
         str | None,
         _option(
@@ -92,8 +111,14 @@ def send(
             wait=_parse_wait(wait=wait, text=wait_timeout),
             conditions=parse_option("--conditional", conditional, _parse_conditional, None),
             chain_id=parse_option("--chain-id", chain_id, parse_whole, None),
+            explain=not no_explain,
+            dry_run=dry_run,
         )
-        if file is None and len(words) == 1 and words != ["-"]:
+        if dry_run:
+            from seqsend.cli.dry_run import dry_run_all  # few runs are
+
+            dry_run_all(run, words, file, chosen)
+        elif file is None and len(words) == 1 and words != ["-"]:
             _send_one(run, words[0], chosen)
         else:
             from seqsend.cli.send_many import send_many  # one needs none of it
@@ -107,7 +132,10 @@ def _send_one(run: CommandRun, raw: str, options: SendOptions) -> None:
     line, interrupted = Line(1, raw), False
     with run.open_client(run.report) as client:
         stream = client.stream(
-            conditions=options.conditions, chain_id=options.chain_id, wait=options.wait
+            conditions=options.conditions,
+            chain_id=options.chain_id,
+            explain=options.explain,
+            wait=options.wait,
         )
         try:
             ended = next(stream.run([line]))

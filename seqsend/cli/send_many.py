@@ -33,6 +33,7 @@ def send_many(run: CommandRun, source: Source, options: SendOptions) -> None:
             keep_going=options.keep_going,
             conditions=options.conditions,
             chain_id=options.chain_id,
+            explain=options.explain and run.style.verbose,
             wait=options.wait,
         )
         try:

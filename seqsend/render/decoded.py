@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-# Addresses with their checksums (EIP-55) and units of ether. It loads pydantic, and so is imported
-# by no module that a call which succeeds needs.
+# Addresses with their checksums (EIP-55). It loads pydantic, and so is imported by no module that
+# a call which succeeds needs.
 from eth_utils.address import to_checksum_address
-from eth_utils.currency import MAX_WEI, from_wei
 
 from seqsend.explanation import Authorization, Content, Decoded
+from seqsend.units import format_ether, format_gwei
 
 _STANDARDS: Mapping[int, str] = MappingProxyType(
     {0: "legacy", 1: "EIP-2930", 2: "EIP-1559", 3: "EIP-4844", 4: "EIP-7702"}
@@ -75,17 +75,6 @@ def decoded_text(decoded: Decoded) -> str:
 def aligned(rows: Iterable[Row]) -> str:
     """Return rows of a name and a text as lines, the texts below each other."""
     return "\n".join(f"{name:<{_WIDTH}}{text}" for name, text in rows)
-
-
-def format_ether(wei: int) -> str:
-    """Return an amount in ether, exactly: ``1.5 ether``."""
-    # Sums can pass what eth_utils takes.
-    return f"{from_wei(wei, 'ether'):f} ether" if wei <= MAX_WEI else f"{wei} wei"
-
-
-def format_gwei(wei: int) -> str:
-    """Return a price of gas in gwei, exactly: ``2.1 gwei``."""
-    return f"{from_wei(wei, 'gwei'):f} gwei"
 
 
 def count(number: int, noun: str) -> str:

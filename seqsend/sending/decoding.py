@@ -30,6 +30,10 @@ class _Malformed(Exception):
     """A field is not what its type says; the text says which and how."""
 
 
+class _UnknownType(_Malformed):
+    """Nothing is known of the fields."""
+
+
 # ---- Fields ----
 
 
@@ -158,14 +162,16 @@ def decode(raw: str | RawTransaction) -> Decoded:
     """
     transaction = parse_raw_transaction(raw)
     data = bytes.fromhex(transaction.hex[2:])
-    content, problem = None, None
+    content, problem, is_known_type = None, None, True
     try:
         content = _read_content(data)
+    except _UnknownType as error:
+        problem, is_known_type = str(error), False
     except _Malformed as error:
         problem = str(error)
     except UsageError as error:
         problem = error.problem
-    return Decoded(transaction.hash, transaction.type, len(data), content, problem)
+    return Decoded(transaction.hash, transaction.type, len(data), content, problem, is_known_type)
 
 
 def chain_id_of(raw: RawTransaction) -> int | None:
@@ -210,7 +216,7 @@ def _open(data: bytes) -> tuple[int, _Fields, bool]:
     kind = 0 if is_legacy else data[0]
     names = _NAMES.get(kind)
     if names is None or (kind == 0 and not is_legacy):
-        raise _Malformed(f"transactions of type 0x{kind:02x} are not known here")
+        raise _UnknownType(f"transactions of type 0x{kind:02x} are not known here")
     outer = read_item(data, 0 if is_legacy else 1)
     items = read_list(data, outer)
     has_sidecar = kind == 3 and items[0].is_list
