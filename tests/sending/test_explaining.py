@@ -2,6 +2,8 @@
 
 import json
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+import rlp  # type: ignore[import-untyped]
 from eth_account import Account
 
 from seqsend import Rejected, SequencerClient
@@ -21,6 +24,7 @@ from tests.support.wallet import CHAIN_ID
 GWEI = 10**9
 _KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"  # anvil's first
 RICH, POOR = Account.from_key(_KEY), Account.from_key("0x" + "42" * 32)
+ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
 DECODED = json.loads((Path(__file__).parents[1] / "decoded.schema.json").read_text())
 TRANSACTION = {"$defs": DECODED["$defs"], "$ref": "#/$defs/transaction"}
 
@@ -284,6 +288,37 @@ def test_a_signal_meanwhile_leaves_the_verdict(number: int) -> None:
     assert "Traceback" not in err
 
 
+def _with_high_s(raw: str) -> str:
+    """Return the other signature that the same key could have made of the same transaction."""
+    fields = rlp.decode(bytes.fromhex(raw[4:]))
+    parity, s = fields[-3] == b"", ORDER - int.from_bytes(fields[-1], "big")
+    whole: bytes = b"\x02" + rlp.encode([*fields[:-3], b"\x01" * parity, fields[-2], _bytes(s)])
+    return "0x" + whole.hex()
+
+
+def _bytes(number: int) -> bytes:
+    return number.to_bytes((number.bit_length() + 7) // 8, "big")
+
+
+def test_a_signature_that_no_account_makes_is_named(chain: Anvil) -> None:
+    with Replying(_rejecting(chain)) as server:
+        run = seqsend("send", _with_high_s(sign(nonce=1)), at(server.url), "--json")
+        assert len(server.requests) == 1
+    found = explanation_of(run)
+    assert found["sentence"].startswith("no account can have signed it: s of the signature")
+    assert (found["chain"], found["transaction"]["sender"]) == (None, None)
+
+
+def test_a_send_that_succeeds_loads_nothing_of_this(node: Anvil, fresh_tx: Any) -> None:
+    words = ("-X", "importtime", "-m", "seqsend", "send", fresh_tx().raw, at(node.url))
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=True)
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "seqsend.sending.sender" in loaded
+    unwanted = ("eth_utils", "eth_keys", "coincurve", "pydantic", "decimal")
+    ours = ("seqsend.explanation", "seqsend.sending.decoding", "seqsend.sending.explaining")
+    assert loaded.isdisjoint({*unwanted, *ours, "seqsend.render.decoded"})
+
+
 def test_a_failure_of_what_explains_leaves_the_verdict(
     monkeypatch: pytest.MonkeyPatch, chain: Anvil
 ) -> None:
@@ -370,6 +405,10 @@ def test_a_dry_run_that_nobody_answers_is_unreachable() -> None:
     [
         (("0x7bc0",), "--dry-run: transactions of type 0x7b are not known here"),
         ((sign(), "--wait"), "--dry-run sends nothing that --wait could wait for"),
+        (
+            (sign(), '--conditional={"blockNumberMin":1}'),
+            "--dry-run cannot compare what --conditional says",
+        ),
         ((sign(), "--chain-id", "10"), "is signed for chain 31337, not for chain 10"),
         (("-",), "the input holds no transaction"),
     ],
