@@ -18,6 +18,10 @@ from typing import Any
 from seqsend.models import Attempt, Delivered, Endpoint, JsonRpcError, ReasonCode
 from seqsend.redaction import excerpt
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from seqsend.explanation import Explanation  # few errors have one
+
 
 class SeqsendError(Exception):
     """The base of every error that this library raises on purpose."""
@@ -171,6 +175,22 @@ class Rejected(CallError):
 
     status = "rejected"
     delivered = "yes"
+    explanation: "Explanation | None" = None
+    """Why, as far as the chain lets know; None if that was not asked."""
+
+    def explained(self, explanation: "Explanation") -> "Rejected":
+        """Return the same error with an explanation."""
+        whole = Rejected(
+            self.method,
+            self.attempts,
+            self.elapsed,
+            note=self.note,
+            error=self.error,
+            endpoint=self.endpoint,
+            hash=self.hash,
+        )
+        whole.explanation = explanation
+        return whole
 
     @property
     def headline(self) -> str:

@@ -1,4 +1,4 @@
-"""Durations and sizes as people type them. Pure.
+"""Durations and sizes as people type them, amounts as they read them. Pure.
 
 Not a library's: one that was tried takes negatives, and another reads ``M`` as minutes.
 """
@@ -112,3 +112,24 @@ def format_size(size: int) -> str:
         if size >= _BYTES[unit]:
             return f"{size / _BYTES[unit]:.4g}{unit}"
     return f"{size}B"
+
+
+def format_ether(wei: int) -> str:
+    """Return an amount of wei in ether, exactly: ``1.5 ether``."""
+    return f"{_in_unit(wei, 'ether')} ether"
+
+
+def format_gwei(wei: int) -> str:
+    """Return a price of gas in gwei, exactly: ``2.1 gwei``."""
+    return f"{_in_unit(wei, 'gwei')} gwei"
+
+
+def _in_unit(wei: int, unit: str) -> str:
+    from decimal import Decimal
+
+    # It loads pydantic, and no call that succeeds needs it.
+    from eth_utils.currency import MAX_WEI, from_wei
+
+    # A sum can be more than eth_utils takes, and more than all chains have.
+    most = ">" if wei > MAX_WEI else ""
+    return f"{most}{Decimal(from_wei(min(wei, MAX_WEI), unit)):f}"

@@ -34,6 +34,8 @@ def send_many(run: CommandRun, source: Source, options: SendOptions) -> None:
             batch_size=options.batch_size,
             keep_going=options.keep_going,
             conditions=options.conditions,
+            chain_id=options.chain_id,
+            explain=options.explain and run.style.verbose,
             wait=options.wait,
         )
         try:

@@ -15,3 +15,9 @@ class SendOptions:
     wait: float | None
     """Seconds to wait for a receipt; None to wait for none."""
     conditions: Mapping[str, Any] | None
+    explain: bool
+    """Whether the chain is asked why a transaction was rejected."""
+    dry_run: bool
+    """Compare with the chain, and send nothing."""
+    chain_id: int | None
+    """The chain that transactions must be for; None for any."""

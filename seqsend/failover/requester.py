@@ -151,6 +151,10 @@ class Requester:
         total = self._timeouts.total
         return None if total is None else Deadline.after(total, "deadline")
 
+    def start_round(self, by: Deadline | None) -> Deadline:
+        """Return the moment by which questions that begin now, as long as one attempt, must end."""
+        return Deadline.after(self._timeouts.request, "request timeout").or_sooner(by)
+
     def prepare(self, call: Call) -> Request:
         """Return the bytes that ask for ``call``, the same for every endpoint.
 
@@ -172,7 +176,7 @@ class Requester:
         """
         waiting.check()
         started = time.monotonic()
-        answer_by = Deadline.after(self._timeouts.request, "request timeout").or_sooner(by)
+        answer_by = self.start_round(by)
         dial_by = Deadline.after(self._timeouts.dial, "dial timeout").or_sooner(answer_by)
         exchange = Exchange(dial_by, answer_by)
         status, interrupt = None, None

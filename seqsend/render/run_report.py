@@ -17,6 +17,7 @@ from seqsend.render.text import (
     answer_text,
     attempt_line,
     detail_line,
+    explanation_text,
     hint_line,
     receipt_text,
 )
@@ -108,6 +109,9 @@ class RunReport:
             self._attempts_reported = outcome.attempts
             for line in filter(None, map(attempt_line, outcome.attempts)):
                 write_stderr(f"  {line}", "trouble")
+        why = explanation_text(outcome, brief=False) if self._style.verbose else None
+        if why is not None:
+            write_stderr(why, "detail")
         hint = hint_line(outcome)
         if hint is not None and outcome.status not in self._hinted:
             self._hinted.add(outcome.status)

@@ -38,7 +38,7 @@ _HINTS: Mapping[tuple[str, str], str] = MappingProxyType(
 
 
 _POLLED = frozenset({"eth_getTransactionReceipt"})
-_HAS_HASH = ("accepted", "known", "unknown", "pending", "reverted")
+_HAS_HASH = ("ok", "accepted", "known", "unknown", "pending", "reverted")
 
 
 def answer_text(outcome: Outcome, *, as_json: bool) -> str | None:
@@ -104,6 +104,8 @@ def detail_line(attempt: Attempt) -> str:
 def success_line(outcome: Outcome) -> str:
     """Return the line that says which endpoint answered."""
     said = f"answered by {outcome.endpoint} in {format_elapsed(outcome.elapsed)}"
+    if outcome.explanation is not None:
+        return f"dry run, not sent: {outcome.explanation.sentence}; {said}"
     if outcome.status == "known":
         said = (
             f"already known: confirmed by {outcome.endpoint} in {format_elapsed(outcome.elapsed)}"
@@ -125,10 +127,25 @@ def receipt_text(outcome: Outcome) -> str | None:
     return f"block {block}, status {status}"
 
 
+def explanation_text(outcome: Outcome, *, brief: bool) -> str | None:
+    """Return why a transaction was rejected and, unless ``brief``, what was compared.
+
+    None if that was not asked. The sentence is left out where the error says it.
+    """
+    if outcome.explanation is None:
+        return None
+    from seqsend.render.explained import explanation_rows  # loads what few need
+
+    why = f"why: {outcome.explanation.sentence}" if outcome.status == "rejected" else None
+    rows = [] if brief else explanation_rows(outcome.explanation)
+    return "\n".join([*([why] if why else []), *rows]) or None
+
+
 def hint_line(outcome: Outcome) -> str | None:
     """Return what to do after an outcome that is not a success; None if there is nothing to say."""
     hint = _HINTS.get((outcome.command, outcome.status))
-    if outcome.status == "rejected" and _has_spent_nonce(outcome):
+    is_explained = outcome.explanation is not None and outcome.explanation.speaks_against
+    if outcome.status == "rejected" and not is_explained and _has_spent_nonce(outcome):
         # Found nowhere, or it would not be rejected.
         hint = (
             "another transaction has its nonce, and this one was not found: "

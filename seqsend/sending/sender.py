@@ -1,22 +1,39 @@
 """Sends a group of transactions, and says of each what is true of it."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from seqsend.errors import Rejected
 from seqsend.failover.loop import Failover
 from seqsend.models import NotSent
 from seqsend.sending.look_ups import look_up
 from seqsend.sending.outgoing import End, Outgoing, call_for
 from seqsend.sending.transaction import RawTransaction
+from seqsend.transports.base import Deadline
+
+_LEAST_TIME = 0.25  # seconds before a deadline; what explains takes as long to be loaded
+
+_log = logging.getLogger("seqsend")
 
 
 class Sender:
     """Sends transactions in groups; safe to share between threads."""
 
-    def __init__(self, failover: Failover, conditions: Mapping[str, Any] | None = None) -> None:
-        """``conditions`` are for all transactions."""
+    def __init__(
+        self,
+        failover: Failover,
+        conditions: Mapping[str, Any] | None = None,
+        *,
+        explains: bool = False,
+    ) -> None:
+        """``conditions`` are for all transactions.
+
+        ``explains``: ask, after a rejection, what the chain says (`Rejected.explanation`).
+        """
         self._failover = failover
         self._conditions = conditions
+        self._explains = explains
 
     def send(self, transactions: Sequence[RawTransaction]) -> tuple[list[End], bool]:
         """Send ``transactions``; return how each ended, and whether a signal ended it all.
@@ -43,4 +60,30 @@ class Sender:
         for each, end in zip(group, ends, strict=True):
             if not isinstance(end, NotSent):
                 failover.notify_end(each.submission, end)
+        if self._explains and not interrupted:
+            ends, interrupted = self._explain(transactions, ends, by)
         return ends, interrupted
+
+    def _explain(
+        self, transactions: Sequence[RawTransaction], ends: list[End], by: Deadline | None
+    ) -> tuple[list[End], bool]:
+        """Return ``ends`` with explanations, and whether a signal came meanwhile.
+
+        Together they take no longer than one attempt. Whatever goes wrong, a verdict stays one.
+        """
+        rejected = [(at, end) for at, end in enumerate(ends) if isinstance(end, Rejected)]
+        if not rejected or (by is not None and by.remaining < _LEAST_TIME):
+            return ends, False
+        until = self._failover.requester.start_round(by)
+        explained = list(ends)
+        try:
+            from seqsend.sending.explaining import explain  # loads what no other end needs
+
+            for at, end in rejected:
+                explanation = explain(self._failover, transactions[at], until, end.endpoint)
+                explained[at] = end.explained(explanation)
+        except KeyboardInterrupt:
+            return explained, True
+        except Exception:  # noqa: BLE001 - whatever it is
+            _log.exception("a rejection could not be explained")
+        return explained, False

@@ -13,6 +13,9 @@ from seqsend.sending.transaction import RawTransaction, parse_raw_transaction
 Send = Callable[[Sequence[RawTransaction]], tuple[Sequence[End], bool]]
 """Sends a group; returns how each ended, and whether a signal ended it all."""
 
+Parse = Callable[[str], RawTransaction]
+"""Reads a transaction; raises UsageError for one that is not to be sent."""
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -127,9 +130,11 @@ class Stream:
         size: int = 1,
         keep_going: bool = False,
         awaiting: Awaiting | None = None,
+        parse: Parse = parse_raw_transaction,
     ) -> None:
         """``size`` is how many transactions go into a group."""
         self._send = send
+        self._parse = parse
         self._size = size
         self._keep_going = keep_going
         self._awaiting = awaiting or NothingAwaited()
@@ -196,7 +201,7 @@ class Stream:
             self._awaiting.add(self._not_sent(line, _hash_of(line)))
             return
         try:
-            self._group.append((line, parse_raw_transaction(line.text)))
+            self._group.append((line, self._parse(line.text)))
         except UsageError as wrong:
             try:
                 self._send_group()
