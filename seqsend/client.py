@@ -46,6 +46,7 @@ class SequencerClient:
         reads_from: str | Iterable[str] | None = None,
         strict_errors: bool = False,
         failback_after: float | None = None,
+        retry_for: float | None = None,
         begin_at: Preference | None = None,
         cacert: str | None = None,
         client_cert: str | None = None,
@@ -71,6 +72,9 @@ class SequencerClient:
                 "not from me" (a rate limit, a missing method, a node that is syncing).
             failback_after: seconds after a failover until endpoint 1 is tried first again; None
                 for never, as op-reth does.
+            retry_for: seconds for which what no endpoint took is tried again, in rounds over the
+                endpoints with growing pauses, if the same bytes may be sent again; None for one
+                round.
             begin_at: the endpoint that an earlier run had come to prefer, and since when.
             cacert: path of the CA certificates to trust for https, instead of the system's.
             client_cert: path of the certificate to show to https endpoints that ask for one.
@@ -84,7 +88,7 @@ class SequencerClient:
             UsageError: an argument is wrong.
 
         """
-        check_times(failback_after=failback_after)
+        check_times(failback_after=failback_after, retry_for=retry_for)
         configuration = configure(
             endpoints,
             dial_timeout=dial_timeout,
@@ -115,6 +119,7 @@ class SequencerClient:
             requester,
             readers=configuration.readers,
             failback_after=failback_after,
+            retry_for=retry_for,
             begin_at=begin_at,
         )
 

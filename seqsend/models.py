@@ -222,6 +222,10 @@ class Attempt:
     """How many transactions went out together."""
     tls_expires: float | None = None
     """When the endpoint's certificate expires, in seconds since 1970; known after a TLS dial."""
+    round: int = 1
+    """In which round over the endpoints, counted from 1; later ones are those of a retry."""
+    retry_after: float | None = None
+    """Seconds from its end after which the endpoint asked to be tried again (``Retry-After``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,6 +314,11 @@ class Preference:
 
 Event = Attempt | CallEnded | Preferred
 """What an observer of a client is told."""
+
+
+def count_rounds(attempts: tuple[Attempt, ...]) -> int:
+    """Return over how many rounds ``attempts`` went; 1 if nothing was tried."""
+    return max((attempt.round for attempt in attempts), default=1)
 
 
 def count_failovers(attempts: tuple[Attempt, ...]) -> int:

@@ -24,10 +24,14 @@ class Submission:
         "note",
         "over",
         "request",
+        "round",
     )
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, *, round: int = 1) -> None:  # noqa: A002 - as in Attempt
+        """``round`` is that in which its first attempt is made."""
         self.request = request
+        self.round = round
+        """Which round over the endpoints it is in, counted from 1."""
         self.attempts: list[Attempt] = []
         """The requests that carried this call, in order."""
         self.decided: Judgement | None = None
@@ -55,6 +59,11 @@ class Submission:
         """Whether an endpoint may have received the call without having answered it."""
         return any(attempt.delivered == "unknown" for attempt in self.attempts)
 
+    @property
+    def attempts_of_round(self) -> list[Attempt]:
+        """The attempts that were made in the round it is in."""
+        return [attempt for attempt in self.attempts if attempt.round == self.round]
+
     def begin(self) -> None:
         """Note that the call is handed to an endpoint now."""
         if not self.attempts:
@@ -68,6 +77,11 @@ class Submission:
     def decide(self, judgement: Judgement, endpoint: Endpoint) -> None:
         """Take a result or a verdict as what the call came to."""
         self.decided, self.answered_by, self.over = judgement, endpoint, True
+
+    def reopen(self) -> None:
+        """Begin another round: the endpoints are asked once more."""
+        self.over, self.note = False, None
+        self.round += 1
 
     def stop(self, note: str | None) -> None:
         """Ask no further endpoint; ``note`` says why, if some were left to ask."""

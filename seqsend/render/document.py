@@ -36,6 +36,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
         "endpoint": _endpoint(outcome.endpoint) if outcome.endpoint else None,
         "attempts": [_attempt(attempt) for attempt in outcome.attempts],
         "failovers": outcome.failovers,
+        "rounds": outcome.rounds,
         "elapsed_ms": _milliseconds(outcome.elapsed),
     }
 

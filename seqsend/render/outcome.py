@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from seqsend.errors import CallError
-from seqsend.models import Answer, Attempt, Endpoint, Sent, count_failovers
+from seqsend.models import Answer, Attempt, Endpoint, Sent, count_failovers, count_rounds
 from seqsend.verdicts.node_errors import SEND_METHODS
 
 Command = Literal["send", "rpc", "check"]
@@ -57,6 +57,11 @@ class Outcome:
     def exit_code(self) -> int | None:
         """What the process ends with; None for what was not sent."""
         return EXIT_CODES.get(self.status)
+
+    @property
+    def rounds(self) -> int:
+        """Over how many rounds the attempts went."""
+        return count_rounds(self.attempts)
 
     @property
     def failovers(self) -> int:

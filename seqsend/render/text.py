@@ -76,21 +76,22 @@ def attempt_line(attempt: Attempt) -> str | None:
 class AttemptFilter:
     """Tells attempts that say something new from those that repeat the last one.
 
-    A receipt is polled for several times a second: a failure is reported once, and again when it
-    changes.
+    A receipt is polled for several times a second, and there are several rounds: a failure is
+    reported once, and again when it changes.
     """
 
     def __init__(self) -> None:
-        self._last: dict[int, tuple[str, str | None]] = {}
+        self._last: dict[tuple[int, str], tuple[str, str | None]] = {}
 
     def is_new(self, attempt: Attempt) -> bool:
-        """Whether ``attempt`` is other than a poll that ended as the one before it did."""
-        if attempt.method not in _POLLED:
-            return True
-        index, said = attempt.endpoint.index, (attempt.outcome, attempt.reason)
-        is_new = self._last.get(index) != said
-        self._last[index] = said
-        return is_new
+        """Whether ``attempt`` is other than a repetition that ended as the one before it did."""
+        # Whether another endpoint follows is nothing new in itself.
+        outcome = "failover" if attempt.outcome == "outage" else attempt.outcome
+        asked, said = (attempt.endpoint.index, attempt.method), (outcome, attempt.reason)
+        is_change = self._last.get(asked) != said
+        self._last[asked] = said
+        is_repeated = attempt.method in _POLLED or attempt.round > 1
+        return is_change or not is_repeated
 
 
 def detail_line(attempt: Attempt) -> str:
@@ -111,6 +112,8 @@ def success_line(outcome: Outcome) -> str:
     if outcome.failovers:
         plural = "s" if outcome.failovers > 1 else ""
         said += f" after {outcome.failovers} failover{plural}"
+    if outcome.rounds > 1:
+        said += f" in round {outcome.rounds}"
     return f"{said}; {mined}" if (mined := receipt_text(outcome)) else said
 
 

@@ -36,7 +36,7 @@ def send_method(conditions: Mapping[str, Any] | None) -> str:
 class Outgoing:
     """A transaction, the submission that carries it, and where it was looked for by its hash."""
 
-    __slots__ = ("found_at", "looked_up", "sightings", "submission", "transaction")
+    __slots__ = ("found_at", "looked_up_in", "sightings", "submission", "transaction")
 
     def __init__(self, transaction: RawTransaction, submission: Submission) -> None:
         self.transaction = transaction
@@ -45,8 +45,8 @@ class Outgoing:
         """The endpoint that showed it."""
         self.sightings: dict[int, Sighting] = {}
         """What the endpoints said that did not show it, by their indexes."""
-        self.looked_up = False
-        """The look-ups, if any were needed, have come to their end."""
+        self.looked_up_in = 0
+        """The last round whose look-ups, if any were needed, have come to their end."""
 
     @property
     def needs_look_up(self) -> bool:
@@ -74,13 +74,14 @@ class Outgoing:
         not asked.
         """
         attempts = self.submission.attempts
+        recent = self.submission.attempts_of_round
         takers = [a.endpoint for a in attempts if a.delivered == "unknown"]
-        silent = {a.endpoint.index for a in attempts if a.reason_code == "timeout"}
+        silent = {a.endpoint.index for a in recent if a.reason_code == "timeout"}
         quick = [taker for taker in takers if taker.index not in silent]
         answered = self.submission.answered_by
         places = [*quick, *([] if answered is None else [answered]), *takers, *order]
         not_reached = {
-            a.endpoint.index for a in attempts if a.delivered == "no" and a.phase in _NOT_REACHED
+            a.endpoint.index for a in recent if a.delivered == "no" and a.phase in _NOT_REACHED
         } - {taker.index for taker in takers}
         return tuple(dict.fromkeys(p for p in places if p.index not in not_reached))
 
@@ -110,7 +111,8 @@ class Outgoing:
     def _is_settled(self) -> bool:
         if any(attempt.outcome == "interrupted" for attempt in self.submission.attempts):
             return False
-        return self.submission.over and (self.looked_up or not self.needs_look_up)
+        looked_up = self.looked_up_in == self.submission.round
+        return self.submission.over and (looked_up or not self.needs_look_up)
 
     def _failure(self) -> CallError:
         submission = self.submission

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seqsend.failover.loop import Failover
+from seqsend.failover.submission import Submission
 from seqsend.models import NotSent
 from seqsend.sending.look_ups import look_up
 from seqsend.sending.outgoing import End, Outgoing, call_for
@@ -34,9 +35,16 @@ class Sender:
             for transaction in transactions
         ]
         interrupted = False
+        by_submission = {each.submission: each for each in group}
+
+        def settle(submissions: Sequence[Submission]) -> list[Submission]:
+            """Look up what is in doubt after a round; return what is not found."""
+            those = [by_submission[submission] for submission in submissions]
+            look_up(failover, [each for each in those if each.needs_look_up], by)
+            return [each.submission for each in those if each.found_at is None]
+
         try:
-            failover.run([each.submission for each in group], by)
-            look_up(failover, [each for each in group if each.needs_look_up], by)
+            failover.run_rounds(list(by_submission), by, settle)
         except KeyboardInterrupt:
             interrupted = True
         ends = [each.end() for each in group]
