@@ -15,7 +15,7 @@ from seqsend.errors import Interrupted, UsageError
 from seqsend.failover.loop import Failover
 from seqsend.failover.requester import Observer, Requester
 from seqsend.jsonrpc import Call
-from seqsend.models import Answer, Endpoint, NotSent, Preference, Sent
+from seqsend.models import LEVELS, Answer, Endpoint, Level, NotSent, Preference, Sent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ class SequencerClient:
         from seqsend.sending.transaction import parse_raw_transaction
 
         transaction = parse_raw_transaction(raw)
-        (end,), _ = Sender(self._failover, conditions).send([transaction])
+        (end,), _, _ = Sender(self._failover, conditions).send([transaction])
         if isinstance(end, Sent):
             return end
         # A signal stopped it, before it left or on its way.
@@ -189,14 +189,17 @@ class SequencerClient:
         keep_going: bool = False,
         conditions: Mapping[str, Any] | None = None,
         wait: float | None = None,
+        wait_for: Level = "latest",
     ) -> "Stream":
         """Return what sends many transactions, one by one or in JSON-RPC batches.
 
         The first that is not accepted or known stops the run, unless it is to ``keep_going``.
-        ``wait`` is for how long the receipt of each is waited for, in seconds; None for not at all.
+        ``wait`` is for how long the receipt of each is waited for, in seconds, until its block is
+        as deep in the chain as ``wait_for``; None for not at all.
 
         Raises:
-            UsageError: ``batch_size`` is below 1, or ``wait`` cannot be waited for.
+            UsageError: ``batch_size`` is below 1, ``wait`` cannot be waited for, or ``wait_for`` is
+                not a level.
 
         """
         from seqsend.sending.receipts import Receipts
@@ -206,12 +209,13 @@ class SequencerClient:
         if batch_size < 1:
             raise UsageError(f"batch_size is {batch_size}, and must be 1 or more", example="100")
         check_times(wait=wait)
-        return Stream(
-            Sender(self._failover, conditions).send,
-            size=batch_size,
-            keep_going=keep_going,
-            awaiting=None if wait is None else Receipts(self._failover, wait),
-        )
+        if wait_for not in LEVELS:
+            raise UsageError(f"{wait_for!r} is not a level", example=", ".join(LEVELS))
+        sender = Sender(self._failover, conditions)
+        awaiting = None
+        if wait is not None:
+            awaiting = Receipts(self._failover, wait, wait_for, sender.again)
+        return Stream(sender.send, size=batch_size, keep_going=keep_going, awaiting=awaiting)
 
     def close(self) -> None:
         """Close every connection that was kept alive."""

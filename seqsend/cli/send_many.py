@@ -33,6 +33,7 @@ def send_many(run: CommandRun, source: Source, options: SendOptions) -> None:
             keep_going=options.keep_going,
             conditions=options.conditions,
             wait=options.wait,
+            wait_for=options.wait_for,
         )
         try:
             _report_each(_saving(stream.run(lines), run), report, stream, lines)

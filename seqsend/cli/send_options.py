@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from seqsend.models import Level
+
 
 @dataclass(frozen=True, slots=True)
 class SendOptions:
@@ -14,4 +16,6 @@ class SendOptions:
     allow_empty: bool
     wait: float | None
     """Seconds to wait for a receipt; None to wait for none."""
+    wait_for: Level
+    """How deep in the chain it is to be then."""
     conditions: Mapping[str, Any] | None

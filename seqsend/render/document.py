@@ -29,7 +29,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
     if outcome.command == "send":
         head["hash"] = outcome.hash
     if outcome.waited:
-        head["receipt"] = outcome.receipt
+        head |= {"receipt": outcome.receipt, "level": outcome.level}
     return head | {
         "result": outcome.result,
         "error": outcome.error,

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from seqsend.errors import CallError
-from seqsend.models import Answer, Attempt, Endpoint, Sent, count_failovers, count_rounds
+from seqsend.models import Answer, Attempt, Endpoint, Level, Sent, count_failovers, count_rounds
 from seqsend.verdicts.node_errors import SEND_METHODS
 
 Command = Literal["send", "rpc", "check"]
@@ -48,6 +48,8 @@ class Outcome:
     line: int | None = None
     """The line of the input, where there are several."""
     receipt: Mapping[str, Any] | None = None
+    level: Level | None = None
+    """How deep in the chain it is, as far as that was waited for."""
     waited: bool = False
     """A receipt was waited for."""
     ended_at: float = field(default_factory=time.time)

@@ -7,7 +7,8 @@ from seqsend.failover.loop import Failover
 from seqsend.failover.submission import Submission
 from seqsend.models import NotSent
 from seqsend.sending.look_ups import look_up
-from seqsend.sending.outgoing import End, Outgoing, call_for
+from seqsend.sending.outgoing import Outgoing, call_for
+from seqsend.sending.stream import GroupEnd
 from seqsend.sending.transaction import RawTransaction
 
 
@@ -19,8 +20,13 @@ class Sender:
         self._failover = failover
         self._conditions = conditions
 
-    def send(self, transactions: Sequence[RawTransaction]) -> tuple[list[End], bool]:
-        """Send ``transactions``; return how each ended, and whether a signal ended it all.
+    def again(self, transaction: RawTransaction, round: int) -> Submission:  # noqa: A002 - as in Attempt
+        """Return what sends ``transaction`` once more, as that ``round``."""
+        call = call_for(transaction, self._conditions)
+        return self._failover.submission(call, round=round)
+
+    def send(self, transactions: Sequence[RawTransaction]) -> GroupEnd:
+        """Send ``transactions``; return how each ended.
 
         Several travel in JSON-RPC batches as large as the endpoint takes.
 
@@ -51,4 +57,4 @@ class Sender:
         for each, end in zip(group, ends, strict=True):
             if not isinstance(end, NotSent):
                 failover.notify_end(each.submission, end)
-        return ends, interrupted
+        return GroupEnd(ends, interrupted, by)
