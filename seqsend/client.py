@@ -190,16 +190,19 @@ class SequencerClient:
         conditions: Mapping[str, Any] | None = None,
         wait: float | None = None,
         wait_for: Level = "latest",
+        sync: bool = False,
     ) -> "Stream":
         """Return what sends many transactions, one by one or in JSON-RPC batches.
 
         The first that is not accepted or known stops the run, unless it is to ``keep_going``.
         ``wait`` is for how long the receipt of each is waited for, in seconds, until its block is
-        as deep in the chain as ``wait_for``; None for not at all.
+        as deep in the chain as ``wait_for``; None for not at all. With ``sync`` they are sent by
+        ``eth_sendRawTransactionSync`` (EIP-7966), which is answered by the receipt; endpoints that
+        do not have it are sent them as usual.
 
         Raises:
-            UsageError: ``batch_size`` is below 1, ``wait`` cannot be waited for, or ``wait_for`` is
-                not a level.
+            UsageError: ``batch_size`` is below 1, ``wait`` cannot be waited for, ``wait_for`` is
+                not a level, or ``sync`` is combined with conditions or a batch.
 
         """
         from seqsend.sending.receipts import Receipts
@@ -211,7 +214,9 @@ class SequencerClient:
         check_times(wait=wait)
         if wait_for not in LEVELS:
             raise UsageError(f"{wait_for!r} is not a level", example=", ".join(LEVELS))
-        sender = Sender(self._failover, conditions)
+        if sync and (conditions is not None or batch_size > 1):
+            raise UsageError("sync excludes conditions and batches", example="sync=True")
+        sender = Sender(self._failover, conditions, sync=sync)
         awaiting = None
         if wait is not None:
             awaiting = Receipts(self._failover, wait, wait_for, sender.again)

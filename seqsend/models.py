@@ -348,9 +348,19 @@ class WaitProgress:
     ended: bool = False
     """The wait is over: the level is reached, or there is no time left."""
 
+    @property
+    def is_reached(self) -> bool:
+        """Whether the level that is waited for is reached."""
+        return is_at(self.level, self.wanted)
+
 
 Event = Attempt | CallEnded | Preferred | WaitProgress
 """What an observer of a client is told."""
+
+
+def is_at(reached: Level | None, wanted: Level) -> bool:
+    """Return whether a level is as deep as ``wanted``."""
+    return reached is not None and LEVELS.index(reached) >= LEVELS.index(wanted)
 
 
 def count_rounds(attempts: tuple[Attempt, ...]) -> int:

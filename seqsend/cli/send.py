@@ -67,6 +67,16 @@ def send(
             _ONE,
         ),
     ] = None,
+    sync: Annotated[
+        bool,
+        _option(
+            "--sync",
+            None,
+            "Send by eth_sendRawTransactionSync, which is answered by the receipt; implies --wait. "
+            "An endpoint without it is sent the transaction as usual.",
+            _ONE,
+        ),
+    ] = False,
     wait_timeout: Annotated[
         str | None, _option("--wait-timeout", "DURATION", "For each. [default: 60s]", _ONE)
     ] = None,
@@ -96,10 +106,15 @@ def send(
             batch_size=parse_option("--batch-size", batch_size, parse_count, 1),
             keep_going=keep_going,
             allow_empty=allow_empty,
-            wait=_parse_wait(wait=wait or wait_for is not None, text=wait_timeout),
+            wait=_parse_wait(wait=wait or sync or wait_for is not None, text=wait_timeout),
             wait_for=parse_option("--wait-for", wait_for, _parse_level, "latest"),
+            sync=sync,
             conditions=parse_option("--conditional", conditional, _parse_conditional, None),
         )
+        if sync and (chosen.conditions is not None or chosen.batch_size > 1):
+            raise UsageError(
+                "--sync excludes --conditional and --batch-size", example="--sync --wait-for safe"
+            )
         if file is None and len(words) == 1 and words != ["-"]:
             _send_one(run, words[0], chosen)
         else:
@@ -114,7 +129,10 @@ def _send_one(run: CommandRun, raw: str, options: SendOptions) -> None:
     line, interrupted = Line(1, raw), False
     with run.open_client(run.report) as client:
         stream = client.stream(
-            conditions=options.conditions, wait=options.wait, wait_for=options.wait_for
+            conditions=options.conditions,
+            wait=options.wait,
+            wait_for=options.wait_for,
+            sync=options.sync,
         )
         try:
             ended = next(stream.run([line]))

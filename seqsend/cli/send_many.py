@@ -34,6 +34,7 @@ def send_many(run: CommandRun, source: Source, options: SendOptions) -> None:
             conditions=options.conditions,
             wait=options.wait,
             wait_for=options.wait_for,
+            sync=options.sync,
         )
         try:
             _report_each(_saving(stream.run(lines), run), report, stream, lines)

@@ -18,4 +18,6 @@ class SendOptions:
     """Seconds to wait for a receipt; None to wait for none."""
     wait_for: Level
     """How deep in the chain it is to be then."""
+    sync: bool
+    """By a call that is answered by the receipt."""
     conditions: Mapping[str, Any] | None

@@ -8,11 +8,12 @@ is one way to carry several.
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from seqsend import waiting
 from seqsend.errors import CallError, DeliveryUnknown, Interrupted, Rejected, Unreachable
-from seqsend.failover.requester import OUTCOMES, Exchanged, Requester
+from seqsend.failover.requester import OUTCOMES, Exchanged, Request, Requester
 from seqsend.failover.rounds import Rounds
 from seqsend.failover.submission import Submission
 from seqsend.jsonrpc import Call
@@ -29,6 +30,7 @@ from seqsend.models import (
 from seqsend.transports.base import Deadline
 from seqsend.verdicts.failure_table import (
     Judgement,
+    Row,
     is_idempotent,
     may_move_on,
     trusts_verdict,
@@ -40,6 +42,10 @@ Describe = Callable[[Submission, Judgement], tuple[AttemptOutcome, Judgement]]
 
 Settle = Callable[[Sequence[Submission]], Sequence[Submission]]
 """Called after each round with the submissions that were in it; returns those still open."""
+
+
+# The endpoint is asked again, by another method.
+_UNSUPPORTED = Row("method not there", "again", "no")
 
 
 class Failover:
@@ -123,14 +129,24 @@ class Failover:
             raise end
         return end
 
-    def submission(self, call: Call, *, round: int = 1) -> Submission:  # noqa: A002 - as in Attempt
+    def submission(
+        self,
+        call: Call,
+        *,
+        fallback: Call | None = None,
+        round: int = 1,  # noqa: A002 - as in Attempt
+    ) -> Submission:
         """Return ``call`` ready to be sent; its first attempt is one of that ``round``.
+
+        An endpoint that does not have its method is asked for ``fallback`` instead.
 
         Raises:
             UsageError: it cannot be encoded.
 
         """
-        return Submission(self.requester.prepare(call), round=round)
+        prepare = self.requester.prepare
+        instead = None if fallback is None else prepare(fallback)
+        return Submission(prepare(call), fallback=instead, round=round)
 
     def run_rounds(
         self,
@@ -249,12 +265,13 @@ class Failover:
             chunk = [queue.popleft() for _ in range(min(size, len(queue)))]
             for submission in chunk:
                 submission.begin()
-            requests = [submission.request for submission in chunk]
+            requests = [self._request_for(submission, endpoint) for submission in chunk]
             exchanged = self.requester.ask(endpoint, requests, by, starts_by=starts_by)
             again = self._write_down(exchanged, chunk, describe)
             if exchanged.interrupt is not None:
                 raise exchanged.interrupt from None
-            if exchanged.failed and not (last and exchanged.failed_at_once):
+            instead = any(s.attempts[-1].outcome == "unsupported" for s in again)
+            if exchanged.failed and not instead and not (last and exchanged.failed_at_once):
                 return True
             queue.extendleft(reversed(again))
         return False
@@ -321,7 +338,11 @@ class Failover:
         shared: dict[tuple[str, str | None, AttemptOutcome], Attempt] = {}
         again: list[Submission] = []
         for submission, judgement in zip(chunk, exchanged.judgements, strict=True):
+            if judgement.reason_code == "no_such_method":
+                judgement = self._note_lack(endpoint, submission, judgement)  # noqa: PLW2901
             outcome, judgement = describe(submission, judgement)  # noqa: PLW2901
+            if judgement.row is _UNSUPPORTED:
+                outcome = "unsupported"
             met = (judgement.row.name, judgement.reason, outcome)
             attempt = shared.get(met)
             if attempt is None or judgement.error is not None:
@@ -330,16 +351,28 @@ class Failover:
                 shared[met] = attempt
                 self.requester.emit(attempt)
             submission.add(attempt)
-            if judgement.reason_code == "no_such_method":
-                self._lacking.add((endpoint.index, submission.call.method))
             if judgement.row.kind == "again":
                 again.append(submission)
             elif judgement.row.kind != "outage":
                 submission.decide(judgement, endpoint)
-        if again:
+        if again and again[0].attempts[-1].outcome != "unsupported":
             answered = len(chunk) - len(again)
             self._batch_limits[endpoint.index] = max(1, answered or len(chunk) // 2)
         return again
+
+    def _request_for(self, submission: Submission, endpoint: Endpoint) -> Request:
+        """Return what ``endpoint`` is sent for a submission."""
+        lacks = (endpoint.index, submission.call.method) in self._lacking
+        return submission.fallback if lacks and submission.fallback else submission.request
+
+    def _note_lack(
+        self, endpoint: Endpoint, submission: Submission, judgement: Judgement
+    ) -> Judgement:
+        """Note that ``endpoint`` does not have a method; return how the judgement reads then."""
+        lack = (endpoint.index, submission.call.method)
+        has_more = submission.fallback is not None and lack not in self._lacking
+        self._lacking.add(lack)
+        return replace(judgement, row=_UNSUPPORTED) if has_more else judgement
 
 
 def end_of(submission: Submission) -> Answer | CallError:

@@ -21,15 +21,24 @@ class Submission:
         "answered_by",
         "attempts",
         "decided",
+        "fallback",
         "note",
         "over",
         "request",
         "round",
     )
 
-    def __init__(self, request: Request, *, round: int = 1) -> None:  # noqa: A002 - as in Attempt
+    def __init__(
+        self,
+        request: Request,
+        *,
+        fallback: Request | None = None,
+        round: int = 1,  # noqa: A002 - as in Attempt
+    ) -> None:
         """``round`` is that in which its first attempt is made."""
         self.request = request
+        self.fallback = fallback
+        """What an endpoint without the method is sent instead."""
         self.round = round
         """Which round over the endpoints it is in, counted from 1."""
         self.attempts: list[Attempt] = []

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from seqsend.models import LEVELS, Level
+from seqsend.models import Level, is_at
 from seqsend.verdicts.failure_table import same_hash
 
 _QUANTITY = re.compile(r"0[xX][0-9a-fA-F]{1,16}")
@@ -47,11 +47,6 @@ def _block(shown: Any, number: str, block_hash: str) -> BlockId | None:
         return None
     at, known = parse_quantity(shown.get(number)), shown.get(block_hash)
     return BlockId(at, known) if at is not None and isinstance(known, str) else None
-
-
-def is_at(reached: Level | None, wanted: Level) -> bool:
-    """Return whether a level is as deep as ``wanted``."""
-    return reached is not None and LEVELS.index(reached) >= LEVELS.index(wanted)
 
 
 class Landing:

@@ -8,7 +8,7 @@ from seqsend.failover.submission import Submission
 from seqsend.jsonrpc import Call
 from seqsend.models import Endpoint, NotSent, Phase, Sent
 from seqsend.sending.transaction import RawTransaction
-from seqsend.verdicts.node_errors import excuse_for, is_final, says_already_known
+from seqsend.verdicts.node_errors import SYNC, excuse_for, is_final, says_already_known
 
 End = Sent | CallError | Interrupted | NotSent
 """How a transaction ended. (An `Interrupted` is not raised here: it says what a signal met.)"""
@@ -26,6 +26,14 @@ def call_for(transaction: RawTransaction, conditions: Mapping[str, Any] | None =
     if conditions is not None:
         params.append(dict(conditions))
     return Call(send_method(conditions), params, expected=transaction.hash)
+
+
+def sync_call_for(transaction: RawTransaction) -> Call:
+    """Return the call that sends ``transaction`` and is answered by its receipt (EIP-7966).
+
+    Its second parameter, a timeout, is left out: nodes differ in whether it is a number.
+    """
+    return Call(SYNC, [transaction.hex], expected=transaction.hash)
 
 
 def send_method(conditions: Mapping[str, Any] | None) -> str:
@@ -96,11 +104,24 @@ class Outgoing:
             return Sent(self.transaction.hash, "known", self.found_at, attempts, submission.elapsed)
         if self._is_accepted and submission.answered_by is not None:
             by = submission.answered_by
-            return Sent(self.transaction.hash, "accepted", by, attempts, submission.elapsed)
+            return Sent(
+                self.transaction.hash,
+                "accepted",
+                by,
+                attempts,
+                submission.elapsed,
+                receipt=self._receipt,
+            )
         if self._is_settled:
             return self._failure()
         left_here = any(a.delivered != "no" or a.outcome == "interrupted" for a in attempts)
         return Interrupted(*attempts) if left_here else NotSent(attempts)
+
+    @property
+    def _receipt(self) -> dict[str, Any] | None:
+        """The receipt that the endpoint answered with, if it was asked for one."""
+        result = None if self.submission.decided is None else self.submission.decided.result
+        return result if isinstance(result, dict) else None
 
     @property
     def _is_accepted(self) -> bool:

@@ -7,7 +7,7 @@ from seqsend.failover.loop import Failover
 from seqsend.failover.submission import Submission
 from seqsend.models import NotSent
 from seqsend.sending.look_ups import look_up
-from seqsend.sending.outgoing import Outgoing, call_for
+from seqsend.sending.outgoing import Outgoing, call_for, sync_call_for
 from seqsend.sending.stream import GroupEnd
 from seqsend.sending.transaction import RawTransaction
 
@@ -15,10 +15,23 @@ from seqsend.sending.transaction import RawTransaction
 class Sender:
     """Sends transactions in groups; safe to share between threads."""
 
-    def __init__(self, failover: Failover, conditions: Mapping[str, Any] | None = None) -> None:
-        """``conditions`` are for all transactions."""
+    def __init__(
+        self,
+        failover: Failover,
+        conditions: Mapping[str, Any] | None = None,
+        *,
+        sync: bool = False,
+    ) -> None:
+        """``conditions`` are for all transactions. ``sync`` has endpoints answer with receipts."""
         self._failover = failover
+        self._sync = sync
         self._conditions = conditions
+
+    def _submission(self, transaction: RawTransaction) -> Submission:
+        call = call_for(transaction, self._conditions)
+        if not self._sync:
+            return self._failover.submission(call)
+        return self._failover.submission(sync_call_for(transaction), fallback=call)
 
     def again(self, transaction: RawTransaction, round: int) -> Submission:  # noqa: A002 - as in Attempt
         """Return what sends ``transaction`` once more, as that ``round``."""
@@ -36,10 +49,7 @@ class Sender:
         """
         failover = self._failover
         by = failover.requester.start_deadline()
-        group = [
-            Outgoing(transaction, failover.submission(call_for(transaction, self._conditions)))
-            for transaction in transactions
-        ]
+        group = [Outgoing(each, self._submission(each)) for each in transactions]
         interrupted = False
         by_submission = {each.submission: each for each in group}
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 from seqsend.errors import CallError, Interrupted, SeqsendError, UsageError
-from seqsend.models import Level, NotSent, Sent
-from seqsend.sending.landing import is_at
+from seqsend.models import Level, NotSent, Sent, is_at
 from seqsend.sending.outgoing import End
 from seqsend.sending.transaction import RawTransaction, parse_raw_transaction
 from seqsend.transports.base import Deadline
