@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from seqsend.models import Endpoint as Endpoint
     from seqsend.models import Event as Event
     from seqsend.models import JsonRpcError as JsonRpcError
+    from seqsend.models import Level as Level
     from seqsend.models import NotSent as NotSent
     from seqsend.models import Phase as Phase
     from seqsend.models import Preference as Preference
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from seqsend.models import ReasonCode as ReasonCode
     from seqsend.models import Sent as Sent
     from seqsend.models import TakesTransactions as TakesTransactions
+    from seqsend.models import WaitProgress as WaitProgress
     from seqsend.persistence.metrics import Metrics as Metrics
     from seqsend.persistence.state import State as State
     from seqsend.sending.decoding import decode as decode
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from seqsend.sending.outgoing import End as End
     from seqsend.sending.stream import Awaiting as Awaiting
     from seqsend.sending.stream import Ended as Ended
+    from seqsend.sending.stream import GroupEnd as GroupEnd
     from seqsend.sending.stream import Line as Line
     from seqsend.sending.stream import Stream as Stream
     from seqsend.sending.transaction import RawTransaction as RawTransaction
@@ -101,6 +104,7 @@ _MODULES = {
         "Endpoint",
         "Event",
         "JsonRpcError",
+        "Level",
         "NotSent",
         "Phase",
         "Preference",
@@ -108,6 +112,7 @@ _MODULES = {
         "ReasonCode",
         "Sent",
         "TakesTransactions",
+        "WaitProgress",
     ),
     "persistence.metrics": ("Metrics",),
     "persistence.state": ("State",),
@@ -117,6 +122,7 @@ _MODULES = {
     "sending.stream": (
         "Awaiting",
         "Ended",
+        "GroupEnd",
         "Line",
         "Stream",
     ),

@@ -16,7 +16,7 @@ from seqsend.errors import Interrupted, UsageError
 from seqsend.failover.loop import Failover
 from seqsend.failover.requester import Observer, Requester
 from seqsend.jsonrpc import Call
-from seqsend.models import Answer, Endpoint, NotSent, Preference, Sent
+from seqsend.models import LEVELS, Answer, Endpoint, Level, NotSent, Preference, Sent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class SequencerClient:
         reads_from: str | Iterable[str] | None = None,
         strict_errors: bool = False,
         failback_after: float | None = None,
+        retry_for: float | None = None,
         begin_at: Preference | None = None,
         cacert: str | None = None,
         client_cert: str | None = None,
@@ -73,6 +74,9 @@ class SequencerClient:
                 "not from me" (a rate limit, a missing method, a node that is syncing).
             failback_after: seconds after a failover until endpoint 1 is tried first again; None
                 for never, as op-reth does.
+            retry_for: seconds for which what no endpoint took is tried again, in rounds over the
+                endpoints with growing pauses, if the same bytes may be sent again; None for one
+                round.
             begin_at: the endpoint that an earlier run had come to prefer, and since when.
             cacert: path of the CA certificates to trust for https, instead of the system's.
             client_cert: path of the certificate to show to https endpoints that ask for one.
@@ -86,7 +90,7 @@ class SequencerClient:
             UsageError: an argument is wrong.
 
         """
-        check_times(failback_after=failback_after)
+        check_times(failback_after=failback_after, retry_for=retry_for)
         configuration = configure(
             endpoints,
             dial_timeout=dial_timeout,
@@ -117,6 +121,7 @@ class SequencerClient:
             requester,
             readers=configuration.readers,
             failback_after=failback_after,
+            retry_for=retry_for,
             begin_at=begin_at,
         )
 
@@ -180,7 +185,7 @@ class SequencerClient:
         from seqsend.sending.sender import Sender
 
         transaction = _parser(chain_id)(raw)
-        (end,), _ = Sender(self._failover, conditions, explains=explain).send([transaction])
+        (end,), _, _ = Sender(self._failover, conditions, explains=explain).send([transaction])
         if isinstance(end, Sent):
             return end
         # A signal stopped it, before it left or on its way.
@@ -195,16 +200,22 @@ class SequencerClient:
         chain_id: int | None = None,
         explain: bool = False,
         wait: float | None = None,
+        wait_for: Level = "latest",
+        sync: bool = False,
     ) -> "Stream":
         """Return what sends many transactions, one by one or in JSON-RPC batches.
 
         The first that is not accepted or known stops the run, unless it is to ``keep_going``.
         With ``chain_id``, one that is signed for another chain ends as a usage error, not sent.
         With ``explain``, the chain is asked about each that is rejected.
-        ``wait`` is for how long the receipt of each is waited for, in seconds; None for not at all.
+        ``wait`` is for how long the receipt of each is waited for, in seconds, until its block is
+        as deep in the chain as ``wait_for``; None for not at all. With ``sync`` they are sent by
+        ``eth_sendRawTransactionSync`` (EIP-7966), which is answered by the receipt; endpoints that
+        do not have it are sent them as usual.
 
         Raises:
-            UsageError: ``batch_size`` is below 1, or ``wait`` cannot be waited for.
+            UsageError: ``batch_size`` is below 1, ``wait`` cannot be waited for, ``wait_for`` is
+                not a level, or ``sync`` is combined with conditions or a batch.
 
         """
         from seqsend.sending.receipts import Receipts
@@ -214,11 +225,19 @@ class SequencerClient:
         if batch_size < 1:
             raise UsageError(f"batch_size is {batch_size}, and must be 1 or more", example="100")
         check_times(wait=wait)
+        if wait_for not in LEVELS:
+            raise UsageError(f"{wait_for!r} is not a level", example=", ".join(LEVELS))
+        if sync and (conditions is not None or batch_size > 1):
+            raise UsageError("sync excludes conditions and batches", example="sync=True")
+        sender = Sender(self._failover, conditions, explains=explain, sync=sync)
+        awaiting = None
+        if wait is not None:
+            awaiting = Receipts(self._failover, wait, wait_for, sender.again)
         return Stream(
-            Sender(self._failover, conditions, explains=explain).send,
+            sender.send,
             size=batch_size,
             keep_going=keep_going,
-            awaiting=None if wait is None else Receipts(self._failover, wait),
+            awaiting=awaiting,
             parse=_parser(chain_id),
         )
 

@@ -108,7 +108,10 @@ class Interrupted(KeyboardInterrupt):
 
 
 class CallError(SeqsendError):
-    """A call ended without a result. ``str()`` of it lists every attempt, in order."""
+    """A call ended without a result.
+
+    ``str()`` of it lists every attempt, in order; of a retry's later rounds only what differs.
+    """
 
     status: str
     """The word for this end (contract, section 3)."""
@@ -166,8 +169,14 @@ class CallError(SeqsendError):
         return "the transaction" if self.hash else self.method
 
     def __str__(self) -> str:
-        failed = (a for a in self.attempts if a.reason and a.outcome != "verdict")
-        return "\n  ".join([self.headline, *(f"{a.endpoint}: {a.reason}" for a in failed)])
+        said: list[str] = []
+        for attempt in self.attempts:
+            line = f"{attempt.endpoint}: {attempt.reason}"
+            is_failure = attempt.reason and attempt.outcome != "verdict"
+            # A later round adds what is new in it: there may be hundreds.
+            if is_failure and (attempt.round == 1 or line not in said):
+                said.append(line)
+        return "\n  ".join([self.headline, *said])
 
 
 class Rejected(CallError):

@@ -18,6 +18,7 @@ AttemptOutcome = Literal[
     "failover",
     "outage",
     "refused",
+    "unsupported",
     "found",
     "not_found",
     "lookup_failed",
@@ -25,7 +26,8 @@ AttemptOutcome = Literal[
 ]
 """``answered`` a result; ``verdict`` a JSON-RPC error that ended the call; ``failover`` an outage
 after which the next endpoint was tried; ``outage`` one after which none was; ``refused`` a batch
-that was too much, after which the same endpoint was asked with smaller ones; ``found``,
+that was too much, after which the same endpoint was asked with smaller ones; ``unsupported``
+``eth_sendRawTransactionSync`` at an endpoint that was then sent it by the usual method; ``found``,
 ``not_found`` and ``lookup_failed`` what became of a look-up of the transaction by its hash;
 ``interrupted`` by Ctrl-C."""
 
@@ -90,6 +92,14 @@ ReasonCode = Literal[
     "interrupted",
 ]
 """Why an attempt failed, as a word that does not change; hints are chosen by it."""
+
+Level = Literal["preconfirmed", "latest", "safe", "finalized"]
+"""How deep a transaction is in the chain: ``preconfirmed`` it has a receipt, and its block is not
+the head's yet; ``latest`` its block is in the chain; ``safe`` and ``finalized`` as deep as the
+block of that tag."""
+
+LEVELS: tuple[Level, ...] = ("preconfirmed", "latest", "safe", "finalized")
+"""Each is deeper than the one before."""
 
 TakesTransactions = Literal["yes", "no", "inconclusive"]
 """Whether an endpoint takes transactions, as far as it lets know."""
@@ -222,6 +232,10 @@ class Attempt:
     """How many transactions went out together."""
     tls_expires: float | None = None
     """When the endpoint's certificate expires, in seconds since 1970; known after a TLS dial."""
+    round: int = 1
+    """In which round over the endpoints, counted from 1; later ones are those of a retry."""
+    retry_after: float | None = None
+    """Seconds from its end after which the endpoint asked to be tried again (``Retry-After``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +267,13 @@ class Sent:
     attempts: tuple[Attempt, ...]
     elapsed: float
     """Seconds from the start of the first attempt to the end of the last, look-ups included."""
+    receipt: Mapping[str, Any] | None = field(default=None, repr=False)
+    """What the endpoint answered with, if it was sent by ``eth_sendRawTransactionSync``."""
+
+    @property
+    def rounds(self) -> int:
+        """Over how many rounds the attempts went."""
+        return count_rounds(self.attempts)
 
     @property
     def failovers(self) -> int:
@@ -308,8 +329,43 @@ class Preference:
     """Seconds since the failover."""
 
 
-Event = Attempt | CallEnded | Preferred
+@dataclass(frozen=True, slots=True)
+class WaitProgress:
+    """How far a transaction is that was taken and is waited for: at first, and after each poll."""
+
+    hash: str
+    wanted: Level
+    """The level that is waited for."""
+    level: Level | None
+    """The level that is reached; None without a receipt."""
+    receipt: Mapping[str, Any] | None
+    elapsed: float
+    """Seconds since it was first sent."""
+    remaining: float
+    """Seconds that are left to wait."""
+    others: int = 0
+    """How many more transactions are waited for."""
+    ended: bool = False
+    """The wait is over: the level is reached, or there is no time left."""
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether the level that is waited for is reached."""
+        return is_at(self.level, self.wanted)
+
+
+Event = Attempt | CallEnded | Preferred | WaitProgress
 """What an observer of a client is told."""
+
+
+def is_at(reached: Level | None, wanted: Level) -> bool:
+    """Return whether a level is as deep as ``wanted``."""
+    return reached is not None and LEVELS.index(reached) >= LEVELS.index(wanted)
+
+
+def count_rounds(attempts: tuple[Attempt, ...]) -> int:
+    """Return over how many rounds ``attempts`` went; 1 if nothing was tried."""
+    return max((attempt.round for attempt in attempts), default=1)
 
 
 def count_failovers(attempts: tuple[Attempt, ...]) -> int:

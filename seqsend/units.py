@@ -61,6 +61,23 @@ def format_duration(seconds: float) -> str:
     return "".join(f"{number}{unit}" for number, unit in parts if number)
 
 
+def parse_retry_after(text: str, now: float) -> float | None:
+    """Return the seconds that a ``Retry-After`` header asks for (RFC 9110, section 10.2.3).
+
+    It is a number of seconds, or a date; ``now`` is in seconds since 1970. None for anything else.
+    """
+    text = text.strip()
+    if re.fullmatch(r"[0-9]{1,9}", text):
+        return float(text)
+    from email.utils import mktime_tz, parsedate_tz  # for a date only: few servers send one
+
+    try:
+        moment = parsedate_tz(text)
+        return None if moment is None else max(0.0, mktime_tz(moment) - now)
+    except (ValueError, OverflowError, TypeError):
+        return None
+
+
 def parse_whole(text: str) -> int:
     """Return the whole number that ``text`` is, decimal or hexadecimal with ``0x``.
 

@@ -66,6 +66,7 @@ class CommandRun:
             reads_from=settings.reads_from,
             strict_errors=settings.strict_errors,
             failback_after=settings.failback_after,
+            retry_for=settings.retry_for,
             begin_at=None if files is None else files.begin_at,
             observer=observer if files is None else both,
         )

@@ -53,6 +53,7 @@ class Settings:
     reads_from: str | None
     strict_errors: bool
     failback_after: float | None
+    retry_for: float | None
     state_file: str | None
     metrics_file: str | None
 

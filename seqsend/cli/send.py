@@ -8,6 +8,7 @@ from seqsend.cli.command_run import CommandRun
 from seqsend.cli.options import RawOptions, parse_option, takes_shared_options
 from seqsend.cli.send_options import SendOptions
 from seqsend.errors import CallError, UsageError
+from seqsend.models import LEVELS, Level
 from seqsend.render.ended import outcome_of_single
 from seqsend.sending.stream import Line
 from seqsend.units import parse_count, parse_duration, parse_whole
@@ -69,6 +70,26 @@ def send(
     wait: Annotated[
         bool, _option("--wait", None, "Wait until it is mined; adds its receipt.", _ONE)
     ] = False,
+    wait_for: Annotated[
+        str | None,
+        _option(
+            "--wait-for",
+            "LEVEL",
+            "Wait until it is preconfirmed, latest (mined), safe or finalized. [default with "
+            "--wait: latest]",
+            _ONE,
+        ),
+    ] = None,
+    sync: Annotated[
+        bool,
+        _option(
+            "--sync",
+            None,
+            "Send by eth_sendRawTransactionSync, which is answered by the receipt; implies --wait. "
+            "An endpoint without it is sent the transaction as usual.",
+            _ONE,
+        ),
+    ] = False,
     wait_timeout: Annotated[
         str | None, _option("--wait-timeout", "DURATION", "For each. [default: 60s]", _ONE)
     ] = None,
@@ -99,7 +120,7 @@ def send(
     been delivered, else a word. Exit codes: 0 accepted, or already known (confirmed by
     hash); 2 wrong input, not sent; 3 rejected by the sequencer; 4 unreachable, nothing
     delivered; 5 unknown, it may have been delivered (sending the same bytes again is safe); with
-    --wait 6 no receipt yet, 7 mined and reverted. For several, that of
+    --wait 6 not that deep in time, 7 mined and reverted. For several, that of
     the first that is not 0.
     """
     words = raw or []
@@ -108,12 +129,18 @@ def send(
             batch_size=parse_option("--batch-size", batch_size, parse_count, 1),
             keep_going=keep_going,
             allow_empty=allow_empty,
-            wait=_parse_wait(wait=wait, text=wait_timeout),
+            wait=_parse_wait(wait=wait or sync or wait_for is not None, text=wait_timeout),
+            wait_for=parse_option("--wait-for", wait_for, _parse_level, "latest"),
+            sync=sync,
             conditions=parse_option("--conditional", conditional, _parse_conditional, None),
             chain_id=parse_option("--chain-id", chain_id, parse_whole, None),
             explain=not no_explain,
             dry_run=dry_run,
         )
+        if sync and (chosen.conditions is not None or chosen.batch_size > 1):
+            raise UsageError(
+                "--sync excludes --conditional and --batch-size", example="--sync --wait-for safe"
+            )
         if dry_run:
             from seqsend.cli.dry_run import dry_run_all  # few runs are
 
@@ -136,6 +163,8 @@ def _send_one(run: CommandRun, raw: str, options: SendOptions) -> None:
             chain_id=options.chain_id,
             explain=options.explain,
             wait=options.wait,
+            wait_for=options.wait_for,
+            sync=options.sync,
         )
         try:
             ended = next(stream.run([line]))
@@ -150,6 +179,13 @@ def _parse_wait(*, wait: bool, text: str | None) -> float | None:
     if text is not None and not wait:
         raise UsageError("--wait-timeout is for --wait", example="--wait --wait-timeout 30s")
     return parse_option("--wait-timeout", text, parse_duration, 60.0) if wait else None
+
+
+def _parse_level(text: str) -> Level:
+    found = next((level for level in LEVELS if level == text), None)
+    if found is None:
+        raise UsageError(f"{text!r} is not a level", example=", ".join(LEVELS))
+    return found
 
 
 def _parse_conditional(text: str) -> dict[str, Any]:

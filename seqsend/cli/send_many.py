@@ -37,6 +37,8 @@ def send_many(run: CommandRun, source: Source, options: SendOptions) -> None:
             chain_id=options.chain_id,
             explain=options.explain and run.style.verbose,
             wait=options.wait,
+            wait_for=options.wait_for,
+            sync=options.sync,
         )
         try:
             _report_each(_saving(stream.run(lines), run), report, stream, lines)

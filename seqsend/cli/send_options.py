@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from seqsend.models import Level
+
 
 @dataclass(frozen=True, slots=True)
 class SendOptions:
@@ -14,6 +16,10 @@ class SendOptions:
     allow_empty: bool
     wait: float | None
     """Seconds to wait for a receipt; None to wait for none."""
+    wait_for: Level
+    """How deep in the chain it is to be then."""
+    sync: bool
+    """By a call that is answered by the receipt."""
     conditions: Mapping[str, Any] | None
     explain: bool
     """Whether the chain is asked why a transaction was rejected."""

@@ -216,6 +216,16 @@ OPTIONS = (
         default_text="none beyond the request timeouts",
     ),
     Option(
+        "retry_for",
+        ("--retry-for",),
+        "Try again for this long what no endpoint took, if the same bytes may be sent again.",
+        TIME,
+        metavar="DURATION",
+        parse=parse_duration,
+        environment="SEQSEND_RETRY_FOR",
+        default_text="one round",
+    ),
+    Option(
         "failback_after",
         ("--failback-after",),
         "Try endpoint 1 first again this long after a failover.",

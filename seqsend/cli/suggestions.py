@@ -22,6 +22,8 @@ _MEANT: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "--strict-errors": ("--strict",),
         "--file": ("--input", "--input-file", "--from-file", "-f"),
         "--batch-size": ("--batch",),
+        "--retry-for": ("--retries", "--retry", "--max-retries"),
+        "--sync": ("--synchronous",),
         "--wait": ("--receipt", "--confirm", "--confirmations"),
         "--chain-id": ("--chain", "--network-id"),
         "--watch": ("--interval", "--follow"),

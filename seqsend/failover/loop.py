@@ -8,10 +8,13 @@ is one way to carry several.
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
+from seqsend import waiting
 from seqsend.errors import CallError, DeliveryUnknown, Interrupted, Rejected, Unreachable
-from seqsend.failover.requester import OUTCOMES, Exchanged, Requester
+from seqsend.failover.requester import OUTCOMES, Exchanged, Request, Requester
+from seqsend.failover.rounds import Rounds
 from seqsend.failover.submission import Submission
 from seqsend.jsonrpc import Call
 from seqsend.models import (
@@ -25,11 +28,24 @@ from seqsend.models import (
     Sent,
 )
 from seqsend.transports.base import Deadline
-from seqsend.verdicts.failure_table import Judgement, may_move_on, trusts_verdict
+from seqsend.verdicts.failure_table import (
+    Judgement,
+    Row,
+    is_idempotent,
+    may_move_on,
+    trusts_verdict,
+)
 from seqsend.verdicts.node_errors import SEND_METHODS
 
 Describe = Callable[[Submission, Judgement], tuple[AttemptOutcome, Judgement]]
 """What an attempt is called that ended with a judgement, and how the judgement reads then."""
+
+Settle = Callable[[Sequence[Submission]], Sequence[Submission]]
+"""Called after each round with the submissions that were in it; returns those still open."""
+
+
+# The endpoint is asked again, by another method.
+_UNSUPPORTED = Row("method not there", "again", "no")
 
 
 class Failover:
@@ -42,15 +58,19 @@ class Failover:
         *,
         readers: tuple[Endpoint, ...] = (),
         failback_after: float | None = None,
+        retry_for: float | None = None,
         begin_at: Preference | None = None,
     ) -> None:
         """``failback_after`` is in seconds, None for never; ``begin_at`` is from an earlier run.
 
+        ``retry_for`` is for how many seconds a call that no endpoint took is tried again, in
+        rounds; None for one round.
         ``readers`` are asked before the others when something is only looked up.
         """
         self.endpoints = endpoints
         self.readers = readers
         self.requester = requester
+        self.retry_for = retry_for
         self._failback_after = failback_after
         self._lacking: set[tuple[int, str]] = set()
         """The methods that an endpoint, by its index, has said it does not have."""
@@ -81,7 +101,8 @@ class Failover:
         """
         submission = self.submission(call)
         try:
-            self.run([submission], self.requester.start_deadline(), retry_unsafe=retry_unsafe)
+            by = self.requester.start_deadline()
+            self.run_rounds([submission], by, _unless_rejected, retry_unsafe=retry_unsafe)
             end: Answer | CallError | Interrupted = end_of(submission)
         except KeyboardInterrupt:
             end = Interrupted(*submission.attempts)
@@ -108,14 +129,62 @@ class Failover:
             raise end
         return end
 
-    def submission(self, call: Call) -> Submission:
-        """Return ``call`` ready to be sent.
+    def submission(
+        self,
+        call: Call,
+        *,
+        fallback: Call | None = None,
+        round: int = 1,  # noqa: A002 - as in Attempt
+    ) -> Submission:
+        """Return ``call`` ready to be sent; its first attempt is one of that ``round``.
+
+        An endpoint that does not have its method is asked for ``fallback`` instead.
 
         Raises:
             UsageError: it cannot be encoded.
 
         """
-        return Submission(self.requester.prepare(call))
+        prepare = self.requester.prepare
+        instead = None if fallback is None else prepare(fallback)
+        return Submission(prepare(call), fallback=instead, round=round)
+
+    def run_rounds(
+        self,
+        submissions: Sequence[Submission],
+        by: Deadline | None,
+        settle: Settle,
+        *,
+        retry_unsafe: bool = False,
+    ) -> None:
+        """Run ``submissions``, and for as long as there is time for retries those still open again.
+
+        Open is what no endpoint decided and what may be sent once more, if ``settle`` does not
+        find it settled. The rest is as for `run`.
+
+        Raises:
+            KeyboardInterrupt: a signal came; what it met is written down in the submissions.
+
+        """
+        rounds = Rounds(self.retry_for, by)
+        order, going = self.in_order(), list(submissions)
+        while True:
+            self.run(
+                going,
+                by,
+                retry_unsafe=retry_unsafe,
+                order=order,
+                starts_by=rounds.starts_by,
+            )
+            still_open = settle(going)
+            going = [s for s in still_open if _may_go_again(s, retry_unsafe=retry_unsafe)]
+            attempts = [attempt for s in going for attempt in s.attempts_of_round]
+            coming = rounds.plan(attempts, self.endpoints) if going else None
+            if coming is None:
+                return
+            for submission in going:  # before the pause: a signal in it finds them not yet decided
+                submission.reopen()
+            waiting.sleep(coming.pause)
+            order = tuple(e for e in self.in_order() if e.index not in coming.held_back)
 
     def run(
         self,
@@ -124,11 +193,13 @@ class Failover:
         *,
         retry_unsafe: bool = False,
         order: tuple[Endpoint, ...] | None = None,
+        starts_by: Deadline | None = None,
     ) -> None:
         """Ask the endpoints in turn, each once, until every submission is over.
 
         ``retry_unsafe`` lets a method that is not idempotent go on after an attempt that may have
         been delivered. ``order`` is that in which they are asked; by default that of `in_order`.
+        ``starts_by`` bounds when an attempt begins, and its dial.
 
         Raises:
             KeyboardInterrupt: a signal came; what it met is written down in the submissions.
@@ -137,7 +208,7 @@ class Failover:
         order = order or self.in_order()
         left = list(submissions)
         for position, endpoint in enumerate(order):
-            passed = _passed(by)
+            passed = _passed(by) or _passed(starts_by)
             if position and passed:
                 _stop_all(left, _not_tried(passed, order[position:]))
                 return
@@ -146,8 +217,14 @@ class Failover:
                 endpoint,
                 left,
                 by,
-                partial(_move_on_or_stop, rest=rest, by=by, retry_unsafe=retry_unsafe),
+                partial(
+                    _move_on_or_stop,
+                    rest=rest,
+                    passed=lambda: _passed(by) or _passed(starts_by),
+                    retry_unsafe=retry_unsafe,
+                ),
                 last=not rest,
+                starts_by=starts_by,
             )
             answered = [submission for submission in left if submission.answered_by is endpoint]
             if answered:
@@ -167,6 +244,7 @@ class Failover:
         describe: Describe,
         *,
         last: bool = False,
+        starts_by: Deadline | None = None,
     ) -> bool:
         """Ask one endpoint for all of ``submissions``; return whether it failed before the end.
 
@@ -185,11 +263,13 @@ class Failover:
             begun = True
             size = self._batch_limits.get(endpoint.index, len(queue))
             chunk = [queue.popleft() for _ in range(min(size, len(queue)))]
-            exchanged = self.requester.ask(endpoint, [s.request for s in chunk], by)
+            requests = [self._request_for(submission, endpoint) for submission in chunk]
+            exchanged = self.requester.ask(endpoint, requests, by, starts_by=starts_by)
             again = self._write_down(exchanged, chunk, describe)
             if exchanged.interrupt is not None:
                 raise exchanged.interrupt from None
-            if exchanged.failed and not (last and exchanged.failed_at_once):
+            instead = any(s.attempts[-1].outcome == "unsupported" for s in again)
+            if exchanged.failed and not instead and not (last and exchanged.failed_at_once):
                 return True
             queue.extendleft(reversed(again))
         return False
@@ -257,25 +337,41 @@ class Failover:
         again: list[Submission] = []
         now = time.monotonic()
         for submission, judgement in zip(chunk, exchanged.judgements, strict=True):
+            if judgement.reason_code == "no_such_method":
+                judgement = self._note_lack(endpoint, submission, judgement)  # noqa: PLW2901
             outcome, judgement = describe(submission, judgement)  # noqa: PLW2901
+            if judgement.row is _UNSUPPORTED:
+                outcome = "unsupported"
             met = (judgement.row.name, judgement.reason, outcome)
             attempt = shared.get(met)
             if attempt is None or judgement.error is not None:
-                attempt = exchanged.attempt(judgement, outcome)
+                attempt = exchanged.attempt(judgement, outcome, round=submission.round)
             if met not in shared:
                 shared[met] = attempt
                 self.requester.emit(attempt)
             submission.add(attempt, now)
-            if judgement.reason_code == "no_such_method":
-                self._lacking.add((endpoint.index, submission.call.method))
             if judgement.row.kind == "again":
                 again.append(submission)
             elif judgement.row.kind != "outage":
                 submission.decide(judgement, endpoint)
-        if again:
+        if again and again[0].attempts[-1].outcome != "unsupported":
             answered = len(chunk) - len(again)
             self._batch_limits[endpoint.index] = max(1, answered or len(chunk) // 2)
         return again
+
+    def _request_for(self, submission: Submission, endpoint: Endpoint) -> Request:
+        """Return what ``endpoint`` is sent for a submission."""
+        lacks = (endpoint.index, submission.call.method) in self._lacking
+        return submission.fallback if lacks and submission.fallback else submission.request
+
+    def _note_lack(
+        self, endpoint: Endpoint, submission: Submission, judgement: Judgement
+    ) -> Judgement:
+        """Note that ``endpoint`` does not have a method; return how the judgement reads then."""
+        lack = (endpoint.index, submission.call.method)
+        has_more = submission.fallback is not None and lack not in self._lacking
+        self._lacking.add(lack)
+        return replace(judgement, row=_UNSUPPORTED) if has_more else judgement
 
 
 def end_of(submission: Submission) -> Answer | CallError:
@@ -283,8 +379,9 @@ def end_of(submission: Submission) -> Answer | CallError:
     decided, endpoint = submission.decided, submission.answered_by
     method, attempts = submission.call.method, tuple(submission.attempts)
     if decided is None or endpoint is None:
-        missing = [a for a in attempts if a.reason_code == "no_such_method"]
-        answered = [a for a in attempts if a.phase == "answer"]
+        tried = submission.attempts_of_round
+        missing = [a for a in tried if a.reason_code == "no_such_method"]
+        answered = [a for a in tried if a.phase == "answer"]
         if missing and missing == answered and submission.call.expected is None:
             # No endpoint that was reached has the method: that is an answer, too.
             error, endpoint = missing[-1].error, missing[-1].endpoint
@@ -297,18 +394,30 @@ def end_of(submission: Submission) -> Answer | CallError:
     return end(method, attempts, submission.elapsed, error=decided.error, endpoint=endpoint)
 
 
+def _unless_rejected(submissions: Sequence[Submission]) -> list[Submission]:
+    return [s for s in submissions if not isinstance(end_of(s), Rejected)]
+
+
+def _may_go_again(submission: Submission, *, retry_unsafe: bool) -> bool:
+    """Tell whether no endpoint decided it, and the same bytes may be sent once more."""
+    if submission.decided is not None:
+        return False
+    safe = retry_unsafe or is_idempotent(submission.call.method)
+    return safe or not submission.may_be_delivered
+
+
 def _move_on_or_stop(
     submission: Submission,
     judgement: Judgement,
     *,
     rest: tuple[Endpoint, ...],
-    by: Deadline | None,
+    passed: Callable[[], str | None],
     retry_unsafe: bool,
 ) -> tuple[AttemptOutcome, Judgement]:
     """Say what an attempt is called, and stop a submission for which no other endpoint follows."""
     if judgement.row.kind != "outage":
         return OUTCOMES[judgement.row.kind], judgement
-    note = _why_not_on(judgement, submission.call, rest, by, retry_unsafe=retry_unsafe)
+    note = _why_not_on(judgement, submission.call, rest, passed(), retry_unsafe=retry_unsafe)
     if rest and note is None:
         return "failover", judgement
     submission.stop(note)
@@ -319,14 +428,13 @@ def _why_not_on(
     judgement: Judgement,
     call: Call,
     rest: tuple[Endpoint, ...],
-    by: Deadline | None,
+    passed: str | None,
     *,
     retry_unsafe: bool,
 ) -> str | None:
     """Return why the endpoints ``rest`` must not be tried after an outage, or None if they may."""
     if not rest:
         return None
-    passed = _passed(by)
     if passed:
         return _not_tried(passed, rest)
     if not may_move_on(judgement.row, call, retry_unsafe=retry_unsafe):

@@ -22,6 +22,7 @@ from seqsend.models import (
 )
 from seqsend.redaction import excerpt, scrub, scrub_json
 from seqsend.transports.base import Deadline, Exchange, Transport
+from seqsend.units import parse_retry_after
 from seqsend.verdicts.batches import judge_batch
 from seqsend.verdicts.failure_table import Class, Judgement, Row, judge_failure, judge_reply
 
@@ -90,6 +91,8 @@ class Exchanged(NamedTuple):
     """Seconds."""
     failed: bool
     """The endpoint as such failed: there is no use in sending it more."""
+    retry_after: float | None = None
+    """Seconds after which the endpoint asked to be tried again."""
     interrupt: BaseException | None = None
     """What ended it, if that was a signal: to be raised once it is written down."""
 
@@ -102,8 +105,10 @@ class Exchanged(NamedTuple):
         self,
         judgement: Judgement,
         outcome: AttemptOutcome | None = None,
+        *,
+        round: int = 1,  # noqa: A002 - as in Attempt
     ) -> Attempt:
-        """Return the attempt that it is for a call with ``judgement``."""
+        """Return the attempt that it is for a call with ``judgement``, made in ``round``."""
         if self.interrupt is not None:
             outcome = "interrupted"
         return Attempt(
@@ -120,6 +125,8 @@ class Exchanged(NamedTuple):
             timings=self.exchange.timings,
             batch=len(self.judgements),
             tls_expires=self.exchange.tls_expires,
+            round=round,
+            retry_after=self.retry_after,
         )
 
 
@@ -166,9 +173,16 @@ class Requester:
         return Request(call, request_id, encode_request(call, request_id))
 
     def ask(
-        self, endpoint: Endpoint, requests: Sequence[Request], by: Deadline | None
+        self,
+        endpoint: Endpoint,
+        requests: Sequence[Request],
+        by: Deadline | None,
+        *,
+        starts_by: Deadline | None = None,
     ) -> Exchanged:
         """Send ``requests`` to one endpoint at once: several in a JSON-RPC batch, one by itself.
+
+        ``by`` bounds all of it, ``starts_by`` only the dial.
 
         Raises:
             KeyboardInterrupt: a signal had come before: nothing was sent.
@@ -178,12 +192,15 @@ class Requester:
         started = time.monotonic()
         answer_by = self.start_round(by)
         dial_by = Deadline.after(self._timeouts.dial, "dial timeout").or_sooner(answer_by)
+        dial_by = dial_by.or_sooner(starts_by)
         exchange = Exchange(dial_by, answer_by)
-        status, interrupt = None, None
+        status, interrupt, retry_after = None, None, None
         try:
             try:
                 reply = self._transport.exchange(endpoint, _body_of(requests), exchange)
                 status = reply.status
+                if reply.retry_after is not None:
+                    retry_after = parse_retry_after(reply.retry_after, time.time())
                 judgements, failed = self._judge(reply, requests)
             except EndpointFailure as failure:
                 status = failure.http_status
@@ -201,6 +218,7 @@ class Requester:
             http_status=status,
             elapsed=time.monotonic() - started,
             failed=failed,
+            retry_after=retry_after,
             interrupt=interrupt,
         )
 

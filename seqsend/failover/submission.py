@@ -19,13 +19,26 @@ class Submission:
         "answered_by",
         "attempts",
         "decided",
+        "fallback",
         "note",
         "over",
         "request",
+        "round",
     )
 
-    def __init__(self, request: Request) -> None:
+    def __init__(
+        self,
+        request: Request,
+        *,
+        fallback: Request | None = None,
+        round: int = 1,  # noqa: A002 - as in Attempt
+    ) -> None:
+        """``round`` is that in which its first attempt is made."""
         self.request = request
+        self.fallback = fallback
+        """What an endpoint without the method is sent instead."""
+        self.round = round
+        """Which round over the endpoints it is in, counted from 1."""
         self.attempts: list[Attempt] = []
         """The requests that carried this call, in order."""
         self.decided: Judgement | None = None
@@ -53,6 +66,11 @@ class Submission:
         """Whether an endpoint may have received the call without having answered it."""
         return any(attempt.delivered == "unknown" for attempt in self.attempts)
 
+    @property
+    def attempts_of_round(self) -> list[Attempt]:
+        """The attempts that were made in the round it is in."""
+        return [attempt for attempt in self.attempts if attempt.round == self.round]
+
     def add(self, attempt: Attempt, ended: float) -> None:
         """Add an attempt that has ended, at a time on the clock of `time.monotonic`."""
         if not self.attempts:
@@ -63,6 +81,11 @@ class Submission:
     def decide(self, judgement: Judgement, endpoint: Endpoint) -> None:
         """Take a result or a verdict as what the call came to."""
         self.decided, self.answered_by, self.over = judgement, endpoint, True
+
+    def reopen(self) -> None:
+        """Begin another round: the endpoints are asked once more."""
+        self.over, self.note = False, None
+        self.round += 1
 
     def stop(self, note: str | None) -> None:
         """Ask no further endpoint; ``note`` says why, if some were left to ask."""

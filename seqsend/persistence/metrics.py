@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from seqsend.errors import PersistenceError
-from seqsend.models import Attempt, CallEnded, Event
+from seqsend.models import Attempt, CallEnded, Event, WaitProgress
 from seqsend.persistence import atomic_file
-from seqsend.verdicts.node_errors import SEND_METHODS
+from seqsend.verdicts.node_errors import SEND_METHODS, SYNC
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ class Family:
     kind: Literal["counter", "gauge", "histogram"]
     help: str
     labels: tuple[str, ...] = ()
+    buckets: tuple[str, ...] = ()
+    """Of a histogram: their upper bounds, in seconds."""
 
     @property
     def shown(self) -> str:
@@ -40,6 +42,17 @@ class Family:
 
 
 _LATENCY = "seqsend_forward_latency_seconds"
+_INCLUSION = "seqsend_inclusion_latency_seconds"
+_BUCKETS = (
+    *("0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5"),
+    *("1.0", "2.5", "5.0", "10.0", "30.0", "+Inf"),
+)
+# A flashblock comes every 0.2 s, a block every 1 or 2 s, a safe one after minutes, and a final one
+# two epochs of 6.4 minutes later.
+_INCLUSION_BUCKETS = (
+    *("0.1", "0.25", "0.5", "1.0", "2.5", "5.0", "10.0", "30.0"),
+    *("60.0", "180.0", "600.0", "1200.0", "1800.0", "3600.0", "+Inf"),
+)
 _USABLE, _ANSWER, _BLOCK = (
     f"seqsend_endpoint_{what}" for what in ("usable", "answer_seconds", "block_number")
 )
@@ -54,7 +67,19 @@ FAMILIES = (
         "Requests to an endpoint, by how far they came and what became of them.",
         ("endpoint", "outcome", "phase"),
     ),
-    Family(_LATENCY, "histogram", "From the first attempt to the sequencer's taking it; sends."),
+    Family(
+        _LATENCY,
+        "histogram",
+        "From the first attempt to the sequencer's taking it; sends.",
+        buckets=_BUCKETS,
+    ),
+    Family(
+        _INCLUSION,
+        "histogram",
+        "From the first attempt to the level that was waited for; sends that wait.",
+        ("level",),
+        buckets=_INCLUSION_BUCKETS,
+    ),
     Family("seqsend_preferred_endpoint", "gauge", "The endpoint that the next call tries first."),
     Family("seqsend_last_success_timestamp_seconds", "gauge", "When a call last succeeded."),
     Family("seqsend_failovers", "counter", "Calls answered by another endpoint than the first."),
@@ -66,10 +91,6 @@ _BY_NAME = {family.name: family for family in FAMILIES}
 # There with 0 from the first call on, so that a rate is known of each.
 _OF_CALLS = ("seqsend_calls", "seqsend_successes", "seqsend_failures", "seqsend_failovers")
 _END = "# End of seqsend's metrics: a file without this line is a part of one.\n"
-_BUCKETS = (
-    *("0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5"),
-    *("1.0", "2.5", "5.0", "10.0", "30.0", "+Inf"),
-)
 
 _Samples = dict[tuple[str, tuple[str, ...]], float]
 """A sample's name and the values of its labels → its value."""
@@ -95,6 +116,8 @@ class Metrics:
                 self._count("seqsend_attempts_total", labels)
             elif isinstance(event, CallEnded):
                 self._count_call(event)
+            elif isinstance(event, WaitProgress) and event.ended and event.is_reached:
+                self._observe(_INCLUSION, event.elapsed, (event.wanted,))
 
     def note(self, diagnosis: "Diagnosis") -> None:
         """Take down what `check` has found, in place of what it found before."""
@@ -147,10 +170,15 @@ class Metrics:
         if not call.succeeded:
             return
         self._current["seqsend_last_success_timestamp_seconds", ()] = round(time.time(), 3)
-        if call.method in SEND_METHODS:
-            self._count(f"{_LATENCY}_sum", by=call.elapsed)
-            for bucket in _BUCKETS:
-                self._count(f"{_LATENCY}_bucket", (bucket,), by=call.elapsed <= float(bucket))
+        # The answer to the other one comes with the receipt, and says nothing of the forward.
+        if call.method in SEND_METHODS and call.method != SYNC:
+            self._observe(_LATENCY, call.elapsed)
+
+    def _observe(self, name: str, seconds: float, labels: tuple[str, ...] = ()) -> None:
+        """Count ``seconds`` in a histogram."""
+        self._count(f"{name}_sum", labels, by=seconds)
+        for bucket in _BY_NAME[name].buckets:
+            self._count(f"{name}_bucket", (*labels, bucket), by=seconds <= float(bucket))
 
 
 def _is_of_check(key: tuple[str, tuple[str, ...]]) -> bool:
@@ -194,12 +222,26 @@ def _parse(text: str | None) -> _Samples:
             if set(sample.labels) != set(names) or not 0 <= sample.value < math.inf:
                 raise PersistenceError(f"its {sample.name} is not as seqsend writes it")
             found[sample.name, tuple(sample.labels[name] for name in names)] = sample.value
-    buckets = {labels[0] for name, labels in found if name == f"{_LATENCY}_bucket"}
     if not text.endswith(_END):
         raise PersistenceError("it is only a part of a metrics file")
-    if buckets and buckets != set(_BUCKETS):
-        raise PersistenceError("its histogram has other buckets than this seqsend's")
+    for ours in FAMILIES:
+        _check_buckets(ours, found)
     return found
+
+
+def _check_buckets(family: Family, samples: _Samples) -> None:
+    """Make sure that a histogram can be added to: all buckets for each value of its labels.
+
+    Raises:
+        PersistenceError: it has others.
+
+    """
+    by_labels: dict[tuple[str, ...], set[str]] = {}
+    for name, labels in samples:
+        if family.buckets and name == f"{family.name}_bucket":
+            by_labels.setdefault(labels[:-1], set()).add(labels[-1])
+    if any(found != set(family.buckets) for found in by_labels.values()):
+        raise PersistenceError("its histogram has other buckets than this seqsend's")
 
 
 def _format(samples: _Samples) -> str:
@@ -234,9 +276,13 @@ def _family(family: Family, samples: _Samples) -> Any:
 def _histogram(family: Family, samples: _Samples) -> Any:
     from prometheus_client import core
 
-    if (f"{family.name}_sum", ()) not in samples:
+    sums = {labels: v for (name, labels), v in samples.items() if name == f"{family.name}_sum"}
+    if not sums:
         return None
-    buckets = [(b, samples[f"{family.name}_bucket", (b,)]) for b in _BUCKETS]
-    made = core.HistogramMetricFamily(family.name, family.help)
-    made.add_metric([], buckets, samples[f"{family.name}_sum", ()])
+    made = core.HistogramMetricFamily(family.name, family.help, labels=family.labels)
+    for labels, total in sorted(sums.items()):
+        name = f"{family.name}_bucket"
+        made.add_metric(
+            list(labels), [(b, samples[name, (*labels, b)]) for b in family.buckets], total
+        )
     return made

@@ -29,7 +29,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
     if outcome.command == "send":
         head["hash"] = outcome.hash
     if outcome.waited:
-        head["receipt"] = outcome.receipt
+        head |= {"receipt": outcome.receipt, "level": outcome.level}
     if outcome.explanation is not None:
         from seqsend.render.explained import explanation_document  # loads what few need
 
@@ -40,6 +40,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
         "endpoint": _endpoint(outcome.endpoint) if outcome.endpoint else None,
         "attempts": [_attempt(attempt) for attempt in outcome.attempts],
         "failovers": outcome.failovers,
+        "rounds": outcome.rounds,
         "elapsed_ms": _milliseconds(outcome.elapsed),
     }
 

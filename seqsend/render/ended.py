@@ -14,10 +14,9 @@ from seqsend.render.outcome import (
 )
 from seqsend.sending.stream import Ended
 
-_WAITED = {
-    "pending": "accepted, and no receipt came within the time given",
-    "reverted": "mined, and reverted: it had no effect but its fee",
-}
+_REVERTED = "mined, and reverted: it had no effect but its fee"
+
+_WANTED = {"latest": "in the chain", "safe": "safe", "finalized": "finalized"}
 
 
 def outcome_of_line(ended: Ended) -> Outcome:
@@ -43,15 +42,28 @@ def outcome_of_single(ended: Ended, *, interrupted: bool) -> Outcome:
 
 
 def _with_receipt(outcome: Outcome, ended: Ended) -> Outcome:
-    if not ended.waited:
+    if ended.waited is None:
         return outcome
+    said = _words_of_wait(ended)
     return replace(
         outcome,
         status=ended.status,
         receipt=ended.receipt,
+        level=ended.level,
         waited=True,
-        error=in_our_words(_WAITED[ended.status]) if ended.status in _WAITED else None,
+        error=None if said is None else in_our_words(said),
     )
+
+
+def _words_of_wait(ended: Ended) -> str | None:
+    """Return what is wrong after a wait; None for nothing."""
+    if ended.status == "reverted":
+        return _REVERTED
+    if ended.status != "pending":
+        return None
+    if ended.receipt is None:
+        return "accepted, and no receipt came within the time given"
+    return f"its block was not {_WANTED[str(ended.waited)]} within the time given"
 
 
 def _outcome_of_failure(ended: Ended) -> Outcome:

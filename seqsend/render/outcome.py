@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from seqsend.errors import CallError, Rejected
-from seqsend.models import Answer, Attempt, Endpoint, Sent, count_failovers
+from seqsend.models import Answer, Attempt, Endpoint, Level, Sent, count_failovers, count_rounds
 from seqsend.verdicts.node_errors import SEND_METHODS
 
 TYPE_CHECKING = False
@@ -53,6 +53,8 @@ class Outcome:
     line: int | None = None
     """The line of the input, where there are several."""
     receipt: Mapping[str, Any] | None = None
+    level: Level | None = None
+    """How deep in the chain it is, as far as that was waited for."""
     waited: bool = False
     """A receipt was waited for."""
     explanation: "Explanation | None" = None
@@ -66,6 +68,11 @@ class Outcome:
     def exit_code(self) -> int | None:
         """What the process ends with; None for what was not sent."""
         return EXIT_CODES.get("interrupted" if self.interrupted else self.status)
+
+    @property
+    def rounds(self) -> int:
+        """Over how many rounds the attempts went."""
+        return count_rounds(self.attempts)
 
     @property
     def failovers(self) -> int:

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 
 from seqsend.errors import CallError
-from seqsend.models import Attempt, Event
+from seqsend.models import Attempt, Event, WaitProgress
 from seqsend.render.outcome import Outcome
+from seqsend.render.status_line import StatusLine
 from seqsend.render.streams import write_stderr, write_stdout
 from seqsend.render.text import (
     AttemptFilter,
@@ -15,6 +16,7 @@ from seqsend.render.text import (
     hint_line,
     success_line,
 )
+from seqsend.render.waits import WaitLines, status_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +34,43 @@ class Report:
 
     style: Style
     _polled: AttemptFilter = field(default_factory=AttemptFilter)
+    _waits: WaitLines = field(default_factory=WaitLines)
+    _status: StatusLine = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._status = StatusLine(quiet=self.style.quiet)
 
     def __call__(self, event: Event) -> None:
         """Write a line for an attempt; the other events are for other observers."""
+        if isinstance(event, WaitProgress):
+            self._report_wait(event)
         if not isinstance(event, Attempt):
             return
         line = attempt_line(event) if self._polled.is_new(event) else None
         if line is not None and not self.style.quiet:
+            self._status.clear()
             write_stderr(line, "note" if event.outcome == "found" else "trouble")
         if self.style.verbose:
+            self._status.clear()
             write_stderr(detail_line(event), "detail")
+
+    def _report_wait(self, progress: WaitProgress) -> None:
+        """Say that a receipt is waited for, at once; then each change, or how long it still is."""
+        line = self._waits.line(progress)
+        if line is not None and not self.style.quiet:
+            self._status.clear()
+            write_stderr(line, "note")
+        if progress.ended:
+            self._status.clear()
+        else:
+            self._status.draw(status_text(progress))
 
     def finish(self, outcome: Outcome, error: CallError | None = None) -> int:
         """Write the answer, say how it ended, and return the exit code.
 
         ``error`` adds the attempts that `--quiet` kept silent about until now.
         """
+        self._status.clear()
         text = answer_text(outcome, as_json=self.style.json)
         written = text is None or write_stdout(text) != "failed"
         if outcome.error is None:

@@ -8,9 +8,10 @@ from contextlib import ExitStack
 from typing import Any, Self
 
 from seqsend.errors import InputError
-from seqsend.models import Attempt, Event
+from seqsend.models import Attempt, Event, WaitProgress
 from seqsend.render.outcome import Outcome
 from seqsend.render.report import Style
+from seqsend.render.status_line import StatusLine
 from seqsend.render.streams import Written, has_colour, write_stderr, write_stdout
 from seqsend.render.text import (
     AttemptFilter,
@@ -19,8 +20,8 @@ from seqsend.render.text import (
     detail_line,
     explanation_text,
     hint_line,
-    receipt_text,
 )
+from seqsend.render.waits import receipt_text, status_text
 from seqsend.sending.stream import Ended
 
 _SCREENFUL = 24  # lines; a shorter run needs no progress
@@ -44,6 +45,7 @@ class RunReport:
         """Outcomes whose lines are written together with the next one."""
         self._hinted: set[str] = set()
         self._stack = ExitStack()
+        self._status = StatusLine(quiet=style.quiet)
         self._progress: Any = None
         self._task: Any = None
         self._drawn = 0.0
@@ -58,8 +60,13 @@ class RunReport:
 
     def __call__(self, event: Event) -> None:
         """Write a line for an attempt that failed; with `-v` for every one."""
+        if isinstance(event, WaitProgress):
+            if self._progress is None and not event.ended:
+                self._status.draw(status_text(event))
+            return
         if not isinstance(event, Attempt):
             return
+        self._status.clear()
         # The summary says how many are known; a line for each would drown the rest.
         is_new = event.outcome != "found" and self._polled.is_new(event)
         line = attempt_line(event) if is_new else None
@@ -74,6 +81,7 @@ class RunReport:
         Its line is written at once, or together with the next ones if there is ``more`` that has
         ended already: a batch needs no write for each of its transactions.
         """
+        self._status.clear()
         self._held.append((outcome, str(answer_text(outcome, as_json=self._style.json))))
         if not more or outcome.error is not None:
             self._write_held()
@@ -87,7 +95,7 @@ class RunReport:
         self.exit_code = self.exit_code or outcome.exit_code or 0
         if outcome.error is not None and outcome.status != "not_sent":
             self._report_failure(outcome, outcome.error["message"])
-        elif self._style.verbose and (mined := receipt_text(outcome)):
+        elif self._style.verbose and (mined := _mined(outcome)):
             write_stderr(f"line {outcome.line}: {mined}", "detail")
         self._draw(position)
 
@@ -102,7 +110,7 @@ class RunReport:
                 write_stderr(f"stdout is closed; {ended}", "note")
 
     def _report_failure(self, outcome: Outcome, said: str) -> None:
-        mined = receipt_text(outcome)
+        mined = _mined(outcome)
         write_stderr(f"error: line {outcome.line}: {said}{f' ({mined})' if mined else ''}", "error")
         # Lines of one batch may have their attempts in common.
         if self._style.quiet and outcome.attempts != self._attempts_reported:
@@ -144,6 +152,7 @@ class RunReport:
 
     def finish(self) -> None:
         """Say how all of it went."""
+        self._status.clear()
         self._stack.close()
         if self._style.quiet or self.written == "closed":
             return
@@ -197,7 +206,12 @@ class RunReport:
         return self
 
     def __exit__(self, *_exception: object) -> None:
+        self._status.clear()
         self._stack.close()
+
+
+def _mined(outcome: Outcome) -> str | None:
+    return receipt_text(outcome.receipt, outcome.level)
 
 
 def _counted(number: int, noun: str) -> str:

@@ -38,6 +38,12 @@ def write_stderr(line: str, style: str) -> None:
     _write(sys.stderr, f"{line}\n")
 
 
+def write_raw_stderr(text: str) -> None:
+    """Write ``text`` to stderr, escapes included."""
+    if sys.stderr is not None:
+        _write(sys.stderr, text)
+
+
 def _coloured(line: str, style: str) -> str:
     from rich.console import Console  # on a terminal only: it costs 60 ms
     from rich.text import Text

@@ -1,6 +1,5 @@
 """Outcomes and attempts as lines that a person reads on stderr, and the answer on stdout."""
 
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -8,6 +7,7 @@ from seqsend.models import Attempt
 from seqsend.redaction import escape
 from seqsend.render.document import document, to_json
 from seqsend.render.outcome import Outcome
+from seqsend.render.waits import receipt_text
 from seqsend.verdicts.node_errors import says_nonce_spent
 
 # What follows an attempt's reason; an outcome that is not here gets no line of its own, because
@@ -17,6 +17,7 @@ _ATTEMPT_LINES: Mapping[str, str] = MappingProxyType(
         "failover": "{endpoint}: {reason} ({phase}, {elapsed}); trying the next",
         "outage": "{endpoint}: {reason} ({phase}, {elapsed})",
         "refused": "{endpoint}: {reason}; asking with smaller ones",
+        "unsupported": "{endpoint}: {reason} ({method}); sending it and waiting instead",
         "found": "{endpoint}: has the transaction (look-up by hash, {elapsed})",
         "not_found": "{endpoint}: does not have the transaction (look-up by hash, {elapsed})",
         "lookup_failed": "{endpoint}: look-up by hash failed: {reason} ({phase}, {elapsed})",
@@ -37,7 +38,7 @@ _HINTS: Mapping[tuple[str, str], str] = MappingProxyType(
 )
 
 
-_POLLED = frozenset({"eth_getTransactionReceipt"})
+_POLLED = frozenset({"eth_getTransactionReceipt", "eth_getBlockByNumber"})
 _HAS_HASH = ("ok", "accepted", "known", "unknown", "pending", "reverted")
 
 
@@ -68,6 +69,7 @@ def attempt_line(attempt: Attempt) -> str | None:
     return form.format(
         endpoint=attempt.endpoint,
         reason=attempt.reason,
+        method=attempt.method,
         phase=attempt.phase,
         elapsed=format_elapsed(attempt.elapsed),
     )
@@ -76,21 +78,25 @@ def attempt_line(attempt: Attempt) -> str | None:
 class AttemptFilter:
     """Tells attempts that say something new from those that repeat the last one.
 
-    A receipt is polled for several times a second: a failure is reported once, and again when it
-    changes.
+    A receipt is polled for several times a second, and there are several rounds: a failure is
+    reported once, and again when it changes.
     """
 
     def __init__(self) -> None:
-        self._last: dict[int, tuple[str, str | None]] = {}
+        self._last: dict[tuple[int, str], tuple[str, str | None]] = {}
 
     def is_new(self, attempt: Attempt) -> bool:
-        """Whether ``attempt`` is other than a poll that ended as the one before it did."""
-        if attempt.method not in _POLLED:
-            return True
-        index, said = attempt.endpoint.index, (attempt.outcome, attempt.reason)
-        is_new = self._last.get(index) != said
-        self._last[index] = said
-        return is_new
+        """Whether ``attempt`` is other than a repetition that ended as the one before it did."""
+        # Whether another endpoint follows is nothing new in itself.
+        outcome = "failover" if attempt.outcome == "outage" else attempt.outcome
+        is_poll = attempt.method in _POLLED
+        if is_poll and attempt.outcome == "refused":
+            return False  # the user has asked for no batch, and the answer comes with the next one
+        asked = (attempt.endpoint.index, "" if is_poll else attempt.method)
+        said = (outcome, attempt.reason)
+        is_change = self._last.get(asked) != said
+        self._last[asked] = said
+        return is_change or not (is_poll or attempt.round > 1)
 
 
 def detail_line(attempt: Attempt) -> str:
@@ -113,18 +119,10 @@ def success_line(outcome: Outcome) -> str:
     if outcome.failovers:
         plural = "s" if outcome.failovers > 1 else ""
         said += f" after {outcome.failovers} failover{plural}"
-    return f"{said}; {mined}" if (mined := receipt_text(outcome)) else said
-
-
-def receipt_text(outcome: Outcome) -> str | None:
-    """Return where a transaction was mined, and with what status; None without a receipt."""
-    if outcome.receipt is None:
-        return None
-    block, status = (
-        int(text, 16) if isinstance(text, str) and re.fullmatch("0x[0-9a-fA-F]+", text) else "?"
-        for text in (outcome.receipt.get("blockNumber"), outcome.receipt.get("status"))
-    )
-    return f"block {block}, status {status}"
+    if outcome.rounds > 1:
+        said += f" in round {outcome.rounds}"
+    mined = receipt_text(outcome.receipt, outcome.level)
+    return f"{said}; {mined}" if mined else said
 
 
 def explanation_text(outcome: Outcome, *, brief: bool) -> str | None:

@@ -43,7 +43,7 @@ def look_up(failover: Failover, transactions: Sequence[Outgoing], by: Deadline |
             silent.add(endpoint.index)
         left = [t for t in left if t.found_at is None]
     for transaction in transactions:
-        transaction.looked_up = True
+        transaction.looked_up_in = transaction.submission.round
 
 
 def _next_place(
@@ -56,7 +56,10 @@ def _ask(
     failover: Failover, endpoint: Endpoint, transactions: Sequence[Outgoing], by: Deadline | None
 ) -> bool:
     """Ask one endpoint for all of ``transactions``; return whether it failed to answer."""
-    asked = [failover.submission(Call(METHOD, [t.transaction.hash])) for t in transactions]
+    asked = [
+        failover.submission(Call(METHOD, [t.transaction.hash]), round=t.submission.round)
+        for t in transactions
+    ]
     try:
         return failover.visit(endpoint, asked, by, _describe)
     finally:

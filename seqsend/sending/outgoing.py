@@ -8,7 +8,7 @@ from seqsend.failover.submission import Submission
 from seqsend.jsonrpc import Call
 from seqsend.models import Endpoint, NotSent, Phase, Sent
 from seqsend.sending.transaction import RawTransaction
-from seqsend.verdicts.node_errors import excuse_for, is_final, says_already_known
+from seqsend.verdicts.node_errors import SYNC, excuse_for, is_final, says_already_known
 
 End = Sent | CallError | Interrupted | NotSent
 """How a transaction ended. (An `Interrupted` is not raised here: it says what a signal met.)"""
@@ -28,6 +28,14 @@ def call_for(transaction: RawTransaction, conditions: Mapping[str, Any] | None =
     return Call(send_method(conditions), params, expected=transaction.hash)
 
 
+def sync_call_for(transaction: RawTransaction) -> Call:
+    """Return the call that sends ``transaction`` and is answered by its receipt (EIP-7966).
+
+    Its second parameter, a timeout, is left out: nodes differ in whether it is a number.
+    """
+    return Call(SYNC, [transaction.hex], expected=transaction.hash)
+
+
 def send_method(conditions: Mapping[str, Any] | None) -> str:
     """Return the method that sends a transaction under ``conditions``, or without any."""
     return f"eth_sendRawTransaction{'' if conditions is None else 'Conditional'}"
@@ -36,7 +44,7 @@ def send_method(conditions: Mapping[str, Any] | None) -> str:
 class Outgoing:
     """A transaction, the submission that carries it, and where it was looked for by its hash."""
 
-    __slots__ = ("found_at", "looked_up", "sightings", "submission", "transaction")
+    __slots__ = ("found_at", "looked_up_in", "sightings", "submission", "transaction")
 
     def __init__(self, transaction: RawTransaction, submission: Submission) -> None:
         self.transaction = transaction
@@ -45,8 +53,8 @@ class Outgoing:
         """The endpoint that showed it."""
         self.sightings: dict[int, Sighting] = {}
         """What the endpoints said that did not show it, by their indexes."""
-        self.looked_up = False
-        """The look-ups, if any were needed, have come to their end."""
+        self.looked_up_in = 0
+        """The last round whose look-ups, if any were needed, have come to their end."""
 
     @property
     def needs_look_up(self) -> bool:
@@ -74,13 +82,14 @@ class Outgoing:
         not asked.
         """
         attempts = self.submission.attempts
+        recent = self.submission.attempts_of_round
         takers = [a.endpoint for a in attempts if a.delivered == "unknown"]
-        silent = {a.endpoint.index for a in attempts if a.reason_code == "timeout"}
+        silent = {a.endpoint.index for a in recent if a.reason_code == "timeout"}
         quick = [taker for taker in takers if taker.index not in silent]
         answered = self.submission.answered_by
         places = [*quick, *([] if answered is None else [answered]), *takers, *order]
         not_reached = {
-            a.endpoint.index for a in attempts if a.delivered == "no" and a.phase in _NOT_REACHED
+            a.endpoint.index for a in recent if a.delivered == "no" and a.phase in _NOT_REACHED
         } - {taker.index for taker in takers}
         return tuple(dict.fromkeys(p for p in places if p.index not in not_reached))
 
@@ -95,11 +104,24 @@ class Outgoing:
             return Sent(self.transaction.hash, "known", self.found_at, attempts, submission.elapsed)
         if self._is_accepted and submission.answered_by is not None:
             by = submission.answered_by
-            return Sent(self.transaction.hash, "accepted", by, attempts, submission.elapsed)
+            return Sent(
+                self.transaction.hash,
+                "accepted",
+                by,
+                attempts,
+                submission.elapsed,
+                receipt=self._receipt,
+            )
         if self._is_settled:
             return self._failure()
         left_here = any(a.delivered != "no" or a.outcome == "interrupted" for a in attempts)
         return Interrupted(*attempts) if left_here else NotSent(attempts)
+
+    @property
+    def _receipt(self) -> dict[str, Any] | None:
+        """The receipt that the endpoint answered with, if it was asked for one."""
+        result = None if self.submission.decided is None else self.submission.decided.result
+        return result if isinstance(result, dict) else None
 
     @property
     def _is_accepted(self) -> bool:
@@ -110,7 +132,8 @@ class Outgoing:
     def _is_settled(self) -> bool:
         if any(attempt.outcome == "interrupted" for attempt in self.submission.attempts):
             return False
-        return self.submission.over and (self.looked_up or not self.needs_look_up)
+        looked_up = self.looked_up_in == self.submission.round
+        return self.submission.over and (looked_up or not self.needs_look_up)
 
     def _failure(self) -> CallError:
         submission = self.submission

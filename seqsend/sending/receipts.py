@@ -2,31 +2,50 @@
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from itertools import islice
 
 from seqsend import waiting
-from seqsend.errors import CallError, Rejected
 from seqsend.failover.loop import Failover
-from seqsend.jsonrpc import Call
-from seqsend.models import Sent
+from seqsend.failover.submission import Submission
+from seqsend.models import Level, Sent, WaitProgress
+from seqsend.sending.landing import TAGS, Landing
+from seqsend.sending.polls import poll
 from seqsend.sending.stream import Ended
+from seqsend.sending.transaction import RawTransaction
 from seqsend.transports.base import Deadline
-from seqsend.verdicts.failure_table import same_hash
-
-METHOD = "eth_getTransactionReceipt"
 
 _POLLED_EVERY = 0.25  # seconds; blocks of a rollup come every 2 s, of some every 0.25 s
+_POLLED_EVERY_FOR_TAGS = 1.0  # seconds; the safe head moves every few minutes
 _LAST_POLL = 0.25  # seconds; what a promised time may be passed by
 _LONGEST_QUEUE = 1000  # results held back at a time: memory does not grow with the input
+_LARGEST_QUEUE = 16 * 2**20  # characters of transactions that may have to be sent again
+_POLLED_TOGETHER = 100  # receipts in one batch
+_SENT_AGAIN_EVERY = 15.0  # seconds (contract, section 4)
+
+_NO_TIME = Deadline(0.0, "no wait")
+
+SendAgain = Callable[[RawTransaction, int], Submission]
+"""Returns what sends a transaction once more, as that round, when it is run."""
 
 
 @dataclass(slots=True)
 class _Awaited:
     ended: Ended
-    until: Deadline | None
+    landing: Landing | None = None
     """None for what has no receipt to wait for."""
+    until: Deadline = _NO_TIME
+    begun: float = 0.0
+    """When it was first sent, on the clock of `time.monotonic`."""
+    transaction: RawTransaction | None = None
+    """To be sent again with, if that is asked for."""
+    again_at: float = 0.0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing more to wait for."""
+        return self.landing is None or self.landing.has_landed
 
 
 class Receipts:
@@ -35,25 +54,54 @@ class Receipts:
     It is the `seqsend.sending.stream.Awaiting` of a stream that waits.
     """
 
-    def __init__(self, failover: Failover, timeout: float) -> None:
-        """``timeout`` is in seconds, for each transaction from when it was taken."""
+    def __init__(
+        self,
+        failover: Failover,
+        timeout: float,
+        wanted: Level,
+        send_again: SendAgain,
+    ) -> None:
+        """``timeout`` is in seconds, for each transaction from when it was taken.
+
+        ``wanted`` is the level waited for.
+        """
         self._failover = failover
         self._timeout = timeout
+        self._wanted = wanted
+        self._send_again = send_again
         self._awaited: deque[_Awaited] = deque()
+        self._kept = 0
+        """Characters of transactions that may have to be sent again."""
         self._next_poll = 0.0
         self._unanswered = False
         """The last poll got no answer."""
 
-    def add(self, ended: Ended) -> None:
-        """Take in the end of the next line."""
-        waits = isinstance(ended.end, Sent)
-        until = Deadline.after(self._timeout, "wait timeout") if waits else None
-        self._awaited.append(_Awaited(ended, until))
+    def add(self, ended: Ended, transaction: RawTransaction | None, by: Deadline | None) -> None:
+        """Take in the end of the next line; ``by`` bounds all that is done for it."""
+        if not isinstance(ended.end, Sent):
+            self._awaited.append(_Awaited(ended))
+            return
+        now = time.monotonic()
+        landing = Landing(ended.end.hash, self._wanted)
+        if ended.end.receipt is not None:
+            landing.take_receipt(ended.end.receipt)
+        awaited = _Awaited(
+            ended,
+            landing,
+            Deadline.after(self._timeout, "wait timeout").or_sooner(by),
+            begun=now - ended.end.elapsed,
+            transaction=transaction if self._failover.retry_for is not None else None,
+            again_at=now + _SENT_AGAIN_EVERY,
+        )
+        if awaited.transaction is not None:
+            self._kept += len(awaited.transaction.hex)
+        self._awaited.append(awaited)
+        self._notify(awaited)
 
     def left(self) -> Iterator[Ended]:
         """Yield what is still waited for, without its receipt."""
         while self._awaited:
-            yield self._awaited.popleft().ended
+            yield self._pop().ended
 
     @property
     def has_ready(self) -> bool:
@@ -67,37 +115,101 @@ class Receipts:
             KeyboardInterrupt: a signal came; nothing is lost, see `left`.
 
         """
-        waits = patient or len(self._awaited) >= _LONGEST_QUEUE
+        waits = patient or self._is_full
         while self._awaited:
-            first = self._awaited[0]
-            if first.until is None:
-                yield self._awaited.popleft().ended
+            if self._awaited[0].is_over:
+                yield self._finish()
+                waits = patient or self._is_full
                 continue
             wait = self._next_poll - time.monotonic()
             if not waits and (wait > 0 or self._unanswered):
                 return
-            found = self._poll(first.ended, first.until, wait)
-            if found is not None or first.until.remaining <= 0:
-                yield replace(self._awaited.popleft().ended, receipt=found, waited=True)
-                waits = patient
-            else:
-                self._next_poll = time.monotonic() + _POLLED_EVERY
+            self._poll(wait)
+            first = self._awaited[0]
+            if not first.is_over and first.until.remaining <= 0:
+                yield self._finish()
+                waits = patient or self._is_full
 
-    def _poll(self, ended: Ended, until: Deadline, wait: float) -> dict[str, Any] | None:
-        """Wait, then ask for a receipt; return it if it is this transaction's and has a block."""
-        waiting.sleep(max(0.0, min(wait, until.remaining)))
-        # It may have been mined while others were waited for: each is asked for at its end, and
-        # given the time to be answered. If nobody answers, that is not tried for all.
-        if until.remaining <= 0 and self._unanswered:
-            return None
-        enough = until.remaining > _LAST_POLL
-        by = until if enough else Deadline.after(_LAST_POLL, "last poll")
+    @property
+    def _is_full(self) -> bool:
+        return len(self._awaited) >= _LONGEST_QUEUE or self._kept >= _LARGEST_QUEUE
+
+    def _pop(self) -> _Awaited:
+        awaited = self._awaited.popleft()
+        if awaited.transaction is not None:
+            self._kept -= len(awaited.transaction.hex)
+        return awaited
+
+    def _finish(self) -> Ended:
+        """Take the first off the queue, and return how it ended."""
+        awaited = self._pop()
+        landing = awaited.landing
+        if landing is None:
+            return awaited.ended
+        self._notify(awaited, ended=True)
+        return replace(
+            awaited.ended, receipt=landing.receipt, level=landing.level, waited=landing.wanted
+        )
+
+    def _poll(self, wait: float) -> None:
+        """Wait, then ask for the first of those that are open."""
+        first = self._awaited[0]
+        waiting.sleep(max(0.0, min(wait, first.until.remaining)))
+        # What is at its end may have been mined while others were waited for: it is asked for once
+        # more, and given the time to be answered. If nobody answers, that is not tried for all.
+        if first.until.remaining <= 0 and self._unanswered:
+            return
+        those = list(islice((a for a in self._awaited if not a.is_over), _POLLED_TOGETHER))
+        self._send_due_again(those)
+        enough = first.until.remaining > _LAST_POLL
+        by = first.until if enough else Deadline.after(_LAST_POLL, "last poll")
+        landings = [a.landing for a in those if a.landing is not None]
+        self._unanswered = not poll(self._failover, landings, by)
+        if not first.is_over:  # else its end is reported
+            self._notify(first)
+        only_tags = self._wanted in TAGS and not any(each.needs_receipt for each in landings)
+        pause = _POLLED_EVERY_FOR_TAGS if only_tags else _POLLED_EVERY
+        self._next_poll = time.monotonic() + pause
+
+    def _send_due_again(self, those: Sequence[_Awaited]) -> None:
+        """Send what has no receipt once more, every now and then, as long as retries last.
+
+        A sequencer that was switched over may have lost it. What comes of it changes nothing: it
+        was taken once, and only its receipt ends the wait.
+        """
+        for awaited in those:
+            now, transaction = time.monotonic(), awaited.transaction
+            lasts = now < awaited.begun + (self._failover.retry_for or 0.0)
+            no_receipt = awaited.landing is not None and awaited.landing.receipt is None
+            if transaction is None or not (lasts and no_receipt and now >= awaited.again_at):
+                continue
+            awaited.again_at = now + _SENT_AGAIN_EVERY
+            self._send_once_more(awaited, transaction)
+
+    def _send_once_more(self, awaited: _Awaited, transaction: RawTransaction) -> None:
+        end = awaited.ended.end
+        if not isinstance(end, Sent):
+            return
+        submission = self._send_again(transaction, end.rounds + 1)
         try:
-            found = self._failover.read(Call(METHOD, [ended.hash]), by).result
-        except CallError as error:
-            self._unanswered = not isinstance(error, Rejected)
-            return None  # it has been reported; the next poll may find a better endpoint
-        self._unanswered = False
-        if not isinstance(found, dict) or not found.get("blockNumber"):
-            return None
-        return found if same_hash(found.get("transactionHash"), ended.hash or "") else None
+            self._failover.run([submission], awaited.until)
+        finally:  # also if a signal ends it: these are attempts that carried it
+            attempts = (*end.attempts, *submission.attempts)
+            awaited.ended = replace(awaited.ended, end=replace(end, attempts=attempts))
+
+    def _notify(self, awaited: _Awaited, *, ended: bool = False) -> None:
+        landing = awaited.landing
+        if landing is None:
+            return
+        self._failover.requester.notify(
+            WaitProgress(
+                landing.hash,
+                landing.wanted,
+                landing.level,
+                landing.receipt,
+                elapsed=time.monotonic() - awaited.begun,
+                remaining=awaited.until.remaining,
+                others=max(0, len(self._awaited) - (not ended)),
+                ended=ended,
+            )
+        )

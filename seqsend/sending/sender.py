@@ -6,9 +6,11 @@ from typing import Any
 
 from seqsend.errors import Rejected
 from seqsend.failover.loop import Failover
+from seqsend.failover.submission import Submission
 from seqsend.models import NotSent
 from seqsend.sending.look_ups import look_up
-from seqsend.sending.outgoing import End, Outgoing, call_for
+from seqsend.sending.outgoing import End, Outgoing, call_for, sync_call_for
+from seqsend.sending.stream import GroupEnd
 from seqsend.sending.transaction import RawTransaction
 from seqsend.transports.base import Deadline
 
@@ -26,17 +28,31 @@ class Sender:
         conditions: Mapping[str, Any] | None = None,
         *,
         explains: bool = False,
+        sync: bool = False,
     ) -> None:
         """``conditions`` are for all transactions.
 
         ``explains``: ask, after a rejection, what the chain says (`Rejected.explanation`).
+        ``sync``: have endpoints answer with receipts.
         """
         self._failover = failover
+        self._sync = sync
         self._conditions = conditions
         self._explains = explains
 
-    def send(self, transactions: Sequence[RawTransaction]) -> tuple[list[End], bool]:
-        """Send ``transactions``; return how each ended, and whether a signal ended it all.
+    def _submission(self, transaction: RawTransaction) -> Submission:
+        call = call_for(transaction, self._conditions)
+        if not self._sync:
+            return self._failover.submission(call)
+        return self._failover.submission(sync_call_for(transaction), fallback=call)
+
+    def again(self, transaction: RawTransaction, round: int) -> Submission:  # noqa: A002 - as in Attempt
+        """Return what sends ``transaction`` once more, as that ``round``."""
+        call = call_for(transaction, self._conditions)
+        return self._failover.submission(call, round=round)
+
+    def send(self, transactions: Sequence[RawTransaction]) -> GroupEnd:
+        """Send ``transactions``; return how each ended.
 
         Several travel in JSON-RPC batches as large as the endpoint takes.
 
@@ -46,14 +62,18 @@ class Sender:
         """
         failover = self._failover
         by = failover.requester.start_deadline()
-        group = [
-            Outgoing(transaction, failover.submission(call_for(transaction, self._conditions)))
-            for transaction in transactions
-        ]
+        group = [Outgoing(each, self._submission(each)) for each in transactions]
         interrupted = False
+        by_submission = {each.submission: each for each in group}
+
+        def settle(submissions: Sequence[Submission]) -> list[Submission]:
+            """Look up what is in doubt after a round; return what is not found."""
+            those = [by_submission[submission] for submission in submissions]
+            look_up(failover, [each for each in those if each.needs_look_up], by)
+            return [each.submission for each in those if each.found_at is None]
+
         try:
-            failover.run([each.submission for each in group], by)
-            look_up(failover, [each for each in group if each.needs_look_up], by)
+            failover.run_rounds(list(by_submission), by, settle)
         except KeyboardInterrupt:
             interrupted = True
         ends = [each.end() for each in group]
@@ -62,7 +82,7 @@ class Sender:
                 failover.notify_end(each.submission, end)
         if self._explains and not interrupted:
             ends, interrupted = self._explain(transactions, ends, by)
-        return ends, interrupted
+        return GroupEnd(ends, interrupted, by)
 
     def _explain(
         self, transactions: Sequence[RawTransaction], ends: list[End], by: Deadline | None

@@ -1,17 +1,30 @@
 """Many transactions, line by line: each input line gets exactly one end, in input order."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from seqsend.errors import CallError, Interrupted, SeqsendError, UsageError
-from seqsend.models import NotSent, Sent
+from seqsend.models import Level, NotSent, Sent, is_at
 from seqsend.sending.outgoing import End
 from seqsend.sending.transaction import RawTransaction, parse_raw_transaction
+from seqsend.transports.base import Deadline
 
-Send = Callable[[Sequence[RawTransaction]], tuple[Sequence[End], bool]]
-"""Sends a group; returns how each ended, and whether a signal ended it all."""
+
+class GroupEnd(NamedTuple):
+    """How transactions ended that were sent together."""
+
+    ends: Sequence[End]
+    """In the order of the transactions."""
+    interrupted: bool = False
+    """A signal ended it all."""
+    by: Deadline | None = None
+    """What bounds everything that is done for them."""
+
+
+Send = Callable[[Sequence[RawTransaction]], GroupEnd]
+"""Sends a group."""
 
 Parse = Callable[[str], RawTransaction]
 """Reads a transaction; raises UsageError for one that is not to be sent."""
@@ -34,9 +47,11 @@ class Ended:
     hash: str | None
     """The transaction's; None if the line holds none."""
     end: End | UsageError
-    receipt: dict[str, Any] | None = None
-    waited: bool = False
-    """A receipt was waited for, as long as there was time."""
+    receipt: Mapping[str, Any] | None = None
+    level: Level | None = None
+    """How deep in the chain it was at the end of the wait."""
+    waited: Level | None = None
+    """The level that was waited for, as long as there was time; None if it was not."""
 
     @property
     def status(self) -> str:
@@ -45,9 +60,9 @@ class Ended:
             return self.end.status
         if not isinstance(self.end, Sent):
             return _WORDS[type(self.end)]
-        if not self.waited:
+        if self.waited is None:
             return self.end.status
-        if self.receipt is None:
+        if self.receipt is None or not is_at(self.level, self.waited):
             return "pending"
         return self.end.status if has_succeeded(self.receipt) else "reverted"
 
@@ -55,7 +70,7 @@ class Ended:
 _WORDS: dict[type, str] = {UsageError: "usage", NotSent: "not_sent", Interrupted: "interrupted"}
 
 
-def has_succeeded(receipt: dict[str, Any]) -> bool:
+def has_succeeded(receipt: Mapping[str, Any]) -> bool:
     """Tell whether a receipt says success. Only a status of 0, in any spelling, says that not.
 
     A receipt from before Byzantium has no status (EIP-658).
@@ -72,8 +87,11 @@ def has_succeeded(receipt: dict[str, Any]) -> bool:
 class Awaiting(Protocol):
     """Holds ends back, in order, until there is nothing more to wait for."""
 
-    def add(self, ended: Ended) -> None:
-        """Take in the end of the next line."""
+    def add(self, ended: Ended, transaction: RawTransaction | None, by: Deadline | None) -> None:
+        """Take in the end of the next line, and the transaction in it.
+
+        ``by`` bounds all that is done for it.
+        """
         ...
 
     def ready(self, *, patient: bool) -> Iterator[Ended]:
@@ -96,8 +114,9 @@ class NothingAwaited:
     def __init__(self) -> None:
         self._queue: deque[Ended] = deque()
 
-    def add(self, ended: Ended) -> None:
+    def add(self, ended: Ended, transaction: RawTransaction | None, by: Deadline | None) -> None:
         """Take in the end of the next line."""
+        del transaction, by
         self._queue.append(ended)
 
     def ready(self, *, patient: bool) -> Iterator[Ended]:
@@ -198,7 +217,7 @@ class Stream:
     def _take(self, line: Line) -> None:
         self._last = line.number
         if self.stopped_at is not None:
-            self._awaiting.add(self._not_sent(line, _hash_of(line)))
+            self._awaiting.add(self._not_sent(line, _hash_of(line)), None, None)
             return
         try:
             self._group.append((line, self._parse(line.text)))
@@ -216,18 +235,20 @@ class Stream:
     def _send_group(self) -> None:
         if not self._group:
             return
-        ends, interrupted = self._send([transaction for _, transaction in self._group])
+        ends, interrupted, by = self._send([transaction for _, transaction in self._group])
         group, self._group = self._group, []
         for (line, transaction), end in zip(group, ends, strict=True):
             if isinstance(end, NotSent):
                 end = replace(end, because=self.stopped_at or line.number)  # noqa: PLW2901
-            self._end(Ended(line.number, transaction.hash, end))
+            self._end(Ended(line.number, transaction.hash, end), transaction, by)
         if interrupted:
             raise KeyboardInterrupt
 
-    def _end(self, ended: Ended) -> None:
+    def _end(
+        self, ended: Ended, transaction: RawTransaction | None = None, by: Deadline | None = None
+    ) -> None:
         self._note(ended)
-        self._awaiting.add(ended)
+        self._awaiting.add(ended, transaction, by)
 
     def _ready(self, *, patient: bool) -> Iterator[Ended]:
         for ended in self._awaiting.ready(patient=patient):

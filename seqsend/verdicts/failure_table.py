@@ -24,7 +24,13 @@ from seqsend.verdicts.http_statuses import (
     status_delivered,
     status_reason_code,
 )
-from seqsend.verdicts.node_errors import SEND_METHODS, Excuse, excuse_for
+from seqsend.verdicts.node_errors import (
+    SEND_METHODS,
+    SYNC,
+    Excuse,
+    excuse_for,
+    says_not_mined_yet,
+)
 from seqsend.verdicts.shown import describe_body, describe_error, describe_value, shorten
 
 Class = Literal["result", "verdict", "outage", "again"]
@@ -209,14 +215,36 @@ def _judge_no_answer(why: NotAnAnswer, words: str | None) -> Judgement:
 
 def _judge_answer(answer: Result | JsonRpcError, call: Call, *, strict_errors: bool) -> Judgement:
     if isinstance(answer, JsonRpcError):
+        if call.method == SYNC and call.expected is not None and _took(answer, call.expected):
+            return Judgement(RESULT, result=call.expected)
         return judge_error(answer, strict_errors=strict_errors)
     value = answer.value
+    if call.method == SYNC and call.expected is not None:
+        return _judge_receipt(value, call.expected)
     if value is None and call.method in NEVER_NULL:
         return Judgement(NULL_RESULT, f"null, which {call.method} never returns", "null_result")
     if call.expected is not None and not same_hash(value, call.expected):
         said = "a result that is not this transaction's hash"
         return Judgement(OTHER_RESULT, said, "wrong_result")
     return Judgement(RESULT, result=value)
+
+
+def _judge_receipt(value: Any, expected: str) -> Judgement:
+    """Judge a result of ``eth_sendRawTransactionSync``: the receipt, or at least the hash."""
+    own = value.get("transactionHash") if isinstance(value, dict) else value
+    if same_hash(own, expected):
+        return Judgement(RESULT, result=value)
+    if value is None:
+        return Judgement(NULL_RESULT, f"null, which {SYNC} never returns", "null_result")
+    return Judgement(OTHER_RESULT, "a result that is not this transaction's", "wrong_result")
+
+
+def _took(error: JsonRpcError, expected: str) -> bool:
+    """Tell whether an error says: taken, not mined in time (EIP-7966; its data is the hash)."""
+    if not says_not_mined_yet(error):
+        return False
+    named = error.data if isinstance(error.data, str) else expected
+    return same_hash(named, expected) or len(named) != len(expected)
 
 
 def same_hash(value: Any, expected: str) -> bool:

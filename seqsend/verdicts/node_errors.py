@@ -12,11 +12,14 @@ from seqsend.verdicts.kinds import FORWARD_FAILED, KINDS, NODE_TIMEOUT
 from seqsend.verdicts.verdict_words import Fate, fate_in
 from seqsend.verdicts.words import Layer, plain, says, unwrap
 
+SYNC = "eth_sendRawTransactionSync"
+"""Sends a transaction and returns its receipt (EIP-7966)."""
+
 SEND_METHODS = frozenset(
     {
         "eth_sendRawTransaction",
         "eth_sendRawTransactionConditional",
-        "eth_sendRawTransactionSync",
+        SYNC,
         "eth_sendPrivateTransaction",
         "eth_sendPrivateRawTransaction",
     }

@@ -23,7 +23,7 @@ TYPED = {
     "seqsend --rollup.sequencer-he\t": "seqsend --rollup.sequencer-headers",
     "seqsend send --metr\t": "seqsend send --metrics-file",
     "seqsend --rollup.sequencerhttp http://seq1:8545 check --max-l\t": "8545 check --max-lag",
-    "seqsend rpc --retry\t": "seqsend rpc --retry-unsafe",
+    "seqsend rpc --retry-u\t": "seqsend rpc --retry-unsafe",
 }
 
 

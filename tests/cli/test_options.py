@@ -59,6 +59,7 @@ TYPED: Mapping[str, tuple[str, Any]] = {
     "request_timeout": ("1m 30s", 90.0),
     "deadline": ("2 min", 120.0),
     "failback_after": ("1h", 3600.0),
+    "retry_for": ("30s", 30.0),
     "max_response_size": ("4KiB", 4096),
     "strict_errors": ("yes", True),
     "state_file": ("a state", "a state"),

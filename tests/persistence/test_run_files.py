@@ -35,6 +35,7 @@ def _memory(directory: Path, *, quiet: bool = False) -> RunFiles:
         reads_from=None,
         strict_errors=False,
         failback_after=None,
+        retry_for=None,
         state_file=str(directory / "state"),
         metrics_file=str(directory / "m.prom"),
     )

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import FreshTx
+from tests.support.chain import FakeChain, stay
 from tests.support.cli import COMMAND, read_line, seqsend, start, write_to
 from tests.support.moments import is_asleep, until
 from tests.support.node import Anvil
@@ -382,7 +383,7 @@ def test_wait_adds_the_receipt(node: Anvil, fresh_tx: FreshTx, signed: list[Sign
     block = int(one.document["receipt"]["blockNumber"], 16)
     plain = seqsend("send", signed[0].raw, at(node.url), "--wait")
     assert (plain.code, plain.out) == (0, hashes(signed[:1]))
-    assert plain.err.rstrip().endswith(f"; block {block}, status 1")
+    assert plain.err.rstrip().endswith(f"; mined in block {block}, success")
     many = seqsend("send", "-", at(node.url), "--wait", "--json", stdin=text_of(signed))
     assert [d["receipt"]["transactionHash"] for d in many.documents] == [s.hash for s in signed]
     assert {d["status"] for d in many.documents} == {"known", "accepted"}
@@ -404,21 +405,18 @@ def test_wait_gives_up_after_its_time(slow_node: Anvil, wallet: Wallet) -> None:
 def test_who_was_mined_while_another_was_waited_for_is_not_pending(signed: list[Signed]) -> None:
     """All have the same time, and the first takes up all of it; an answer takes 100 ms."""
 
-    def answer(request: Request) -> bytes:
-        asked = request.json
-        if asked["method"] == "eth_sendRawTransaction":
-            return jsonrpc_result(request, sent[asked["params"][0]])
-        threading.Event().wait(0.1)
-        mined = asked["params"][0] != signed[0].hash
-        receipt = {
-            "transactionHash": asked["params"][0],
-            "blockNumber": "0x1",
-            "status": "0x1",
-        }
-        return jsonrpc_result(request, receipt if mined else None)
+    class Slow(FakeChain):
+        def _answer(self, request: Request) -> bytes:
+            threading.Event().wait(0.0 if b"eth_send" in request.body else 0.1)
+            return super()._answer(request)
 
-    sent = {each.raw: each.hash for each in signed}
-    with Replying(answer) as slow:
+        def take(self, raw: str) -> str:
+            known = super().take(raw)
+            if known == signed[0].hash:
+                self.hashes.remove(known)
+            return known
+
+    with Slow([stay] * 2 + [lambda chain: chain.mine()]) as slow:
         run = seqsend(
             *("send", "-", at(slow.url), "--wait", "--wait-timeout=600ms", "--keep-going"),
             "--json",
@@ -429,9 +427,8 @@ def test_who_was_mined_while_another_was_waited_for_is_not_pending(signed: list[
 
 def test_the_wait_is_over_for_all_where_nobody_answers_it(signed: list[Signed]) -> None:
     def answer(request: Request) -> bytes:
-        asked = request.json
-        if asked["method"] == "eth_sendRawTransaction":
-            return jsonrpc_result(request, sent[asked["params"][0]])
+        if b"eth_sendRawTransaction" in request.body:
+            return jsonrpc_result(request, sent[request.json["params"][0]])
         return b""
 
     sent = {each.raw: each.hash for each in signed}
@@ -442,7 +439,8 @@ def test_the_wait_is_over_for_all_where_nobody_answers_it(signed: list[Signed]) 
             stdin=text_of(signed),
         )
     assert [d["status"] for d in run.documents] == ["pending"] * 6
-    assert len([r for r in mute.requests if "Receipt" in r.json["method"]]) <= 3
+    polls = [r for r in mute.requests if b"Receipt" in r.body]
+    assert len(polls) <= 3
 
 
 def test_wait_overlaps_with_sending(slow_node: Anvil, wallet: Wallet) -> None:
@@ -475,7 +473,7 @@ def test_a_transaction_that_reverts(slow_node: Anvil, wallet: Wallet) -> None:
     for words in ([made[0].raw], [made[0].raw, made[1].raw]):
         plain = seqsend("send", *words, at(slow_node.url), "--wait")
         assert plain.out.splitlines()[0] == made[0].hash
-        assert re.search(r"block [0-9]+, status 0", plain.err)
+        assert re.search(r"mined in block [0-9]+, reverted", plain.err)
         assert "answered by endpoint 1" in plain.err
 
 
@@ -494,7 +492,7 @@ def test_quiet_still_says_why(signed: list[Signed]) -> None:
 
 def test_receipts_fail_over_as_any_call_does(node: Anvil, signed: list[Signed]) -> None:
     def no_receipts(request: Request) -> bytes:
-        if request.json["method"] == "eth_getTransactionReceipt":
+        if b"eth_getTransactionReceipt" in request.body:
             return http(503, b"")
         return http(200, pass_on(request.body, node.url))
 

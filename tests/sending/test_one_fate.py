@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.chain import receipt_of
 from tests.support.cli import COMMAND, SCHEMA, Run, seqsend, start
 from tests.support.moments import is_asleep, until
 from tests.support.node import Anvil
@@ -26,10 +27,11 @@ from tests.support.servers import (
 )
 from tests.support.wallet import Signed, Wallet
 
-SEND, LOOK_UP, RECEIPT = (
+SEND, LOOK_UP, RECEIPT, BLOCK = (
     "eth_sendRawTransaction",
     "eth_getTransactionByHash",
     "eth_getTransactionReceipt",
+    "eth_getBlockByNumber",
 )
 ONE_OF_IT = b'[{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"batch too large"}}]'
 SIGNED = [Wallet(0).sign(2, nonce=nonce) for nonce in range(20)]
@@ -309,8 +311,9 @@ def test_the_status_of_a_receipt_is_a_quantity(status: object, code: int) -> Non
     def answer(call: dict[str, Any]) -> dict[str, Any]:
         if call["method"] == SEND:
             return {"result": SIGNED[0].hash}
-        receipt = {"transactionHash": call["params"][0], "blockNumber": "0x1", "status": status}
-        return {"result": receipt}
+        if call["method"] == BLOCK:
+            return {"result": {"number": "0x1", "hash": "0xb"}}
+        return {"result": receipt_of(call["params"][0], 1, "0xb") | {"status": status}}
 
     with Replying(answering(answer)) as server:
         assert send(SIGNED[0].raw, "--wait", to=[server.url]).code == code
@@ -320,7 +323,7 @@ def test_the_receipt_of_another_transaction_is_none() -> None:
     def answer(call: dict[str, Any]) -> dict[str, Any]:
         if call["method"] == SEND:
             return {"result": SIGNED[0].hash}
-        return {"result": {"transactionHash": SIGNED[1].hash, "blockNumber": "0x1"}}
+        return {"result": receipt_of(SIGNED[1].hash, 1, "0xb")}
 
     with Replying(answering(answer)) as server:
         run = send(SIGNED[0].raw, "--wait", "--wait-timeout=600ms", to=[server.url])
@@ -334,7 +337,7 @@ def test_a_wait_says_once_what_fails_and_again_when_that_changes(count: int) -> 
 
     def reply(request: Request) -> bytes:
         nonlocal polls
-        (call,) = items(request)
+        call = items(request)[0]
         if call["method"] == SEND:
             return jsonrpc_result(request, {s.raw: s.hash for s in SIGNED}[call["params"][0]])
         polls += 1

@@ -10,7 +10,7 @@ from seqsend.endpoints import parse_endpoints
 from seqsend.errors import Interrupted, Rejected, Unreachable
 from seqsend.models import NotSent, Sent
 from seqsend.sending.outgoing import End
-from seqsend.sending.stream import Ended, Line, Stream
+from seqsend.sending.stream import Ended, GroupEnd, Line, Stream
 from seqsend.sending.transaction import RawTransaction
 from tests.support.wallet import Wallet
 
@@ -27,7 +27,7 @@ class Scripted:
         self.sent: list[str] = []
         self.groups: list[int] = []
 
-    def __call__(self, group: Sequence[RawTransaction]) -> tuple[list[End], bool]:
+    def __call__(self, group: Sequence[RawTransaction]) -> GroupEnd:
         self.groups.append(len(group))
         found: list[End] = []
         interrupted = False
@@ -45,7 +45,7 @@ class Scripted:
                     if end == "good"
                     else (Rejected if end == "rejected" else Unreachable)("m", (), 0.0)
                 )
-        return found, interrupted
+        return GroupEnd(found, interrupted)
 
 
 _KINDS = st.sampled_from(["good", "good", "good", "rejected", "unreachable", "bad line"])

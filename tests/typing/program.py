@@ -18,6 +18,7 @@ from seqsend import (
     EndpointReport,
     Event,
     Explanation,
+    Level,
     Line,
     Metrics,
     Preferred,
@@ -27,6 +28,7 @@ from seqsend import (
     SequencerClient,
     State,
     Stream,
+    WaitProgress,
 )
 
 
@@ -40,6 +42,8 @@ def observe(event: Event) -> None:
             assert_type(event.endpoint, Endpoint | None)
         case Preferred():
             assert_type(event.endpoint, Endpoint)
+        case WaitProgress():
+            assert_type(event.level, Level | None)
 
 
 def send(raw: str | RawTransaction) -> str | None:
@@ -49,6 +53,7 @@ def send(raw: str | RawTransaction) -> str | None:
         headers={"X-Team": "a"},
         endpoint_headers={2: {"Authorization": "Bearer b"}},
         reads_from="http://replica:8545",
+        retry_for=15.0,
         observer=observe,
     ) as client:
         try:
@@ -69,7 +74,7 @@ def send(raw: str | RawTransaction) -> str | None:
 def send_all(client: SequencerClient, texts: list[str]) -> Iterator[str]:
     """Send many, and say how each ended."""
     lines = (Line(number, text) for number, text in enumerate(texts, start=1))
-    stream = client.stream(batch_size=100, keep_going=True, wait=30.0)
+    stream = client.stream(batch_size=100, keep_going=True, wait=30.0, wait_for="safe")
     assert_type(stream, Stream)
     for ended in stream.run(lines):
         assert_type(ended, Ended)

@@ -1,0 +1,36 @@
+"""One line on a terminal that is redrawn in place, and gone before anything else is written."""
+
+import os
+import sys
+
+from seqsend.redaction import escape
+from seqsend.render.streams import has_colour, write_raw_stderr
+
+_CLEAR = "\r\x1b[2K"  # to the first column, and erase the line (ECMA-48, CR and EL)
+
+
+class StatusLine:
+    """Says on stderr what is waited for; draws nothing if that is not a terminal."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.is_shown = not quiet and has_colour(sys.stderr, os.environ)
+        """Whether there is a terminal to draw on."""
+        self._drawn = False
+
+    def draw(self, text: str) -> None:
+        """Show ``text`` in place of what was shown before; what is too long is cut off."""
+        if not self.is_shown:
+            return
+        try:
+            columns = os.get_terminal_size(sys.stderr.fileno()).columns
+        except (OSError, ValueError):
+            columns = 80
+        # A line that is wrapped could not be cleared again.
+        write_raw_stderr(f"{_CLEAR}{escape(text)[: max(1, columns - 1)]}")
+        self._drawn = True
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._drawn:
+            self._drawn = False
+            write_raw_stderr(_CLEAR)

@@ -1,0 +1,101 @@
+"""How deep a transaction is in the chain, by what endpoints have said of it. Pure."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from seqsend.models import Level, is_at
+from seqsend.verdicts.failure_table import same_hash
+
+_QUANTITY = re.compile(r"0[xX][0-9a-fA-F]{1,16}")
+
+TAGS: tuple[Level, ...] = ("safe", "finalized")
+"""The levels that a block tag stands for (execution-apis, ``BlockTag``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockId:
+    """A block, and not only its place in the chain."""
+
+    number: int
+    hash: str
+
+
+def parse_quantity(text: Any) -> int | None:
+    """Return the number that a JSON-RPC quantity is, also a padded one; None if it is not one."""
+    is_quantity = isinstance(text, str) and _QUANTITY.fullmatch(text)
+    return int(text, 16) if is_quantity else None
+
+
+def block_of(shown: Any) -> BlockId | None:
+    """Return the block that an answer to ``eth_getBlockByNumber`` shows, if it shows one."""
+    return _block(shown, "number", "hash")
+
+
+def block_of_receipt(receipt: Any, transaction_hash: str) -> BlockId | None:
+    """Return the block of a receipt, if it is that of ``transaction_hash`` and has one."""
+    if not isinstance(receipt, dict):
+        return None
+    if not same_hash(receipt.get("transactionHash"), transaction_hash):
+        return None
+    return _block(receipt, "blockNumber", "blockHash")
+
+
+def _block(shown: Any, number: str, block_hash: str) -> BlockId | None:
+    if not isinstance(shown, dict):
+        return None
+    at, known = parse_quantity(shown.get(number)), shown.get(block_hash)
+    return BlockId(at, known) if at is not None and isinstance(known, str) else None
+
+
+class Landing:
+    """A transaction on its way into the chain: its receipt, and the level it has reached."""
+
+    __slots__ = ("block", "hash", "level", "receipt", "wanted")
+
+    def __init__(self, transaction_hash: str, wanted: Level) -> None:
+        """``wanted`` is the level that is waited for."""
+        self.hash = transaction_hash
+        self.wanted = wanted
+        self.receipt: dict[str, Any] | None = None
+        self.block: BlockId | None = None
+        """The block of the receipt."""
+        self.level: Level | None = None
+        """The deepest level that is known to be reached; None without a receipt that counts."""
+
+    @property
+    def has_landed(self) -> bool:
+        """Whether it is as deep as is waited for."""
+        return is_at(self.level, self.wanted)
+
+    @property
+    def needs_receipt(self) -> bool:
+        """Whether there is no receipt, or none of a block that is in the chain.
+
+        A block that is being built (flashblocks) has another hash once it is whole.
+        """
+        return self.level in (None, "preconfirmed")
+
+    def take_receipt(self, shown: Any) -> None:
+        """Take in what an endpoint shows as the receipt."""
+        self.block = block_of_receipt(shown, self.hash)
+        self.receipt = shown if self.block is not None else None
+        # Until its block is compared with the chain, a receipt says no more than that.
+        self.level = "preconfirmed" if self.receipt is not None else None
+
+    def compare(self, shown: Any, heads: Mapping[Level, int]) -> None:
+        """Compare its block with the one of that number, as an endpoint shows it.
+
+        ``heads`` are the numbers of the safe and finalized blocks, if they are known.
+        """
+        if self.block is None:
+            return
+        canonical = block_of(shown)
+        if canonical is None:  # none of that number yet, or no more
+            self.level = "preconfirmed"
+        elif not same_hash(canonical.hash, self.block.hash):  # reorganised away
+            self.receipt = self.block = self.level = None
+        else:
+            reached: list[Level] = [t for t in TAGS if heads.get(t, -1) >= self.block.number]
+            self.level = reached[-1] if reached else "latest"
