@@ -98,6 +98,7 @@ def test_nothing_speaks_against_a_good_one() -> None:
             {},
             "its priority fee of 3 gwei is above its max fee of 2 gwei",
         ),
+        ({"max_priority_fee_per_gas": 2 * GWEI}, {}, None),
         ({"gas_limit": 20_999}, {}, "its gas limit of 20999 is below the 21000 that it uses"),
         (
             {"gas_limit": 30_000_001},
