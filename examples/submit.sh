@@ -34,7 +34,7 @@ while :; do
         exit 2
         ;;
     3)
-        say "the sequencer refused one (above), and does not have it: sign it anew"
+        say "the sequencer refused one (above), and does not have it: see why before you sign again"
         exit 3
         ;;
     4) say 'no endpoint could be reached, nothing was delivered' ;;

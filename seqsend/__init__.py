@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from seqsend.errors import SeqsendError as SeqsendError
     from seqsend.errors import Unreachable as Unreachable
     from seqsend.errors import UsageError as UsageError
+    from seqsend.explanation import Access as Access
+    from seqsend.explanation import Authorization as Authorization
+    from seqsend.explanation import ChainState as ChainState
+    from seqsend.explanation import Content as Content
+    from seqsend.explanation import Decoded as Decoded
+    from seqsend.explanation import Explanation as Explanation
     from seqsend.failover.requester import Observer as Observer
     from seqsend.models import Address as Address
     from seqsend.models import Answer as Answer
@@ -46,6 +52,8 @@ if TYPE_CHECKING:
     from seqsend.models import WaitProgress as WaitProgress
     from seqsend.persistence.metrics import Metrics as Metrics
     from seqsend.persistence.state import State as State
+    from seqsend.sending.decoding import decode as decode
+    from seqsend.sending.explaining import DryRun as DryRun
     from seqsend.sending.outgoing import End as End
     from seqsend.sending.stream import Awaiting as Awaiting
     from seqsend.sending.stream import Ended as Ended
@@ -77,6 +85,14 @@ _MODULES = {
         "Unreachable",
         "UsageError",
     ),
+    "explanation": (
+        "Access",
+        "Authorization",
+        "ChainState",
+        "Content",
+        "Decoded",
+        "Explanation",
+    ),
     "failover.requester": ("Observer",),
     "models": (
         "Address",
@@ -100,6 +116,8 @@ _MODULES = {
     ),
     "persistence.metrics": ("Metrics",),
     "persistence.state": ("State",),
+    "sending.decoding": ("decode",),
+    "sending.explaining": ("DryRun",),
     "sending.outgoing": ("End",),
     "sending.stream": (
         "Awaiting",

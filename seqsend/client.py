@@ -1,6 +1,7 @@
 """`SequencerClient`: what a program uses. It puts the packages below it together."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,6 +21,7 @@ from seqsend.models import LEVELS, Answer, Endpoint, Level, NotSent, Preference,
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     # Imported where they are used: a call that sends nothing needs none of them.
+    from seqsend.sending.explaining import DryRun
     from seqsend.sending.stream import Stream
     from seqsend.sending.transaction import RawTransaction
 
@@ -158,25 +160,32 @@ class SequencerClient:
         return self._failover.call(call, retry_unsafe=retry_unsafe)
 
     def send_raw_transaction(
-        self, raw: "str | RawTransaction", *, conditions: Mapping[str, Any] | None = None
+        self,
+        raw: "str | RawTransaction",
+        *,
+        conditions: Mapping[str, Any] | None = None,
+        chain_id: int | None = None,
+        explain: bool = False,
     ) -> Sent:
         """Submit one signed transaction, given as hex.
 
-        With ``conditions`` it is sent by ``eth_sendRawTransactionConditional``.
+        With ``conditions`` it is sent by ``eth_sendRawTransactionConditional``. With ``chain_id``
+        it is sent only if it is not signed for another chain. With ``explain`` the chain is asked
+        about it if it is rejected: that is in the error's ``explanation``, and takes up to another
+        request timeout.
 
         Raises:
             Rejected: an endpoint refused it, and it is not there.
             Unreachable: every endpoint failed and none can have received it.
             DeliveryUnknown: it may have been delivered, and no look-up found it; sending the same
                 bytes again is safe.
-            UsageError: it is not a signed transaction; nothing was sent.
+            UsageError: it is not a signed transaction, or one for another chain; nothing was sent.
 
         """
         from seqsend.sending.sender import Sender
-        from seqsend.sending.transaction import parse_raw_transaction
 
-        transaction = parse_raw_transaction(raw)
-        (end,), _, _ = Sender(self._failover, conditions).send([transaction])
+        transaction = _parser(chain_id)(raw)
+        (end,), _, _ = Sender(self._failover, conditions, explains=explain).send([transaction])
         if isinstance(end, Sent):
             return end
         # A signal stopped it, before it left or on its way.
@@ -188,6 +197,8 @@ class SequencerClient:
         batch_size: int = 1,
         keep_going: bool = False,
         conditions: Mapping[str, Any] | None = None,
+        chain_id: int | None = None,
+        explain: bool = False,
         wait: float | None = None,
         wait_for: Level = "latest",
         sync: bool = False,
@@ -195,6 +206,8 @@ class SequencerClient:
         """Return what sends many transactions, one by one or in JSON-RPC batches.
 
         The first that is not accepted or known stops the run, unless it is to ``keep_going``.
+        With ``chain_id``, one that is signed for another chain ends as a usage error, not sent.
+        With ``explain``, the chain is asked about each that is rejected.
         ``wait`` is for how long the receipt of each is waited for, in seconds, until its block is
         as deep in the chain as ``wait_for``; None for not at all. With ``sync`` they are sent by
         ``eth_sendRawTransactionSync`` (EIP-7966), which is answered by the receipt; endpoints that
@@ -216,11 +229,26 @@ class SequencerClient:
             raise UsageError(f"{wait_for!r} is not a level", example=", ".join(LEVELS))
         if sync and (conditions is not None or batch_size > 1):
             raise UsageError("sync excludes conditions and batches", example="sync=True")
-        sender = Sender(self._failover, conditions, sync=sync)
+        sender = Sender(self._failover, conditions, explains=explain, sync=sync)
         awaiting = None
         if wait is not None:
             awaiting = Receipts(self._failover, wait, wait_for, sender.again)
-        return Stream(sender.send, size=batch_size, keep_going=keep_going, awaiting=awaiting)
+        return Stream(
+            sender.send,
+            size=batch_size,
+            keep_going=keep_going,
+            awaiting=awaiting,
+            parse=_parser(chain_id),
+        )
+
+    def dry_run(self, *, chain_id: int | None = None) -> "DryRun":
+        """Return what compares transactions with the chain, in order, and sends none.
+
+        With ``chain_id``, one that is signed for another chain is a usage error.
+        """
+        from seqsend.sending.explaining import DryRun, ask_in_one_round
+
+        return DryRun(partial(ask_in_one_round, self._failover), _parser(chain_id))
 
     def close(self) -> None:
         """Close every connection that was kept alive."""
@@ -236,3 +264,14 @@ class SequencerClient:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _parser(chain_id: int | None) -> "Callable[[str | RawTransaction], RawTransaction]":
+    """Return what reads a transaction that may be sent to a chain, or to any if that is None."""
+    if chain_id is None:
+        from seqsend.sending.transaction import parse_raw_transaction
+
+        return parse_raw_transaction
+    from seqsend.sending.decoding import parse_for_chain
+
+    return partial(parse_for_chain, chain_id=chain_id)

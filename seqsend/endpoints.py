@@ -23,12 +23,12 @@ _URL = re.compile(
     r"(?P<path>/[^?#]*)?(?:\?(?P<query>[^#]*))?(?:#.*)?"
 )
 _NAME = re.compile(r"[A-Za-z0-9_~-]([A-Za-z0-9._~-]*[A-Za-z0-9_~.-])?")
-_ZONE = re.compile(r"[A-Za-z0-9._~-]+")  # RFC 6874, section 2, without percent-encoding
+_ZONE = r"[A-Za-z0-9._~-]+"  # RFC 6874, section 2, without percent-encoding
 # A second URL after a separator that is not ours.
-_SEPARATED = re.compile(r"[;|][A-Za-z]+://")
+_SEPARATED = r"[;|][A-Za-z]+://"
 
 # A place in which there is no room for a secret.
-_PLAIN = re.compile(r"([a-z]+://)?(?![A-Za-z0-9_-]{16})[A-Za-z0-9._-]+(:[0-9]{1,5})?/?")
+_PLAIN = r"([a-z]+://)?(?![A-Za-z0-9_-]{16})[A-Za-z0-9._-]+(:[0-9]{1,5})?/?"
 
 
 def parse_endpoints(given: str | Iterable[str]) -> tuple[Endpoint, ...]:
@@ -93,7 +93,7 @@ def parse_readers(
 def _may_be_cut(parts: Sequence[str]) -> bool:
     """Tell whether a comma in a password or key may have made several of one address."""
     bare = any("://" not in part for part in parts[1:])
-    return bare and not all(map(_PLAIN.fullmatch, parts))
+    return bare and not all(re.fullmatch(_PLAIN, part) for part in parts)
 
 
 def _redact_wrong(url: str) -> str:
@@ -123,7 +123,7 @@ def parse_address(url: str) -> Address:
         raise _wrong("scheme must be http or https, or ws or wss", url)
     parts = _URL.fullmatch(url)
     host = _host(parts["host"]) if parts else None
-    if parts is None or host is None or _SEPARATED.search(url):
+    if parts is None or host is None or re.search(_SEPARATED, url):
         raise _wrong("has no valid host and port", url)
     port = int(parts["port"] or _DEFAULT_PORTS[scheme])
     if not 0 < port <= _HIGHEST_PORT:
@@ -185,7 +185,7 @@ def _ipv6(text: str) -> str | None:
         return None  # a bare "%" is the start of a percent-encoding
     if not percent:
         return bare.lower()
-    return f"{bare.lower()}%{zone}" if address.is_link_local and _ZONE.fullmatch(zone) else None
+    return f"{bare.lower()}%{zone}" if address.is_link_local and re.fullmatch(_ZONE, zone) else None
 
 
 def _encoded(text: str) -> str:

@@ -18,6 +18,10 @@ from typing import Any
 from seqsend.models import Attempt, Delivered, Endpoint, JsonRpcError, ReasonCode
 from seqsend.redaction import excerpt
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from seqsend.explanation import Explanation  # few errors have one
+
 
 class SeqsendError(Exception):
     """The base of every error that this library raises on purpose."""
@@ -32,6 +36,9 @@ class UsageError(SeqsendError, ValueError):
         self.problem = problem
         self.example = example
 
+    def __reduce__(self) -> "tuple[Any, tuple[str, str]]":
+        return _usage_error, (self.problem, self.example)
+
     def within(self, place: str) -> "UsageError":
         """Return the same error, said of ``place``."""
         return UsageError(f"{place}: {self.problem}", example=self.example)
@@ -39,6 +46,11 @@ class UsageError(SeqsendError, ValueError):
     def noting(self, remark: str) -> "UsageError":
         """Return the same error with a remark on how it may have come about."""
         return UsageError(f"{self.problem} ({remark})", example=self.example)
+
+
+def _usage_error(problem: str, example: str) -> UsageError:
+    """Return the error that was pickled: its example is named, which pickle cannot do."""
+    return UsageError(problem, example=example)
 
 
 class InputError(SeqsendError):
@@ -117,7 +129,7 @@ class CallError(SeqsendError):
         endpoint: Endpoint | None = None,
         hash: str | None = None,  # noqa: A002 - the field's term, as in Sent.hash
     ) -> None:
-        super().__init__(method)
+        super().__init__(method, attempts, elapsed)
         self.method = method
         self.attempts = attempts
         """Everything that was tried, in order."""
@@ -172,6 +184,22 @@ class Rejected(CallError):
 
     status = "rejected"
     delivered = "yes"
+    explanation: "Explanation | None" = None
+    """Why, as far as the chain lets know; None if that was not asked."""
+
+    def explained(self, explanation: "Explanation") -> "Rejected":
+        """Return the same error with an explanation."""
+        whole = Rejected(
+            self.method,
+            self.attempts,
+            self.elapsed,
+            note=self.note,
+            error=self.error,
+            endpoint=self.endpoint,
+            hash=self.hash,
+        )
+        whole.explanation = explanation
+        return whole
 
     @property
     def headline(self) -> str:

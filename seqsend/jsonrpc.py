@@ -26,10 +26,12 @@ _COST_OF_ITEM = 8 + 56
 _COST_OF_MEMBER = 56 + 56
 _COST_OF_LIST = 56 + 32 + 8
 _COST_OF_OBJECT = 184 + 8
+_LAYERS_TAKEN_OUT = 16
 
-_NOT_BRACKETS = re.compile(r'(?:"(?:[^"\\]++|\\.)*+(?:"|\Z)|[^"\[\]{}]++)++', re.DOTALL)
-_SURROGATE = re.compile(r"\\u[dD][89a-bA-B]")
-_CODE_AS_TEXT = re.compile(r"-?[0-9]{1,10}")
+# Compiled when they are needed, which most answers do not.
+_NOT_BRACKETS = r'(?s)(?:"(?:[^"\\]++|\\.)*+(?:"|\Z)|[^"\[\]{}]++)++'
+_SURROGATE = r"\\u[dD][89a-bA-B]"
+_CODE_AS_TEXT = r"-?[0-9]{1,10}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +201,7 @@ def _decode_error(error: Any) -> JsonRpcError:
     if not isinstance(error, dict):
         raise NotAnAnswer("a JSON-RPC error that is not an object")
     code, message = error.get("code"), error.get("message")
-    if isinstance(code, str) and _CODE_AS_TEXT.fullmatch(code):
+    if isinstance(code, str) and re.fullmatch(_CODE_AS_TEXT, code):
         code = int(code)
     if type(code) is not int or not isinstance(message, str):
         raise NotAnAnswer("a JSON-RPC error without a code and a message")
@@ -248,7 +250,8 @@ def _cost(text: str) -> int:
     What looks like structure inside a string is counted as well: that errs on the safe side, and
     costs four searches instead of a parser.
     """
-    widest = 4 if _SURROGATE.search(text) else 2 if "\\u" in text else 1
+    # A string with one wide character is wide throughout, and is widened while it grows.
+    widest = 6 if re.search(_SURROGATE, text) else 3 if "\\u" in text else 1
     strings = max(sys.getsizeof(text), len(text) * widest)
     return (
         sys.getsizeof(text)
@@ -265,16 +268,11 @@ def _is_too_deep(text: str) -> bool:
     # sets 100,000), and then a page of opening brackets overflows the C stack of the parser.
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return False
-    # Innermost pairs are taken out layer by layer; what is left of a good text is nothing.
-    brackets = _NOT_BRACKETS.sub("", text)
-    for _ in range(MAX_DEPTH):
-        fewer = brackets.replace("[]", "").replace("{}", "")
-        if len(fewer) == len(brackets):
-            break
-        brackets = fewer
-    else:
-        return bool(brackets)
-    depth = 0  # of what has no partner: such a text is not JSON, and fails where that shows
+    brackets = re.sub(_NOT_BRACKETS, "", text)
+    # Innermost pairs are taken out, a layer at a time: of most texts nothing is left to count.
+    for _ in range(_LAYERS_TAKEN_OUT):
+        brackets = brackets.replace("[]", "").replace("{}", "")
+    depth = _LAYERS_TAKEN_OUT
     for bracket in brackets:
         depth += 1 if bracket in "[{" else -1
         if depth > MAX_DEPTH:

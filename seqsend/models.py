@@ -370,4 +370,4 @@ def count_rounds(attempts: tuple[Attempt, ...]) -> int:
 
 def count_failovers(attempts: tuple[Attempt, ...]) -> int:
     """Return how many of ``attempts`` ended with a move to the next endpoint."""
-    return sum(attempt.outcome == "failover" for attempt in attempts)
+    return [attempt.outcome for attempt in attempts].count("failover")

@@ -1,4 +1,4 @@
-"""Durations and sizes as people type them. Pure.
+"""Durations and sizes as people type them, amounts as they read them. Pure.
 
 Not a library's: one that was tried takes negatives, and another reads ``M`` as minutes.
 """
@@ -11,12 +11,11 @@ LONGEST = 7 * 24 * 3600.0
 """Seconds. Past any use, and below the 24.8 days at which a socket's timer overflows."""
 
 _NUMBER = r"([0-9]+(?:\.[0-9]+)?) ?"
-_DURATION = re.compile(
-    rf"(?:{_NUMBER}h ?)?(?:{_NUMBER}(?:min|m(?!s)) ?)?(?:{_NUMBER}s ?)?(?:{_NUMBER}ms)?"
-)
+# Compiled when one is given.
+_DURATION = rf"(?:{_NUMBER}h ?)?(?:{_NUMBER}(?:min|m(?!s)) ?)?(?:{_NUMBER}s ?)?(?:{_NUMBER}ms)?"
 _SECONDS = (3600.0, 60.0, 1.0, 0.001)
 
-_SIZE = re.compile(rf"{_NUMBER}(B|kB|KB|MB|GB|KiB|MiB|GiB)?")
+_SIZE = rf"{_NUMBER}(B|kB|KB|MB|GB|KiB|MiB|GiB)?"
 _BYTES = {
     None: 1,
     "B": 1,
@@ -38,7 +37,7 @@ def parse_duration(text: str) -> float:
             ASCII, units not from large to small, or more than 7 days.
 
     """
-    match = _DURATION.fullmatch(text.strip(" "))
+    match = re.fullmatch(_DURATION, text.strip(" "))
     if match is None or not any(match.groups()):
         problem = "has no unit" if re.fullmatch(_NUMBER, text.strip(" ")) else "is not a duration"
         raise UsageError(f"{text!r} {problem}", example="500ms, 5s, 1m30s, 1h")
@@ -115,7 +114,7 @@ def parse_size(text: str) -> int:
         UsageError: nothing, zero, a negative, an unknown unit, or digits that are not ASCII.
 
     """
-    match = _SIZE.fullmatch(text.strip(" "))
+    match = re.fullmatch(_SIZE, text.strip(" "))
     if match is None:
         raise UsageError(f"{text!r} is not a size", example="32MiB, 500kB, 65536")
     number = float(match.group(1)) * _BYTES[match.group(2)]
@@ -130,3 +129,24 @@ def format_size(size: int) -> str:
         if size >= _BYTES[unit]:
             return f"{size / _BYTES[unit]:.4g}{unit}"
     return f"{size}B"
+
+
+def format_ether(wei: int) -> str:
+    """Return an amount of wei in ether, exactly: ``1.5 ether``."""
+    return f"{_in_unit(wei, 'ether')} ether"
+
+
+def format_gwei(wei: int) -> str:
+    """Return a price of gas in gwei, exactly: ``2.1 gwei``."""
+    return f"{_in_unit(wei, 'gwei')} gwei"
+
+
+def _in_unit(wei: int, unit: str) -> str:
+    from decimal import Decimal
+
+    # It loads pydantic, and no call that succeeds needs it.
+    from eth_utils.currency import MAX_WEI, from_wei
+
+    # A sum can be more than eth_utils takes, and more than all chains have.
+    most = ">" if wei > MAX_WEI else ""
+    return f"{most}{Decimal(from_wei(min(wei, MAX_WEI), unit)):f}"

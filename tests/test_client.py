@@ -1,6 +1,8 @@
 """The library's face."""
 
+import copy
 import inspect
+import pickle
 import re
 import subprocess
 import sys
@@ -143,3 +145,28 @@ def test_importing_it_loads_no_library_that_is_not_needed_yet() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UsageError("wrong", example="right"),
+        seqsend.InputError("stdin", "read error"),
+        seqsend.PersistenceError("locked", left=False),
+        seqsend.Interrupted(),
+        seqsend.Unreachable("eth_chainId", (), 1.0, note="deadline passed"),
+        seqsend.Rejected(
+            "eth_sendRawTransaction",
+            (),
+            1.0,
+            error=seqsend.JsonRpcError(-32000, "no", {"a": [1]}),
+            hash="0x1",
+        ),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_errors_can_be_pickled_and_copied(error: BaseException) -> None:
+    for again in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
+        assert type(again) is type(error)
+        assert vars(again) == vars(error)
+        assert str(again) == str(error)

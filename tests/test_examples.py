@@ -94,7 +94,7 @@ def test_submits_a_file_through_every_trouble(tmp_path: Path, wallet: Wallet) ->
         assert told == [each.hash for each in signed]
         spent = _submit(tmp_path, node.url, [wallet.sign(2, nonce=0, value=7).raw])
         assert spent.returncode == 3
-        assert "sign it anew" in spent.stderr
+        assert "sign it again with the next nonce" in spent.stderr
     wrong = _submit(tmp_path, "http://seq1", ["0x1234"])
     assert wrong.returncode == 2
     with Closing(after="request", how="rst") as closing:

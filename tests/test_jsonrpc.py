@@ -2,12 +2,14 @@
 
 import json
 import sys
+import tracemalloc
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqsend import jsonrpc
 from seqsend.errors import UsageError
 from seqsend.jsonrpc import (
     MAX_DEPTH,
@@ -68,6 +70,8 @@ def test_refuses_parameters_nested_too_deeply() -> None:
         ("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1), True),
         ('{"a":' * (MAX_DEPTH + 1) + "1" + "}" * (MAX_DEPTH + 1), True),
         ("[" + ",".join(["[]"] * 5000) + "]", False),
+        ("[" + ",".join(["[" * 499 + "]" * 499] * 20) + "]", False),
+        ("[" + ",".join(["[" * 500 + "]" * 500] * 20) + "]", True),
         (json.dumps(["[" * 5000, '\\"' + "{" * 5000]), False),
         (json.dumps(["]" * 5000]) + "[" * 5000, True),
     ],
@@ -78,6 +82,61 @@ def test_depth_is_judged_before_python_parses(text: str, refused: bool) -> None:
             parse_json(text)
     else:
         assert parse_json(text) == json.loads(text)
+
+
+_SMALL = {
+    "numbers": ("1,", "1"),
+    "fractions": ("1.5,", "1"),
+    "strings": ('"ab",', "1"),
+    "arrays": ("[],", "1"),
+    "objects": ("{},", "1"),
+    "members": ('{"a":1},', "1"),
+    "nothing but brackets": ("[[[]]],", "1"),
+    "wide strings": ('"\\ud83d\\ude00",', "1"),
+}
+
+
+@pytest.mark.parametrize(("item", "last"), _SMALL.values(), ids=_SMALL)
+def test_what_a_text_costs_is_not_underestimated(item: str, last: str) -> None:
+    text = f"[{item * (200_000 // len(item))}{last}]"
+    tracemalloc.start()
+    parse_json(text)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert sys.getsizeof(text) + peak <= jsonrpc._cost(text)
+
+
+@pytest.mark.parametrize(("item", "last"), _SMALL.values(), ids=_SMALL)
+def test_small_values_without_end_are_refused_by_counting(item: str, last: str) -> None:
+    text = f"[{item * (32 * 2**20 // len(item))}{last}]"
+    with pytest.raises(jsonrpc.TooCostly):
+        parse_json(text)
+    with pytest.raises(NotAnAnswer, match="too many values") as refused:
+        decode_answer(text.encode(), 1)
+    assert refused.value.reason_code == "too_large"
+
+
+def test_large_answers_that_are_used_are_taken() -> None:
+    topics = ["0x" + "b" * 64] * 3
+    log = {"address": "0x" + "a" * 40, "topics": topics, "data": "0x" + "d" * 64, "logIndex": "0x1"}
+    logs = json.dumps({"jsonrpc": "2.0", "id": 1, "result": [log] * 50_000}).encode()
+    assert len(logs) > 18_000_000
+    found = decode_answer(logs, 1)
+    assert isinstance(found, Result)
+    assert len(found.value) == 50_000
+
+
+@pytest.mark.parametrize(("digits", "good"), [(4300, True), (5000, False)])
+def test_a_number_may_have_as_many_digits_as_python_takes(
+    digits: int,
+    good: bool,  # noqa: FBT001
+) -> None:
+    body = f'{{"jsonrpc":"2.0","id":1,"result":{"9" * digits}}}'.encode()
+    if good:
+        assert decode_answer(body, 1) == Result(int("9" * digits))
+    else:
+        with pytest.raises(NotAnAnswer, match="too long"):
+            decode_answer(body, 1)
 
 
 ERROR = {"code": -32000, "message": "nonce too low"}

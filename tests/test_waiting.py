@@ -224,9 +224,9 @@ def test_a_signal_between_two_that_are_acknowledged_is_not_lost(
     drain = waiting._drain
 
     def drain_and_be_hit(reader: socket.socket) -> None:
-        drain(reader)
         monkeypatch.undo()
         signal.raise_signal(USED)
+        drain(reader)
 
     monkeypatch.setattr(waiting, "_drain", drain_and_be_hit)
     signals.acknowledge()

@@ -62,6 +62,7 @@ def seqsend(
 _COMMANDS = {
     "send": "seqsend send 0x02… --rollup.sequencer-http http://seq1:8545",
     "check": "seqsend check --rollup.sequencer-http http://seq1:8545,http://seq2:8545",
+    "decode": "seqsend decode 0x02…",
     "rpc": "seqsend rpc eth_getBlockByNumber latest false",
 }
 

@@ -55,7 +55,9 @@ def check(
     with CommandRun("check", options) as run:
         from seqsend.render.look import CheckView  # no other command needs it, nor what it brings
 
-        gc.enable()  # which the start of the program has turned off
+        # The start of the program has turned it off. What is there by now stays to the end.
+        gc.freeze()
+        gc.enable()
         every = parse_option("--watch", watch, parse_duration, None)
         times = parse_option("--count", count, parse_count, 1)
         compared: dict[str, Any] = {

@@ -88,6 +88,11 @@ class CommandRun:
         if self._files is not None:
             self._files.keep(diagnosis)
 
+    @property
+    def keeps_files(self) -> bool:
+        """Whether anything is kept between runs."""
+        return self._files is not None
+
     def save_in_passing(self) -> None:
         """Write the files now and then: a long run is to be seen while it lasts."""
         if self._files is not None:

@@ -3,6 +3,8 @@
 import codecs
 import os
 import re
+import stat
+import time
 from collections import deque
 from typing import Self
 
@@ -15,6 +17,9 @@ from seqsend.units import format_size
 _CHUNK = 64 * 1024
 _LONGEST_SKIPPED = 64 * 2**20
 """Bytes of a line that is too long, after which its end is no longer looked for."""
+
+_LONGEST_REST = 5.0
+"""Seconds for which the rest of a pipe is read, to account for it, once nothing more is sent."""
 
 _EXAMPLE = "a file with 0x02f86c… on each line"
 _MARKS = (
@@ -34,6 +39,8 @@ class LineReader:
         """``name`` is what messages call the input: ``stdin``, or ``--file PATH``."""
         self._descriptor = descriptor
         self._name = name
+        self._is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        self._give_up_at: float | None = None
         self.patience: float | None = None
         """Seconds after which no more is waited for; None to wait for ever."""
         self.position = 0
@@ -77,6 +84,9 @@ class LineReader:
 
     def _read(self) -> bytes | None:
         """Return what can be read, nothing at the end; None if it is not there after all."""
+        if self._goes_on_for_ever():
+            self._fail(f"it goes on, {_LONGEST_REST:g} s after the run has stopped")
+            return None
         try:
             if self.position == 0:
                 # A directory, and what is open for writing only, fail here and need not be waited
@@ -93,6 +103,14 @@ class LineReader:
             return None
         self.position += len(data)
         return data
+
+    def _goes_on_for_ever(self) -> bool:
+        """Return whether what is left comes for so long that it may have no end (`yes`, say)."""
+        if self.patience is None or self._is_file:
+            return False
+        if self._give_up_at is None:
+            self._give_up_at = time.monotonic() + _LONGEST_REST
+        return time.monotonic() >= self._give_up_at
 
     def _fail(self, reason: str) -> None:
         place = f" (in line {self._number + 1})" if self.position else ""

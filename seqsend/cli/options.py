@@ -8,7 +8,7 @@ beat the environment. What may be given repeatedly is joined instead, in the ord
 import functools
 import inspect
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypedDict, TypeVar, cast
 
@@ -58,10 +58,13 @@ class Settings:
     metrics_file: str | None
 
 
-def takes_shared_options(command: Callable[..., T]) -> Callable[..., T]:
+def takes_shared_options(
+    command: Callable[..., T], *, hidden_groups: Collection[str] = ()
+) -> Callable[..., T]:
     """Return ``command`` with the shared options added to its own.
 
     It is called with ``options``: what was typed for them before the subcommand, after it, or both.
+    Its help leaves out those of ``hidden_groups``, which have no effect on it.
     """
 
     @functools.wraps(command)
@@ -74,11 +77,21 @@ def takes_shared_options(command: Callable[..., T]) -> Callable[..., T]:
     parameters = [
         inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context),
         *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own if p.name != "options"),
-        *map(_parameter, OPTIONS),
+        *(_parameter(o, is_hidden=o.group in hidden_groups) for o in OPTIONS),
     ]
     with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     with_options.__annotations__ = {p.name: p.annotation for p in parameters}
     return with_options
+
+
+def takes_output_options(command: Callable[..., T]) -> Callable[..., T]:
+    """Return ``command``, which needs no endpoint, with the shared options added to its own.
+
+    All are accepted, so that a line can be changed from one command to the other; its help names
+    those that say how it writes.
+    """
+    groups = {option.group for option in OPTIONS} - {OUTPUT}
+    return takes_shared_options(command, hidden_groups=groups)
 
 
 _TYPES: Mapping[str, Any] = {
@@ -89,7 +102,7 @@ _TYPES: Mapping[str, Any] = {
 }
 
 
-def _parameter(option: Option) -> inspect.Parameter:
+def _parameter(option: Option, *, is_hidden: bool) -> inspect.Parameter:
     flags = option.flags
     declared = typer.Option(
         *(("/".join(flags),) if option.kind == "switch" else flags),
@@ -97,6 +110,7 @@ def _parameter(option: Option) -> inspect.Parameter:
         metavar=option.metavar,
         rich_help_panel=option.group,
         show_default=False,
+        hidden=is_hidden,
     )
     return inspect.Parameter(
         option.field,

@@ -11,9 +11,9 @@ from seqsend.errors import CallError, UsageError
 from seqsend.models import LEVELS, Level
 from seqsend.render.ended import outcome_of_single
 from seqsend.sending.stream import Line
-from seqsend.units import parse_count, parse_duration
+from seqsend.units import parse_count, parse_duration, parse_whole
 
-_MANY, _ONE = "Many transactions", "What follows"
+_BEFORE, _MANY, _ONE = "Before sending", "Many transactions", "What follows"
 
 
 def _option(name: str, metavar: str | None, text: str, group: str) -> Any:
@@ -31,6 +31,19 @@ def send(
             "from stdin.",
             show_default=False,
         ),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        _option(
+            "--dry-run",
+            None,
+            "Send nothing: compare with the chain, and exit 3 if something speaks against it.",
+            _BEFORE,
+        ),
+    ] = False,
+    chain_id: Annotated[
+        str | None,
+        _option("--chain-id", "N", "Do not send what is signed for another chain.", _BEFORE),
     ] = None,
     file: Annotated[
         str | None,
@@ -80,6 +93,16 @@ def send(
     wait_timeout: Annotated[
         str | None, _option("--wait-timeout", "DURATION", "For each. [default: 60s]", _ONE)
     ] = None,
+    no_explain: Annotated[
+        bool,
+        _option(
+            "--no-explain",
+            None,
+            "Do not ask the chain why a transaction was rejected. (Of several it is asked with -v "
+            "only.)",
+            _ONE,
+        ),
+    ] = False,
     conditional: Annotated[
         str | None,
         _option(
@@ -110,12 +133,19 @@ def send(
             wait_for=parse_option("--wait-for", wait_for, _parse_level, "latest"),
             sync=sync,
             conditions=parse_option("--conditional", conditional, _parse_conditional, None),
+            chain_id=parse_option("--chain-id", chain_id, parse_whole, None),
+            explain=not no_explain,
+            dry_run=dry_run,
         )
         if sync and (chosen.conditions is not None or chosen.batch_size > 1):
             raise UsageError(
                 "--sync excludes --conditional and --batch-size", example="--sync --wait-for safe"
             )
-        if file is None and len(words) == 1 and words != ["-"]:
+        if dry_run:
+            from seqsend.cli.dry_run import dry_run_all  # few runs are
+
+            dry_run_all(run, words, file, chosen)
+        elif file is None and len(words) == 1 and words != ["-"]:
             _send_one(run, words[0], chosen)
         else:
             from seqsend.cli.send_many import send_many  # one needs none of it
@@ -130,6 +160,8 @@ def _send_one(run: CommandRun, raw: str, options: SendOptions) -> None:
     with run.open_client(run.report) as client:
         stream = client.stream(
             conditions=options.conditions,
+            chain_id=options.chain_id,
+            explain=options.explain,
             wait=options.wait,
             wait_for=options.wait_for,
             sync=options.sync,

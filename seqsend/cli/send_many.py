@@ -24,7 +24,9 @@ def send_many(run: CommandRun, source: Source, options: SendOptions) -> None:
             line, or there is no transaction at all.
 
     """
-    gc.enable()  # which the start of the program has turned off
+    # The start of the program has turned it off. What is there by now stays to the end.
+    gc.freeze()
+    gc.enable()
     lines = source.open()
     report = RunReport(run.style, source.size)
     with run.open_client(report) as client, report:
@@ -32,6 +34,8 @@ def send_many(run: CommandRun, source: Source, options: SendOptions) -> None:
             batch_size=options.batch_size,
             keep_going=options.keep_going,
             conditions=options.conditions,
+            chain_id=options.chain_id,
+            explain=options.explain and run.style.verbose,
             wait=options.wait,
             wait_for=options.wait_for,
             sync=options.sync,
@@ -59,9 +63,14 @@ def _report_rest(run: CommandRun, report: RunReport, stream: Stream, lines: Line
         _report_each(stream.rest(lines), report, stream, lines)
     except KeyboardInterrupt:
         report.give_up()
+    except InputError as error:
+        report.note_input_error(error)
 
 
 def _saving(results: Iterator[Ended], run: CommandRun) -> Iterator[Ended]:
+    if not run.keeps_files:
+        yield from results
+        return
     for ended in results:
         yield ended
         run.save_in_passing()
@@ -72,7 +81,7 @@ def _report_each(results: Iterator[Ended], report: RunReport, stream: Stream, li
         if stream.stopped_at is not None:
             lines.patience = _PATIENCE
         if report.written == "written":
-            report.add(outcome_of_line(ended), lines.position)
+            report.add(outcome_of_line(ended), lines.position, more=stream.has_more)
         elif ended.status != "not_sent":
             report.note_unwritten(ended)
         if report.written != "written":

@@ -21,3 +21,9 @@ class SendOptions:
     sync: bool
     """By a call that is answered by the receipt."""
     conditions: Mapping[str, Any] | None
+    explain: bool
+    """Whether the chain is asked why a transaction was rejected."""
+    dry_run: bool
+    """Compare with the chain, and send nothing."""
+    chain_id: int | None
+    """The chain that transactions must be for; None for any."""

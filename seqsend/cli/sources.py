@@ -1,4 +1,4 @@
-"""Where the transactions of `seqsend send` come from: arguments, a file or stdin."""
+"""Where transactions come from: arguments, a file or stdin."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ from seqsend.cli.shared_options import parse_path
 from seqsend.errors import UsageError
 from seqsend.sending.stream import Line
 
-_EXAMPLE = "seqsend send 0x02f86c…, or seqsend send --file transactions.txt"
+_EXAMPLE = "0x02f86c…, or --file transactions.txt"
 
 
 class Words:

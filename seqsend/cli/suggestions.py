@@ -28,6 +28,7 @@ _MEANT: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "--chain-id": ("--chain", "--network-id"),
         "--watch": ("--interval", "--follow"),
         "--count": ("--repeat", "-n", "-c"),
+        "--dry-run": ("--simulate", "--no-send", "--noop"),
         "--quiet": ("--silent", "-s"),
     }
 )

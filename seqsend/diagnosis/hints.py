@@ -1,77 +1,90 @@
-"""What to do next about an endpoint that failed. Pure.
+"""What to do next about an endpoint that failed, by the reason code of the attempt. Pure."""
 
-Asked from the top; the first line that fits the attempt's HTTP status and reason is taken. The
-reasons are this program's own words, so that a line of the table is found by them.
-"""
+from collections.abc import Mapping
+from types import MappingProxyType
 
-import re
-from collections.abc import Container
-from dataclasses import dataclass
+from seqsend.models import Attempt, ReasonCode
 
-from seqsend.models import Attempt
-
-
-@dataclass(frozen=True, slots=True)
-class _Hint:
-    text: str
-    reason: str = ""
-    """A regular expression that the reason holds."""
-    statuses: Container[int] | None = None
-    """HTTP statuses; None for an attempt without one that says anything (no answer, or 2xx)."""
-
-
-_HINTS = (
-    _Hint("write https:// instead of http://", "wants https"),
-    # HTTP statuses
-    _Hint("write https:// instead of http://", "wants https", {400}),
-    _Hint(
-        "credentials? give them in the URL (user:password@host) or with --rollup.sequencer-headers",
-        statuses={401, 403},
-    ),
-    _Hint("wrong path? the address of an RPC endpoint often ends in / or /rpc", statuses={404}),
-    _Hint("it takes no POST there: a web site or a wrong path", statuses={405}),
-    _Hint("rate limited: wait, or use another endpoint or key", statuses={429}),
-    _Hint("give the address that it points to", statuses=range(300, 400)),
-    _Hint("a proxy answers, and the node behind it does not in time", statuses={408, 504}),
-    _Hint("a proxy answers, and has no healthy node behind it", statuses={502, 503}),
-    _Hint("the server itself is in trouble: its log says more", statuses=range(500, 1000)),
-    _Hint("no JSON-RPC endpoint answers so: check host, port and path", statuses=range(1000)),
-    # Before the request
-    _Hint("see HTTP_PROXY, HTTPS_PROXY and NO_PROXY", "the proxy"),
-    _Hint("check its spelling; if that is right, this machine's resolver", "does not resolve"),
-    _Hint("the resolver does not answer: see /etc/resolv.conf, or give an IP address", "DNS"),
-    _Hint(
-        "the host is up and nothing listens on that port: does the node run, is this its RPC port?",
-        "connection refused",
-    ),
-    _Hint(
-        "packets are dropped on the way (firewall?), or the host is down", "connection timed out"
-    ),
-    _Hint("this machine has no way there: address, VPN or routes?", "unreachable"),
-    _Hint("write http:// instead of https://, or ask for the TLS port", "does not speak TLS"),
-    _Hint("its certificate must be renewed", "certificate has expired"),
-    _Hint("this machine's clock may be wrong", "not yet valid"),
-    _Hint("use a name that its certificate is for", "not valid for"),
-    _Hint("if you trust who signed it, name their certificate with --cacert", "not trusted"),
-    _Hint("what listens there may not speak TLS: is this the right port?", "TLS"),
-    # The answer
-    _Hint("a web page, a block explorer's for one: check host and path", "an HTML page"),
-    _Hint("it takes requests and does not answer: the node hangs or is overloaded", "in time"),
-    _Hint("something closes connections: a proxy, a restart, or a wrong port", "closed|reset|cut"),
-    _Hint("raise --max-response-size, if so much is expected", "larger than"),
-    _Hint("rate limited: wait, or use another endpoint or key", "rate|too many requests"),
-    _Hint("wait until it has synced, or use another endpoint", "sync"),
-    _Hint("a proxy answers, and has no healthy node behind it", "backend"),
-    _Hint("what listens there speaks no JSON-RPC: check host, port and path", "not "),
+_OWN_WORDS = "its own words say what is wrong"
+_ELSEWHERE = "use another endpoint, or wait"
+_RATE = "rate limited: wait, or use another endpoint or key"
+_NO_NODE = "a proxy answers, and has no healthy node behind it"
+_NO_JSON_RPC = "what listens there speaks no JSON-RPC: check host, port and path"
+_CREDENTIALS = (
+    "credentials? give them in the URL (user:password@host) or with --rollup.sequencer-headers"
 )
+_NOT_TLS = "what listens there may not speak TLS: is this the right port?"
+
+HINTS: Mapping[ReasonCode, str] = MappingProxyType(
+    {
+        # Before the request left
+        "dns_failed": "check its spelling; if that is right, this machine's resolver",
+        "dns_timeout": (
+            "the resolver does not answer: see /etc/resolv.conf, or give an IP address"
+        ),
+        "refused": (
+            "the host is up and nothing listens on that port: does the node run, is this its RPC "
+            "port?"
+        ),
+        "no_route": "this machine has no way there: address, VPN or routes?",
+        "dial_timeout": "packets are dropped on the way (firewall?), or the host is down",
+        "dial_failed": "this machine's network says why: address, firewall or routes?",
+        "local_limit": "this machine's own limit: see `ulimit -a`, and what else runs here",
+        "proxy_unreachable": "see HTTP_PROXY, HTTPS_PROXY and NO_PROXY",
+        "proxy_refused": "see HTTP_PROXY, HTTPS_PROXY and NO_PROXY",
+        "tls_untrusted": "if you trust who signed it, name their certificate with --cacert",
+        "tls_expired": "its certificate must be renewed",
+        "tls_not_yet_valid": "this machine's clock may be wrong",
+        "tls_wrong_name": "use a name that its certificate is for",
+        "tls_no_authorities": (
+            "this machine has no certificate authorities: install ca-certificates"
+        ),
+        "tls_failed": _NOT_TLS,
+        "tls_not_spoken": "write http:// instead of https://, or ask for the TLS port",
+        "tls_wanted": "write https:// instead of http://",
+        "not_websocket": "no WebSocket answers there: check host, port and path, or write http://",
+        # After it left
+        "timeout": "it takes requests and does not answer: the node hangs or is overloaded",
+        "closed": "something closes connections: a proxy, a restart, or a wrong port",
+        "too_large": "raise --max-response-size if answers of this size are expected",
+        "not_http": _NO_JSON_RPC,
+        "not_json": _NO_JSON_RPC,
+        "html": "a web page, a block explorer's for one: check host and path",
+        "not_json_rpc": _NO_JSON_RPC,
+        "null_result": _NO_NODE,
+        "wrong_result": "it computes another hash: is it a node of this chain?",
+        # HTTP statuses
+        "redirect": "give the address that it points to",
+        "unauthorized": _CREDENTIALS,
+        "not_found": "wrong path? the address of an RPC endpoint often ends in / or /rpc",
+        "not_allowed": "it takes no POST there: a web site or a wrong path",
+        "rate_limited": _RATE,
+        "bad_gateway": _NO_NODE,
+        "gateway_timeout": "a proxy answers, and the node behind it does not in time",
+        "server_error": "the server itself is in trouble: its log says more",
+        "request_too_large": "send less at once (--batch-size), or have the limit there raised",
+        "unknown_host": "geth takes this host name only if its --http.vhosts lists it",
+        "token_wanted": (
+            "that is the engine port, which wants a JWT: use the RPC port (often 8545)"
+        ),
+        "http_error": "no JSON-RPC endpoint answers so: check host, port and path",
+        # What a node or proxy says in a JSON-RPC error
+        "no_such_method": "give the address of an execution endpoint that has the method",
+        "credentials": _CREDENTIALS,
+        "no_backend": _NO_NODE,
+        "overloaded": _ELSEWHERE,
+        "syncing": "wait until it has synced, or use another endpoint",
+        "not_leader": "use the address of the active sequencer, or wait until this one is",
+        "internal_error": "the node itself is in trouble: its log says more",
+        "node_timeout": "the node is overloaded, or what it forwards to does not answer",
+        "forward_failed": "the node works, and its way to the sequencer does not: see its log",
+    }
+)
+"""What to do, for each reason code of an attempt that failed at an endpoint."""
 
 
 def hint_for(attempt: Attempt) -> str:
     """Return what to do about ``attempt``, which failed, in one line."""
-    status, reason = attempt.http_status, attempt.reason or ""
-    told = status is not None and not 200 <= status < 300
-    for hint in _HINTS:
-        fits = hint.statuses is None if not told else status in (hint.statuses or ())
-        if fits and re.search(hint.reason, reason):
-            return hint.text
-    return "its own words say what is wrong"
+    if attempt.reason_code is None:
+        return _OWN_WORDS
+    return HINTS.get(attempt.reason_code, _OWN_WORDS)

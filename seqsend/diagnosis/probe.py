@@ -1,7 +1,6 @@
 """One endpoint, asked what it is; on a connection of its own, and nothing that changes a node."""
 
 import os
-import re
 import time
 from dataclasses import replace
 from typing import Any
@@ -12,7 +11,7 @@ from seqsend.diagnosis.report import EndpointReport, Samples
 from seqsend.errors import EndpointFailure
 from seqsend.failover.requester import Observer, Requester
 from seqsend.jsonrpc import Call, parse_json
-from seqsend.models import Attempt, Endpoint
+from seqsend.models import Attempt, Endpoint, ReasonCode
 from seqsend.redaction import excerpt, scrub
 from seqsend.transports.base import Deadline, Exchange, Fetching
 from seqsend.verdicts.failure_table import Judgement
@@ -160,13 +159,13 @@ class Probe:
 
     def _hint(self, first: Attempt, by: Deadline) -> str:
         if first.phase == "tls":
-            return self._hint_at_certificate(first.reason or "", by) or hint_for(first)
+            return self._hint_at_certificate(first.reason_code, by) or hint_for(first)
         if first.http_status in _NOT_JSON_RPC and first.error is None and self._is_beacon(by):
             return f"a beacon (consensus) node answers there; {_NOT_EXECUTION}"
         return hint_for(first)
 
-    def _hint_at_certificate(self, reason: str, by: Deadline) -> str | None:
-        if not re.search("certificate has expired|certificate is not valid for", reason):
+    def _hint_at_certificate(self, code: ReasonCode | None, by: Deadline) -> str | None:
+        if code not in {"tls_expired", "tls_wrong_name"}:
             return None
         # Rarely needed.
         from seqsend.transports.certificates import presented_certificate
@@ -177,7 +176,7 @@ class Probe:
         found = presented_certificate(self._endpoint, files, os.environ, self._until(by))
         if found is None:
             return None
-        if "expired" in reason:
+        if code == "tls_expired":
             day = time.strftime("%Y-%m-%d", time.gmtime(found.expires))
             return f"its certificate expired on {day}: it must be renewed"
         return f"its certificate is for {', '.join(found.names) or 'no name'}: use such a name"

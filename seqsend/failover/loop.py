@@ -263,8 +263,6 @@ class Failover:
             begun = True
             size = self._batch_limits.get(endpoint.index, len(queue))
             chunk = [queue.popleft() for _ in range(min(size, len(queue)))]
-            for submission in chunk:
-                submission.begin()
             requests = [self._request_for(submission, endpoint) for submission in chunk]
             exchanged = self.requester.ask(endpoint, requests, by, starts_by=starts_by)
             again = self._write_down(exchanged, chunk, describe)
@@ -337,6 +335,7 @@ class Failover:
         endpoint = exchanged.endpoint
         shared: dict[tuple[str, str | None, AttemptOutcome], Attempt] = {}
         again: list[Submission] = []
+        now = time.monotonic()
         for submission, judgement in zip(chunk, exchanged.judgements, strict=True):
             if judgement.reason_code == "no_such_method":
                 judgement = self._note_lack(endpoint, submission, judgement)  # noqa: PLW2901
@@ -350,7 +349,7 @@ class Failover:
             if met not in shared:
                 shared[met] = attempt
                 self.requester.emit(attempt)
-            submission.add(attempt)
+            submission.add(attempt, now)
             if judgement.row.kind == "again":
                 again.append(submission)
             elif judgement.row.kind != "outage":
@@ -381,12 +380,12 @@ def end_of(submission: Submission) -> Answer | CallError:
     method, attempts = submission.call.method, tuple(submission.attempts)
     if decided is None or endpoint is None:
         tried = submission.attempts_of_round
-        if tried and all(a.reason_code == "no_such_method" for a in tried):
-            # That no endpoint has the method is an answer, too.
-            last = attempts[-1]
-            return Rejected(
-                method, attempts, submission.elapsed, error=last.error, endpoint=last.endpoint
-            )
+        missing = [a for a in tried if a.reason_code == "no_such_method"]
+        answered = [a for a in tried if a.phase == "answer"]
+        if missing and missing == answered and submission.call.expected is None:
+            # No endpoint that was reached has the method: that is an answer, too.
+            error, endpoint = missing[-1].error, missing[-1].endpoint
+            return Rejected(method, attempts, submission.elapsed, error=error, endpoint=endpoint)
         failure = DeliveryUnknown if submission.may_be_delivered else Unreachable
         return failure(method, attempts, submission.elapsed, note=submission.note)
     if decided.error is None:

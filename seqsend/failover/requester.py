@@ -4,8 +4,9 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
+from typing import NamedTuple
 
 from seqsend import waiting
 from seqsend.errors import EndpointFailure
@@ -49,8 +50,7 @@ _INTERRUPTED_BEFORE = Judgement(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+class Timeouts(NamedTuple):
     """How long things may take, in seconds."""
 
     dial: float = 5.0
@@ -61,8 +61,7 @@ class Timeouts:
     """All attempts of a call together; None for as long as they take."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A call with the bytes that every endpoint is sent."""
 
     call: Call
@@ -78,8 +77,7 @@ OUTCOMES: Mapping[Class, AttemptOutcome] = MappingProxyType(
 """What an attempt is called if no other endpoint follows."""
 
 
-@dataclass(frozen=True, slots=True)
-class Exchanged:
+class Exchanged(NamedTuple):
     """One request that one endpoint was sent, and what that means for each call in it."""
 
     endpoint: Endpoint
@@ -160,6 +158,10 @@ class Requester:
         total = self._timeouts.total
         return None if total is None else Deadline.after(total, "deadline")
 
+    def start_round(self, by: Deadline | None) -> Deadline:
+        """Return the moment by which questions that begin now, as long as one attempt, must end."""
+        return Deadline.after(self._timeouts.request, "request timeout").or_sooner(by)
+
     def prepare(self, call: Call) -> Request:
         """Return the bytes that ask for ``call``, the same for every endpoint.
 
@@ -188,7 +190,7 @@ class Requester:
         """
         waiting.check()
         started = time.monotonic()
-        answer_by = Deadline.after(self._timeouts.request, "request timeout").or_sooner(by)
+        answer_by = self.start_round(by)
         dial_by = Deadline.after(self._timeouts.dial, "dial timeout").or_sooner(answer_by)
         dial_by = dial_by.or_sooner(starts_by)
         exchange = Exchange(dial_by, answer_by)

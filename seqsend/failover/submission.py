@@ -1,7 +1,5 @@
 """One call on its way: what was tried, and what came of it."""
 
-import time
-
 from seqsend.failover.requester import Request
 from seqsend.jsonrpc import Call
 from seqsend.models import Attempt, Endpoint
@@ -51,7 +49,7 @@ class Submission:
         """No endpoint is asked any more: it was decided, or there is none left to ask."""
         self.note: str | None = None
         """Why the endpoints that are left were not asked, if that ended it."""
-        self._begun = self._ended = time.monotonic()
+        self._begun = self._ended = 0.0
 
     @property
     def call(self) -> Call:
@@ -73,15 +71,12 @@ class Submission:
         """The attempts that were made in the round it is in."""
         return [attempt for attempt in self.attempts if attempt.round == self.round]
 
-    def begin(self) -> None:
-        """Note that the call is handed to an endpoint now."""
+    def add(self, attempt: Attempt, ended: float) -> None:
+        """Add an attempt that has ended, at a time on the clock of `time.monotonic`."""
         if not self.attempts:
-            self._begun = time.monotonic()
-
-    def add(self, attempt: Attempt) -> None:
-        """Add an attempt that has ended."""
+            self._begun = ended - attempt.elapsed
         self.attempts.append(attempt)
-        self._ended = time.monotonic()
+        self._ended = ended
 
     def decide(self, judgement: Judgement, endpoint: Endpoint) -> None:
         """Take a result or a verdict as what the call came to."""

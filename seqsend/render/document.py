@@ -30,6 +30,10 @@ def document(outcome: Outcome) -> dict[str, Any]:
         head["hash"] = outcome.hash
     if outcome.waited:
         head |= {"receipt": outcome.receipt, "level": outcome.level}
+    if outcome.explanation is not None:
+        from seqsend.render.explained import explanation_document  # loads what few need
+
+        head["explanation"] = explanation_document(outcome.explanation)
     return head | {
         "result": outcome.result,
         "error": outcome.error,

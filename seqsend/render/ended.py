@@ -36,7 +36,9 @@ def outcome_of_single(ended: Ended, *, interrupted: bool) -> Outcome:
         return outcome_of_interrupt("send", end.attempts, ended.hash)
     if isinstance(end, Sent):
         return _with_receipt(outcome_of_sent(end), ended)
-    return _outcome_of_failure(ended)
+    outcome = _outcome_of_failure(ended)
+    # The verdict had come before; what was left was to explain it.
+    return replace(outcome, interrupted=interrupted and outcome.status == "rejected")
 
 
 def _with_receipt(outcome: Outcome, ended: Ended) -> Outcome:

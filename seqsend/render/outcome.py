@@ -6,11 +6,15 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
-from seqsend.errors import CallError
+from seqsend.errors import CallError, Rejected
 from seqsend.models import Answer, Attempt, Endpoint, Level, Sent, count_failovers, count_rounds
 from seqsend.verdicts.node_errors import SEND_METHODS
 
-Command = Literal["send", "rpc", "check"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from seqsend.explanation import Explanation  # few outcomes have one
+
+Command = Literal["send", "rpc", "check", "decode"]
 
 EXIT_CODES: Mapping[str, int] = MappingProxyType(
     {
@@ -19,6 +23,7 @@ EXIT_CODES: Mapping[str, int] = MappingProxyType(
         "known": 0,
         "usage": 2,
         "rejected": 3,
+        "unfit": 3,
         "unreachable": 4,
         "unknown": 5,
         "pending": 6,
@@ -52,13 +57,17 @@ class Outcome:
     """How deep in the chain it is, as far as that was waited for."""
     waited: bool = False
     """A receipt was waited for."""
+    explanation: "Explanation | None" = None
+    """Why it was rejected, if that was asked."""
+    interrupted: bool = False
+    """A signal ended the command once this was decided."""
     ended_at: float = field(default_factory=time.time)
     """When it ended, in seconds since 1970."""
 
     @property
     def exit_code(self) -> int | None:
         """What the process ends with; None for what was not sent."""
-        return EXIT_CODES.get(self.status)
+        return EXIT_CODES.get("interrupted" if self.interrupted else self.status)
 
     @property
     def rounds(self) -> int:
@@ -108,6 +117,30 @@ def outcome_of_error(command: Command, error: CallError) -> Outcome:
         endpoint=error.endpoint,
         attempts=error.attempts,
         elapsed=error.elapsed,
+        explanation=error.explanation if isinstance(error, Rejected) else None,
+    )
+
+
+def outcome_of_dry_run(
+    explanation: "Explanation", elapsed: float, line: int | None = None
+) -> Outcome:
+    """Return the outcome of a `send --dry-run`: what speaks against a transaction, if anything."""
+    chain, said = explanation.chain, None
+    status = "ok"
+    if explanation.speaks_against:
+        status, said = "unfit", f"this speaks against sending it: {explanation.sentence}"
+    elif chain is None or chain.next_nonce is None:
+        status, said = "unreachable", "no endpoint answered what it is to be compared with"
+    return Outcome(
+        "send",
+        status,
+        hash=explanation.transaction.hash,
+        error=None if said is None else in_our_words(said),
+        endpoint=None if chain is None or status == "unreachable" else chain.endpoint,
+        attempts=explanation.failures,
+        elapsed=elapsed,
+        line=line,
+        explanation=None if status == "unreachable" else explanation,
     )
 
 

@@ -12,6 +12,7 @@ from seqsend.render.text import (
     answer_text,
     attempt_line,
     detail_line,
+    explanation_text,
     hint_line,
     success_line,
 )
@@ -75,11 +76,19 @@ class Report:
         if outcome.error is None:
             if not self.style.quiet:
                 write_stderr(success_line(outcome), "success")
+            why = explanation_text(outcome, brief=False) if self.style.verbose else None
+            if why is not None:
+                write_stderr(why, "detail")
         else:
             if outcome.waited and not self.style.quiet:
                 write_stderr(success_line(outcome), "note")  # it was answered, and perhaps mined
             whole = str(error) if error is not None and self.style.quiet else None
             write_stderr(f"error: {whole or _headline(outcome, error)}", "error")
+            if outcome.interrupted:
+                write_stderr("interrupted: why it was rejected is not known", "note")
+            why = explanation_text(outcome, brief=self.style.quiet)
+            if why is not None:
+                write_stderr(why, "note")
             hint = hint_line(outcome)
             if hint is not None:
                 write_stderr(hint, "note")

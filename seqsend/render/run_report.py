@@ -18,6 +18,7 @@ from seqsend.render.text import (
     answer_text,
     attempt_line,
     detail_line,
+    explanation_text,
     hint_line,
 )
 from seqsend.render.waits import receipt_text, status_text
@@ -40,6 +41,8 @@ class RunReport:
         self._failovers = 0
         self._endpoint: int | None = None
         self._polled = AttemptFilter()
+        self._held: list[tuple[Outcome, str]] = []
+        """Outcomes whose lines are written together with the next one."""
         self._hinted: set[str] = set()
         self._stack = ExitStack()
         self._status = StatusLine(quiet=style.quiet)
@@ -50,6 +53,8 @@ class RunReport:
         self._attempts_reported: tuple[Attempt, ...] = ()
         self.written: Written = "written"
         """What became of the last line; after any other word stdout takes no more."""
+        self.lines = 0
+        """How many have ended."""
         self.exit_code = 0
         """That of the first line that is not 0."""
 
@@ -70,28 +75,39 @@ class RunReport:
         if self._style.verbose:
             write_stderr(detail_line(event), "detail")
 
-    def add(self, outcome: Outcome, position: int) -> None:
-        """Write the line of ``outcome``; ``position`` is how many bytes of the input were read."""
+    def add(self, outcome: Outcome, position: int, *, more: bool = False) -> None:
+        """Report ``outcome``; ``position`` is how many bytes of the input were read.
+
+        Its line is written at once, or together with the next ones if there is ``more`` that has
+        ended already: a batch needs no write for each of its transactions.
+        """
         self._status.clear()
-        text = str(answer_text(outcome, as_json=self._style.json))
-        self.written = write_stdout(text)
-        if self.written == "closed" and not self._style.quiet:
-            write_stderr(
-                f"stdout is closed; line {outcome.line}: {outcome.status} {outcome.hash}", "note"
-            )
+        self._held.append((outcome, str(answer_text(outcome, as_json=self._style.json))))
+        if not more or outcome.error is not None:
+            self._write_held()
         self._last = outcome.line
+        self.lines += 1
         self._statuses[outcome.status] += 1
         self._failovers += outcome.failovers
         if outcome.endpoint is not None:
             self._endpoint = outcome.endpoint.index
             self._answered[self._endpoint] += 1
-        failed = int(self.written == "failed")
-        self.exit_code = self.exit_code or outcome.exit_code or failed
+        self.exit_code = self.exit_code or outcome.exit_code or 0
         if outcome.error is not None and outcome.status != "not_sent":
             self._report_failure(outcome, outcome.error["message"])
         elif self._style.verbose and (mined := _mined(outcome)):
             write_stderr(f"line {outcome.line}: {mined}", "detail")
         self._draw(position)
+
+    def _write_held(self) -> None:
+        held, self._held = self._held, []
+        self.written = write_stdout("\n".join(text for _, text in held))
+        if self.written == "failed":
+            self.exit_code = self.exit_code or 1
+        elif self.written == "closed" and not self._style.quiet:
+            for outcome, _ in held:
+                ended = f"line {outcome.line}: {outcome.status} {outcome.hash}"
+                write_stderr(f"stdout is closed; {ended}", "note")
 
     def _report_failure(self, outcome: Outcome, said: str) -> None:
         mined = _mined(outcome)
@@ -101,15 +117,13 @@ class RunReport:
             self._attempts_reported = outcome.attempts
             for line in filter(None, map(attempt_line, outcome.attempts)):
                 write_stderr(f"  {line}", "trouble")
+        why = explanation_text(outcome, brief=False) if self._style.verbose else None
+        if why is not None:
+            write_stderr(why, "detail")
         hint = hint_line(outcome)
         if hint is not None and outcome.status not in self._hinted:
             self._hinted.add(outcome.status)
             write_stderr(hint, "note")
-
-    @property
-    def lines(self) -> int:
-        """How many lines have ended."""
-        return sum(self._statuses.values())
 
     def note_unwritten(self, ended: Ended) -> None:
         """Say on stderr how a line ended that stdout does not take any more."""

@@ -76,11 +76,11 @@ def _write(stream: TextIO | None, text: str) -> Written:
     if stream is None:
         return "failed"
     try:
-        stream.flush()
         descriptor = _descriptor_of(stream)
         if descriptor is None:
             stream.write(text)
             return "written"
+        stream.flush()
         rest = memoryview(text.encode(errors="backslashreplace"))
         while rest:
             if not waiting.wait_for_output(descriptor):

@@ -8,7 +8,7 @@ from seqsend.redaction import escape
 from seqsend.render.document import document, to_json
 from seqsend.render.outcome import Outcome
 from seqsend.render.waits import receipt_text
-from seqsend.verdicts.kinds import METHOD_NOT_FOUND
+from seqsend.verdicts.node_errors import says_nonce_spent
 
 # What follows an attempt's reason; an outcome that is not here gets no line of its own, because
 # the last line of the command says it.
@@ -39,7 +39,7 @@ _HINTS: Mapping[tuple[str, str], str] = MappingProxyType(
 
 
 _POLLED = frozenset({"eth_getTransactionReceipt", "eth_getBlockByNumber"})
-_HAS_HASH = ("accepted", "known", "unknown", "pending", "reverted")
+_HAS_HASH = ("ok", "accepted", "known", "unknown", "pending", "reverted")
 
 
 def answer_text(outcome: Outcome, *, as_json: bool) -> str | None:
@@ -110,6 +110,8 @@ def detail_line(attempt: Attempt) -> str:
 def success_line(outcome: Outcome) -> str:
     """Return the line that says which endpoint answered."""
     said = f"answered by {outcome.endpoint} in {format_elapsed(outcome.elapsed)}"
+    if outcome.explanation is not None:
+        return f"dry run, not sent: {outcome.explanation.sentence}; {said}"
     if outcome.status == "known":
         said = (
             f"already known: confirmed by {outcome.endpoint} in {format_elapsed(outcome.elapsed)}"
@@ -123,12 +125,32 @@ def success_line(outcome: Outcome) -> str:
     return f"{said}; {mined}" if mined else said
 
 
+def explanation_text(outcome: Outcome, *, brief: bool) -> str | None:
+    """Return why a transaction was rejected and, unless ``brief``, what was compared.
+
+    None if that was not asked. The sentence is left out where the error says it.
+    """
+    if outcome.explanation is None:
+        return None
+    from seqsend.render.explained import explanation_rows  # loads what few need
+
+    why = f"why: {outcome.explanation.sentence}" if outcome.status == "rejected" else None
+    rows = [] if brief else explanation_rows(outcome.explanation)
+    return "\n".join([*([why] if why else []), *rows]) or None
+
+
 def hint_line(outcome: Outcome) -> str | None:
-    """Return what to do after an outcome that is none to be glad of."""
+    """Return what to do after an outcome that is not a success; None if there is nothing to say."""
     hint = _HINTS.get((outcome.command, outcome.status))
-    if outcome.status == "rejected" and outcome.attempts[-1].outcome == "not_found":
-        hint = "its nonce is taken by another transaction, and this one is not there: sign it anew"
-    if outcome.status == "unreachable" and all(map(_lacks_method, outcome.attempts)):
+    is_explained = outcome.explanation is not None and outcome.explanation.speaks_against
+    if outcome.status == "rejected" and not is_explained and _has_spent_nonce(outcome):
+        # Found nowhere, or it would not be rejected.
+        hint = (
+            "another transaction has its nonce, and this one was not found: "
+            "sign it again with the next nonce"
+        )
+    codes = {attempt.reason_code for attempt in outcome.attempts}
+    if outcome.status == "unreachable" and codes == {"no_such_method"}:
         hint = "no endpoint has {method}: give the address of an execution endpoint that has it"
     if outcome.command == "send" and _may_be_there(outcome):
         hint = _HINTS["send", "unknown"]
@@ -136,8 +158,10 @@ def hint_line(outcome: Outcome) -> str | None:
     return f"hint: {hint.format(hash=outcome.hash, method=method)}" if hint else None
 
 
-def _lacks_method(attempt: Attempt) -> bool:
-    return attempt.error is not None and attempt.error.code == METHOD_NOT_FOUND
+def _has_spent_nonce(outcome: Outcome) -> bool:
+    """Tell whether the verdict says that the nonce is spent."""
+    verdict = next((a.error for a in outcome.attempts if a.outcome == "verdict"), None)
+    return verdict is not None and says_nonce_spent(verdict)
 
 
 def format_elapsed(seconds: float) -> str:

@@ -1,5 +1,6 @@
 """Look-ups by hash: whether the sequencer has the transactions whose fate is open."""
 
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
@@ -65,7 +66,7 @@ def _ask(
         for transaction, look in zip(transactions, asked, strict=True):
             # The attempts are told in full, and whatever ended it: a signal, too.
             for attempt in look.attempts:
-                transaction.submission.add(attempt)
+                transaction.submission.add(attempt, time.monotonic())
             outcome = look.attempts[-1].outcome if look.attempts else None
             if outcome == "found":
                 transaction.found_at = endpoint
@@ -76,8 +77,6 @@ def _ask(
 def _describe(look: Submission, judgement: Judgement) -> tuple[AttemptOutcome, Judgement]:
     """Say what a look-up is called. It delivers nothing, whatever became of it."""
     judgement = replace(judgement, row=replace(judgement.row, delivered="no"))
-    if judgement.row.kind == "again":
-        return "refused", judgement
     if judgement.row.kind != "result":
         return "lookup_failed", judgement
     if judgement.result is None:

@@ -1,15 +1,22 @@
 """Sends a group of transactions, and says of each what is true of it."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from seqsend.errors import Rejected
 from seqsend.failover.loop import Failover
 from seqsend.failover.submission import Submission
 from seqsend.models import NotSent
 from seqsend.sending.look_ups import look_up
-from seqsend.sending.outgoing import Outgoing, call_for, sync_call_for
+from seqsend.sending.outgoing import End, Outgoing, call_for, sync_call_for
 from seqsend.sending.stream import GroupEnd
 from seqsend.sending.transaction import RawTransaction
+from seqsend.transports.base import Deadline
+
+_LEAST_TIME = 0.25  # seconds before a deadline; what explains takes as long to be loaded
+
+_log = logging.getLogger("seqsend")
 
 
 class Sender:
@@ -20,12 +27,18 @@ class Sender:
         failover: Failover,
         conditions: Mapping[str, Any] | None = None,
         *,
+        explains: bool = False,
         sync: bool = False,
     ) -> None:
-        """``conditions`` are for all transactions. ``sync`` has endpoints answer with receipts."""
+        """``conditions`` are for all transactions.
+
+        ``explains``: ask, after a rejection, what the chain says (`Rejected.explanation`).
+        ``sync``: have endpoints answer with receipts.
+        """
         self._failover = failover
         self._sync = sync
         self._conditions = conditions
+        self._explains = explains
 
     def _submission(self, transaction: RawTransaction) -> Submission:
         call = call_for(transaction, self._conditions)
@@ -67,4 +80,30 @@ class Sender:
         for each, end in zip(group, ends, strict=True):
             if not isinstance(end, NotSent):
                 failover.notify_end(each.submission, end)
+        if self._explains and not interrupted:
+            ends, interrupted = self._explain(transactions, ends, by)
         return GroupEnd(ends, interrupted, by)
+
+    def _explain(
+        self, transactions: Sequence[RawTransaction], ends: list[End], by: Deadline | None
+    ) -> tuple[list[End], bool]:
+        """Return ``ends`` with explanations, and whether a signal came meanwhile.
+
+        Together they take no longer than one attempt. Whatever goes wrong, a verdict stays one.
+        """
+        rejected = [(at, end) for at, end in enumerate(ends) if isinstance(end, Rejected)]
+        if not rejected or (by is not None and by.remaining < _LEAST_TIME):
+            return ends, False
+        until = self._failover.requester.start_round(by)
+        explained = list(ends)
+        try:
+            from seqsend.sending.explaining import explain  # loads what no other end needs
+
+            for at, end in rejected:
+                explanation = explain(self._failover, transactions[at], until, end.endpoint)
+                explained[at] = end.explained(explanation)
+        except KeyboardInterrupt:
+            return explained, True
+        except Exception:  # noqa: BLE001 - whatever it is
+            _log.exception("a rejection could not be explained")
+        return explained, False

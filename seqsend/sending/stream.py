@@ -26,6 +26,9 @@ class GroupEnd(NamedTuple):
 Send = Callable[[Sequence[RawTransaction]], GroupEnd]
 """Sends a group."""
 
+Parse = Callable[[str], RawTransaction]
+"""Reads a transaction; raises UsageError for one that is not to be sent."""
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -99,6 +102,11 @@ class Awaiting(Protocol):
         """Yield all that is left as it is now."""
         ...
 
+    @property
+    def has_ready(self) -> bool:
+        """Whether another end follows without any wait."""
+        ...
+
 
 class NothingAwaited:
     """Hands ends on as they come."""
@@ -121,6 +129,11 @@ class NothingAwaited:
         while self._queue:
             yield self._queue.popleft()
 
+    @property
+    def has_ready(self) -> bool:
+        """Whether anything was taken in."""
+        return bool(self._queue)
+
 
 class Stream:
     """Sends the transactions of an input in groups, one group after the other.
@@ -136,9 +149,11 @@ class Stream:
         size: int = 1,
         keep_going: bool = False,
         awaiting: Awaiting | None = None,
+        parse: Parse = parse_raw_transaction,
     ) -> None:
         """``size`` is how many transactions go into a group."""
         self._send = send
+        self._parse = parse
         self._size = size
         self._keep_going = keep_going
         self._awaiting = awaiting or NothingAwaited()
@@ -166,7 +181,8 @@ class Stream:
                     failure = error
                     break
                 self._take(line)
-                yield from self._ready(patient=False)
+                if not self._group:  # else nothing has ended since
+                    yield from self._ready(patient=False)
             self._send_group()
             yield from self._ready(patient=True)
         except KeyboardInterrupt:
@@ -188,6 +204,11 @@ class Stream:
         for line in lines:
             yield self._not_sent(line, _hash_of(line))
 
+    @property
+    def has_more(self) -> bool:
+        """Whether another line has ended already, and is yielded next."""
+        return self._awaiting.has_ready
+
     def stop(self) -> None:
         """Send no more; what comes is reported as not sent."""
         if self.stopped_at is None:
@@ -199,7 +220,7 @@ class Stream:
             self._awaiting.add(self._not_sent(line, _hash_of(line)), None, None)
             return
         try:
-            self._group.append((line, parse_raw_transaction(line.text)))
+            self._group.append((line, self._parse(line.text)))
         except UsageError as wrong:
             try:
                 self._send_group()

@@ -65,7 +65,7 @@ class RawTransaction:
     which is not assigned."""
 
 
-class _Item(NamedTuple):
+class Item(NamedTuple):
     """One RLP item: where it starts, where its payload is, and whether that is a list.
 
     A dozen are made for each transaction; a tuple takes a third of a dataclass's time.
@@ -78,6 +78,7 @@ class _Item(NamedTuple):
 
     @property
     def size(self) -> int:
+        """Bytes of the payload."""
         return self.end - self.start
 
 
@@ -199,23 +200,23 @@ def _judge_envelope(data: bytes, kind: int | None) -> bytes:
         UsageError: they are not one whole RLP list, or not that of a signed transaction.
 
     """
-    outer = _read_item(data, 0 if kind is None else 1)
+    outer = read_item(data, 0 if kind is None else 1)
     name = "legacy" if kind is None else f"type-{kind}" if kind in _FIELDS else f"type-0x{kind:02x}"
     if not outer.is_list:
         raise _wrong(f"does not hold a list of fields after its type 0x{kind or 0:02x}")
     if outer.end != len(data):
         raise _wrong(f"has {_count_bytes(len(data) - outer.end)} too many at its end")
-    fields = _read_list(data, outer)
+    fields = read_list(data, outer)
     if kind == _BLOB and len(fields) in _BLOB_NETWORK_ITEMS and fields[0].is_list:
         inner = fields[0]
-        _judge_fields(_read_list(data, inner), name, _FIELDS[kind])
+        _judge_fields(read_list(data, inner), name, _FIELDS[kind])
         return data[:1] + data[inner.at : inner.end]
     if kind is None or kind in _FIELDS:
         _judge_fields(fields, name, _LEGACY_FIELDS if kind is None else _FIELDS[kind])
     return data
 
 
-def _judge_fields(fields: list[_Item], name: str, signed: int) -> None:
+def _judge_fields(fields: list[Item], name: str, signed: int) -> None:
     # r and s are empty in what is hashed for an EIP-155 signature, and never in a signed one.
     if len(fields) == signed - 3 or (
         len(fields) == signed and not all(f.size for f in fields[-2:])
@@ -230,10 +231,16 @@ def _count_bytes(count: int) -> str:
     return f"{count} byte{'s' * (count != 1)}"
 
 
-def _read_list(data: bytes, outer: _Item) -> list[_Item]:
+def read_list(data: bytes, outer: Item) -> list[Item]:
+    """Return the items of a list.
+
+    Raises:
+        UsageError: they do not fill it exactly.
+
+    """
     items, at = [], outer.start
     while at < outer.end:
-        item = _read_item(data, at)
+        item = read_item(data, at)
         if item.end > outer.end:
             raise _wrong("has a field that runs past the end of its list")
         items.append(item)
@@ -241,8 +248,11 @@ def _read_list(data: bytes, outer: _Item) -> list[_Item]:
     return items
 
 
-def _read_item(data: bytes, at: int) -> _Item:
+def read_item(data: bytes, at: int) -> Item:
     """Read one RLP header (Yellow Paper, appendix B).
+
+    Raises:
+        UsageError: the data ends before its payload does.
 
     Not the `rlp` package: this header is all of it that is needed, and it loads eth_utils.
     """
@@ -250,7 +260,7 @@ def _read_item(data: bytes, at: int) -> _Item:
         raise _wrong("ends after its type: it is cut off")
     prefix = data[at]
     if prefix < 0x80:
-        return _Item(at, at, at + 1, is_list=False)
+        return Item(at, at, at + 1, is_list=False)
     is_list = prefix >= 0xC0
     length = prefix - (0xC0 if is_list else 0x80)
     start = at + 1
@@ -262,4 +272,4 @@ def _read_item(data: bytes, at: int) -> _Item:
         missing = start + length - len(data)
         verb = "is" if missing == 1 else "are"
         raise _wrong(f"is cut off: at least {_count_bytes(missing)} {verb} missing")
-    return _Item(at, start, start + length, is_list)
+    return Item(at, start, start + length, is_list)

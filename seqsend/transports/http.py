@@ -1,43 +1,27 @@
 """HTTP and HTTPS endpoints, over requests' adapter and urllib3's pools of kept-alive connections.
 
 The adapter is used without a `requests.Session`: a session would read ~/.netrc, keep cookies and
-follow redirects, and none of that is wanted here. Nor does either library find out where to dial:
-their connections take their socket from `seqsend.transports.connections`, whatever they make of a
-URL. No message of theirs leaves this file, because they quote it.
+follow redirects, and none of that is wanted here. No message of either library leaves this file,
+because they quote the URL.
 """
 
 import http.client
 import io
-import logging
 import os
-import queue
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from contextvars import ContextVar
-from functools import partial
 from typing import Any
 
-from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
-from urllib3 import HTTPConnectionPool, Retry
-from urllib3.connection import HTTPConnection
+from urllib3 import Retry
 from urllib3.exceptions import DecodeError, HTTPError
 
 from seqsend.errors import EndpointFailure
 from seqsend.models import Endpoint, Reply
 from seqsend.transports.base import Exchange
-from seqsend.transports.connections import (
-    MOST_KEPT,
-    Pool,
-    Route,
-    Trust,
-    can_be_used,
-    connect,
-    routes_to,
-)
+from seqsend.transports.connections import Route, Trust, routes_to
 from seqsend.transports.failures import failure_of, timeout_failure
-from seqsend.transports.responses import Response
-from seqsend.transports.sockets import ChannelSocket
+from seqsend.transports.http_pools import Adapter, current_exchange, hide_urls_in_logs
 from seqsend.units import format_size
 from seqsend.version import __version__
 
@@ -47,10 +31,6 @@ _CODINGS = frozenset(("gzip", "x-gzip", "deflate"))
 _NO_RETRIES = Retry(False)
 
 _FOREIGN = (HTTPError, http.client.HTTPException, OSError, ValueError, MemoryError)
-
-current_exchange: ContextVar[Exchange] = ContextVar("current_exchange")
-"""The exchange this thread is in. Connections come out of urllib3's pool: this is how the one that
-is used now learns whose deadline holds."""
 
 
 class HttpTransport:
@@ -79,7 +59,7 @@ class HttpTransport:
         routes = routes_to(tuple(endpoints), files, os.environ)
         self._limit = max_response_size
         self._peers = {index: _Peer(r, headers.get(index, {})) for index, r in routes.items()}
-        _hide_urls_in_logs()
+        hide_urls_in_logs()
 
     def exchange(self, endpoint: Endpoint, body: bytes, exchange: Exchange) -> Reply:
         """Post ``body`` once. See `seqsend.transports.base.Transport.exchange`."""
@@ -168,7 +148,7 @@ class _Peer:
             sent["Proxy-Authorization"] = route.proxy.authorization
         sent.update(headers)  # of the user's, each replaces ours
         self.headers = dict(sent)
-        self.adapter = _Adapter(route)
+        self.adapter = Adapter(route)
         self.pool = self.adapter.pool
 
     def target_below(self, path: str) -> str:
@@ -218,6 +198,8 @@ def _pieces(raw: Any, exchange: Exchange) -> Iterator[bytes]:
     is_coded = _settle_coding(raw.headers)
     while piece := raw.read1(_CHUNK, decode_content=True):
         yield piece
+        if not is_coded and raw.length_remaining == 0:
+            return
         # A little may inflate to a lot: that work, too, is done within the deadline.
         if is_coded and exchange.deadline.remaining <= 0:
             raise timeout_failure(exchange)
@@ -247,125 +229,3 @@ def _failure(error: BaseException) -> EndpointFailure:
     if isinstance(error, HTTPError) and error.args and isinstance(error.args[-1], Exception):
         return failure_of(error.args[-1])  # what it was made of
     return failure_of(error)
-
-
-class _Connection(HTTPConnection):
-    """urllib3's connection over a channel of ours.
-
-    It writes into the exchange how far that has come, because that is known here alone.
-    """
-
-    response_class = Response
-
-    def __init__(self, *args: Any, route: Route, **named: Any) -> None:
-        super().__init__(*args, **named)
-        self.idle_since = 0.0
-        self._route = route
-        self._gathered: list[bytes] = []
-        self._is_broken = False
-
-    def connect(self) -> None:
-        self.sock: Any = ChannelSocket(connect(self._route, current_exchange.get()))
-        self._is_broken = False
-
-    def request(self, *args: Any, **named: Any) -> None:
-        exchange = current_exchange.get()
-        if self.sock is None:
-            self.connect()
-        self.sock.channel.exchange = exchange
-        exchange.enter("send")
-        self._gathered = []
-        super().request(*args, **named)
-        whole, self._gathered = b"".join(self._gathered), []
-        # If the server closes meanwhile, it may have said before why it does (413, say).
-        self._is_broken = True
-        try:
-            with suppress(BrokenPipeError, ConnectionResetError):
-                self.sock.sendall(whole)
-                exchange.written = True
-                self._is_broken = False
-        except OSError as error:
-            raise failure_of(error) from None
-        exchange.enter("answer")
-
-    def send(self, data: Any) -> None:
-        # Head and body in two packets would wake the server up twice.
-        self._gathered.append(data)
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether urllib3 may use it again."""
-        return self.sock is not None and can_be_used(self)
-
-    def is_fit(self) -> bool:
-        return not self._is_broken and bool(self.sock.is_quiet())
-
-    def drop(self) -> None:
-        self.close()
-
-    say_goodbye = drop
-
-
-class _Free(Pool[_Connection]):
-    """The queue in a pool of urllib3's, without the lock that one of Python's has.
-
-    A signal's exception or a fork at the wrong moment would leave that taken for ever.
-    """
-
-    def __init__(self, maxsize: int) -> None:
-        super().__init__()
-        del maxsize  # is MOST_KEPT
-
-    def get(self, block: bool = False, timeout: float | None = None) -> _Connection:  # noqa: FBT001, FBT002
-        del block, timeout  # it never waits
-        connection = self.pop()
-        if connection is None:
-            raise queue.Empty
-        return connection
-
-    def put(self, item: _Connection | None, block: bool = False) -> None:  # noqa: FBT001, FBT002
-        del block
-        if item is not None:  # with None, urllib3 has a place for a connection that is not there
-            self.keep(item)
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-    QueueCls: Any = _Free
-
-    def close(self) -> None:
-        # An exchange may be under way in another thread, or come later: it has its own connection.
-        self.pool: Any
-        self.pool.close()
-
-
-class _Adapter(HTTPAdapter):
-    """requests' adapter for one endpoint, with our connections in its pool."""
-
-    def __init__(self, route: Route) -> None:
-        self._route = route
-        super().__init__(pool_connections=1, pool_maxsize=MOST_KEPT, max_retries=0)
-        address = route.address
-        # TLS is below: for urllib3 it is a plain connection. The name is for its logs only.
-        self.pool = self.poolmanager.connection_from_host(address.server_name, address.port)
-
-    def init_poolmanager(self, *args: Any, **named: Any) -> None:
-        super().init_poolmanager(*args, **named)
-        self.poolmanager.pool_classes_by_scheme = {"http": partial(_Pool, route=self._route)}
-
-    def close(self) -> None:
-        self.pool.close()
-        super().close()
-
-
-def _hide_urls_in_logs() -> None:
-    # urllib3 logs each request's path, which can hold an API key. A filter on its loggers keeps
-    # those lines to requests that are not ours, and leaves handlers and levels to the program.
-    for name in ("urllib3.connectionpool", "urllib3.connection"):
-        logger = logging.getLogger(name)
-        if _is_not_ours not in logger.filters:
-            logger.addFilter(_is_not_ours)
-
-
-def _is_not_ours(_record: logging.LogRecord) -> bool:
-    return current_exchange.get(None) is None

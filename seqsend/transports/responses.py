@@ -69,12 +69,6 @@ class Response(http.client.HTTPResponse):
         if not is_sound or self.chunked == bool(given):
             self.will_close = True
 
-    def _read_next_chunk_size(self) -> int:
-        size: int = super()._read_next_chunk_size()  # type: ignore[misc] # not in typeshed
-        if size < 0:
-            raise ValueError  # which http.client takes as it takes one of its own
-        return size
-
 
 def _read_head(connection: io.BufferedReader) -> tuple[bytes, bool]:
     """Return status line and fields, and whether each line of them was as it should be."""

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 from seqsend.errors import EndpointFailure
 from seqsend.transports.base import Exchange
-from seqsend.transports.sockets import BoundedSocket, Channel
+from seqsend.transports.sockets import Channel
 
 T = TypeVar("T")
 
@@ -101,16 +101,21 @@ class SecureChannel:
         size: Any = self._tls.read(len(buffer), buffer)  # with a buffer, the number of bytes
         return int(size)
 
+    def recv_now(self, size: int) -> bytes:
+        """Raise `BlockingIOError`: TLS within TLS (a proxy's) reads nothing ahead."""
+        del size
+        raise BlockingIOError
+
     def is_quiet(self) -> bool:
         """Return whether nothing has come but records of TLS's own, session tickets above all."""
-        if self._tls.pending() or self._incoming.pending:
+        if self._tls.pending():
             return False
-        if self._carrier.is_quiet():
+        quiet = self._carrier.is_quiet()
+        if quiet and not self._incoming.pending:
             return True
-        if not isinstance(self._carrier, BoundedSocket):
-            return False
         try:
-            self._incoming.write(self._carrier.recv_now(_PIECE))
+            if not quiet:
+                self._incoming.write(self._carrier.recv_now(_PIECE))
             self._tls.read(1)
         except ssl.SSLWantReadError:
             return self._carrier.is_quiet()

@@ -43,6 +43,14 @@ class Channel(Protocol):
 
         """
 
+    def recv_now(self, size: int) -> bytes:
+        """Return what has come, without waiting; nothing at the end.
+
+        Raises:
+            OSError: `BlockingIOError` if nothing has come; the connection broke.
+
+        """
+
     def is_quiet(self) -> bool:
         """Return whether nothing has come that was not read, an end included."""
 
@@ -85,12 +93,7 @@ class BoundedSocket:
                 continue
 
     def recv_now(self, size: int) -> bytes:
-        """Return what has come, without waiting.
-
-        Raises:
-            BlockingIOError: nothing has.
-
-        """
+        """Return what has come, without waiting."""
         return self._connection.recv(size)
 
     def is_quiet(self) -> bool:

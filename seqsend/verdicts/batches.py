@@ -1,8 +1,8 @@
 """What came back for a JSON-RPC batch → its items, each judged by the failure table. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from seqsend.jsonrpc import Call, NotAnAnswer, answers_with, decode_batch, read_error
 from seqsend.models import JsonRpcError, Reply
@@ -48,8 +48,7 @@ _NOT_A_REQUEST = (-32600, -32700)
 _REFUSING = frozenset({400, 413, 422, 501, 503})
 
 
-@dataclass(frozen=True, slots=True)
-class BatchJudgement:
+class BatchJudgement(NamedTuple):
     """What a reply to a JSON-RPC batch means."""
 
     whole: Judgement

@@ -24,6 +24,8 @@ class Kind(NamedTuple):
     """Codes that say it without words."""
 
 
+# What can be missing; of an endpoint only if that is said right behind the word.
+_PLACE = r"(?:(?:method|namespace|module(?! account))\b[^.;]{0,60}?|(?:endpoint|api) (?:is )?)"
 _SYNC = r"sync(?:h?roni[sz]|h)?"
 _SMALL_TALK = (
     r"(?:[\s.,:;!()\[\]]|please|retry|try again|later|soon|contact|support|if|the|this|problem"
@@ -86,13 +88,13 @@ KINDS = (
             r"(?:un|not )(?:supported|known|recogni[sz]ed|implemented) (?:rpc |json rpc )?method\b",
             r"(?:no such|invalid|missing|forbidden|restricted|blocked) (?:rpc )?method\b",
             (
-                r"(?:method|namespace|module|endpoint|api)\b[^.;]{0,60}?"
-                r"\b(?:not|isn't|aren't|never|no longer) (?:\S+ ){0,2}?(?:found|supported|available"
+                rf"{_PLACE}\b(?:not|isn't|aren't|never|no longer) (?:\S+ ){{0,2}}?"
+                r"(?:found|supported|available"
                 r"|enabled|allowed|white ?listed|allow ?listed|implemented|permitted|exist|exposed"
                 r"|served|activated|recogni[sz]ed|offered|active)\b"
             ),
             (
-                r"(?:method|namespace|module|endpoint|api)\b[^.;]{0,60}?\b(?:disabled|unavailable"
+                rf"{_PLACE}\b(?:disabled|unavailable"
                 r"|unsupported|blocked|restricted|forbidden|disallowed|switched off|turned off)\b"
             ),
             "not white ?listed",
@@ -145,13 +147,10 @@ KINDS = (
             "compute units?",
             r"(?:number|amount|volume|count|maximum) of (?:\S+ )?(?:requests|calls)\b",
             (
-                r"(?:rps|rpm|tps|qps|cups|cu|usage|credits?|capacity|throughput|bandwidth"
-                r"|traffic|daily"
-                r"|hourly|weekly|monthly|second|minute|plan|tier|account's|key|concurrency"
-                r"|connection"
-                r"|global transaction|sender) (?:\S+ )?(?:limit|cap|allowance)s?\b"
+                r"(?:rps|rpm|tps|qps|cups|cu|usage|credits?|throughput|bandwidth|traffic|daily"
+                r"|hourly|weekly|monthly|plan|tier) (?:\S+ )?(?:limit|cap|allowance)s?\b"
             ),
-            "capacity limit",
+            r"(?:capacity|second|minute|connection|concurrency|global transaction) limit",
             r"(?:daily|hourly|monthly) (?:request|usage|capacity|transaction)",
             r"credits? (?:\S+ )?(?:limited|exceeded|exhausted|used up|depleted|expired|reached)",
             r"(?:out of|insufficient|not enough|no (?:more|remaining)) (?:api )?credits?\b",
@@ -286,10 +285,11 @@ KINDS = (
             "no route to host",
             "ehostunreach",
             "enetunreach",
-            r"tls\b",
-            r"x509\b",
-            r"ssl\b",
-            r"certificate\b",
+            r"tls(?:: | handshake| error| alert| connect)",
+            "x509: ",
+            r"ssl(?:: | error| handshake| connect| routines| certificate)",
+            r"(?:verify|invalid|bad|expired|untrusted|self signed) (?:the )?(?:peer |server )?cert",
+            r"certificate (?:has expired|is (?:not|expired)|signed by|verif|unknown|required)",
             "tcp connect error",
             "error trying to connect",
             r"client error \(connect\)",
@@ -315,8 +315,13 @@ KINDS = (
         "unknown",
         (
             (
-                r"(?:no|all|any|every) (?:\S+ ){0,3}?"
-                r"(?:backend|upstream|provider|peer|endpoint|node|target|server)s?\b"
+                r"(?:no|all|any|every) (?:\S+ ){0,3}?(?:backend|upstream|provider|endpoint|node"
+                r"|server)s? (?:\S+ ){0,2}?(?:available|healthy|failed|found|alive|reachable"
+                r"|unreachable|unavailable|online|down|exhausted|responded)\b"
+            ),
+            (
+                r"(?:no|any) (?:available|healthy|live|alive|active|working|suitable) "
+                r"(?:backend|upstream|provider|peer|endpoint|node|server)s?\b"
             ),
             (
                 r"(?:backend|upstream|origin)s? … (?:not (?:currently )?healthy|unhealthy"

@@ -55,6 +55,8 @@ class _Reading(NamedTuple):
 
 def _read(error: JsonRpcError) -> _Reading:
     """Return what an error says, its innermost words first."""
+    if says_not_mined_yet(error):
+        return _Reading(None, "known")
     *outer, inner = unwrap(error)
     for layer in outer:  # a contract can say anything, also what looks like a forward's words
         fate = fate_in(layer.words)
@@ -112,9 +114,12 @@ def excuse_for(error: JsonRpcError) -> Excuse | None:
 def is_final(error: JsonRpcError, method: str) -> bool:
     """Return whether the words of a verdict on ``method`` say that nobody took the transaction.
 
-    After any other verdict, also in unknown words, only a look-up by hash can tell.
+    So does "not from me" that says it was not passed on, where errors are strict. After any other
+    verdict, also in unknown words, only a look-up by hash can tell.
     """
-    return method in SEND_METHODS and _read(error).fate == "final"
+    excuse, fate = _read(error)
+    refused = excuse is not None and excuse.delivered == "no"
+    return method in SEND_METHODS and (fate == "final" or refused)
 
 
 def says_already_known(error: JsonRpcError) -> bool:
@@ -122,9 +127,9 @@ def says_already_known(error: JsonRpcError) -> bool:
     return _read(error).fate == "known"
 
 
-def may_have_landed(error: JsonRpcError) -> bool:
-    """Return whether a verdict says that the node has it, or that its nonce is used."""
-    return _read(error).fate in {"known", "spent"}
+def says_nonce_spent(error: JsonRpcError) -> bool:
+    """Return whether a verdict says that the nonce is taken, by this transaction or another."""
+    return _read(error).fate == "spent"
 
 
 _NOT_MINED_YET = 4  # EIP-7966, "Error codes": taken, and no receipt within the time given

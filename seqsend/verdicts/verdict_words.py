@@ -151,10 +151,11 @@ _TABLE = (
             r"(?:transaction|txn?) type\b",
             r"unsupported (?:transaction|txn?)\b",
             (
-                r"(?:eip ?\d+|blobs?|legacy|typed|deposit|set code|access list) (?:transactions?"
+                r"(?:blobs?|legacy|typed|deposit|set code|access list) (?:transactions?"
                 r"|txn?s?"
                 r"|type|sidecar|gas|hash\w*|count|version\w*|failed|is|are)\b"
             ),
+            r"eip ?\d+\b",
             r"(?:missing|too many|no) blobs?\b",
             r"sidecar\b",
             r"kzg\b",

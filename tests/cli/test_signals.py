@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -162,3 +163,28 @@ def test_head_1_gets_the_hash(node: Anvil, fresh_tx: FreshTx) -> None:
     )
     assert json.loads(done.stdout)["hash"] == signed.hash
     assert b"rror" not in done.stderr
+
+
+def test_an_input_that_never_ends_does_not_keep_the_program_after_a_signal(node: Anvil) -> None:
+    command = f"yes | {sys.executable} -m seqsend send - --rollup.sequencer-http={node.url} -q"
+    running = subprocess.Popen(
+        ["sh", "-c", f"exec 3>&1; {command} --keep-going >/dev/null & echo $! >&3; wait $!"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert running.stdout is not None
+    pid = int(running.stdout.readline())
+    until(lambda: _handles_signals(pid))
+    os.kill(pid, signal.SIGTERM)
+    started = time.monotonic()
+    _, err = running.communicate(timeout=20)
+    assert time.monotonic() - started <= 5 + 3
+    assert "it goes on, 5 s after the run has stopped" in err
+    assert running.returncode == 130
+
+
+def _handles_signals(pid: int) -> bool:
+    """Tell whether a command has begun: it has sockets by which its handlers wake what waits."""
+    links = (os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir())
+    return sum(link.startswith("socket:") for link in links) >= 4

@@ -60,7 +60,8 @@ def test_counts_add_up_over_runs(tmp_path: Path, node: Anvil, fresh_tx: FreshTx)
         ("1", "failover", "dial"): 3,
         ("1", "outage", "dial"): 1,
         ("2", "answered", "answer"): 1,
-        ("2", "verdict", "answer"): 2,
+        ("2", "verdict", "answer"): 1,
+        ("2", "outage", "answer"): 1,  # no such method
         ("2", "found", "answer"): 1,
     }
     assert plain["preferred_endpoint"] == 1  # by the last run

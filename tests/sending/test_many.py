@@ -520,7 +520,7 @@ def test_a_conditional_transaction(
     signed = fresh_tx()
 
     def answer(request: Request) -> bytes:
-        said: dict[str, Any] = {"jsonrpc": "2.0", "id": request.json["id"]}
+        said: dict[str, Any] = {"jsonrpc": "2.0", "id": request.id}
         if reply is None:
             said["result"] = signed.hash
         else:

@@ -290,7 +290,9 @@ def test_no_secret_is_shown_and_the_credentials_are_used(fresh_tx: FreshTx) -> N
     key, word = "K3y" + "a" * 20, "s3cret-w0rd"
 
     def reply(request: Request) -> bytes:
-        quoted = f"bad key {key} for user:{word} with {request.headers['X-Token']}"
+        quoted = (
+            f"insufficient funds: bad key {key} for user:{word} with {request.headers['X-Token']}"
+        )
         return jsonrpc_error(request, -32000, quoted)
 
     with Replying(reply) as server:
@@ -312,7 +314,7 @@ def test_no_secret_is_shown_and_the_credentials_are_used(fresh_tx: FreshTx) -> N
         }
         assert server.requests[0].path == f"/v3/{key}?k=qu3ry-secret"
     for run in runs:
-        assert run.code == 5  # words that nobody knows, and a look-up that fails
+        assert run.code == 3
         shown = run.out + run.err
         for secret in (key, word, "qu3ry-secret", "fr4g", "t0ken-value"):
             assert secret not in shown

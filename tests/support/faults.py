@@ -69,7 +69,7 @@ def _http_answer(status: int, body: Body) -> Start:
     @contextmanager
     def start(world: World) -> Iterator[str]:
         def reply(request: Request) -> bytes:
-            return http(status, body(request.json["id"], world.signed))
+            return http(status, body(request.id, world.signed))
 
         with Replying(reply) as server:
             yield server.url
@@ -150,7 +150,7 @@ def _nonce_too_low(world: World) -> Iterator[str]:
     """Refuse the transaction in words that may mean "I have it", and look it up truthfully."""
 
     def reply(request: Request) -> bytes:
-        if request.json["method"] == "eth_sendRawTransaction":
+        if isinstance(request.json, dict) and request.json["method"] == "eth_sendRawTransaction":
             return jsonrpc_error(request, -32000, "nonce too low")
         return http(200, pass_on(request.body, world.node.url))
 
@@ -162,7 +162,7 @@ def _echo(request: Request) -> bytes:
     """Answer with all that the request let out: path, headers, and what stands in them."""
     heard = f"POST {request.path} {dict(request.headers)}"
     error = {"code": -32000, "message": heard, "data": {heard: [heard]}}
-    body = {"jsonrpc": "2.0", "id": request.json["id"], "error": error}
+    body = {"jsonrpc": "2.0", "id": request.id, "error": error}
     return http(503, json.dumps(body).encode())
 
 

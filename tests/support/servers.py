@@ -31,6 +31,11 @@ class Request:
         """The body, parsed."""
         return json.loads(self.body)
 
+    @property
+    def id(self) -> Any:
+        """The id of the call; None for a batch, which has one for each of its calls."""
+        return self.json["id"] if isinstance(self.json, dict) else None
+
 
 def http(status: int, body: bytes, headers: Mapping[str, str] | None = None) -> bytes:
     """Return a whole HTTP response."""
@@ -44,7 +49,7 @@ def http(status: int, body: bytes, headers: Mapping[str, str] | None = None) -> 
 
 def jsonrpc_result(request: Request, value: Any) -> bytes:
     """Return the response that answers ``request`` with a result."""
-    message = {"jsonrpc": "2.0", "id": request.json["id"], "result": value}
+    message = {"jsonrpc": "2.0", "id": request.id, "result": value}
     return http(200, json.dumps(message).encode())
 
 
@@ -53,7 +58,7 @@ def jsonrpc_error(
 ) -> bytes:
     """Return the response that answers ``request`` with an error."""
     error = {"code": code, "message": message} | ({} if data is None else {"data": data})
-    body = {"jsonrpc": "2.0", "id": request.json["id"], "error": error}
+    body = {"jsonrpc": "2.0", "id": request.id, "error": error}
     return http(status, json.dumps(body).encode())
 
 

@@ -6,6 +6,7 @@ derived (RFC 8446, section 7). `Records` seals what a server would send after th
 
 import hashlib
 import hmac
+import os
 import socket
 import ssl
 from pathlib import Path
@@ -65,42 +66,55 @@ def _expand(secret: bytes, label: str, size: int) -> bytes:
     return hmac.new(secret, info + b"\x01", _HASH).digest()[:size]
 
 
-class Flooding(Server):
-    """Shakes hands over TLS 1.3, reads the request, and sends records without data for ever.
+class ByHand(Server):
+    """Shakes hands over TLS 1.3; what it sends after that are records made by hand."""
 
-    ``what`` is "tickets" or "key updates".
-    """
-
-    def __init__(self, context: ssl.SSLContext, log: Path, what: str) -> None:
+    def __init__(self, context: ssl.SSLContext, log: Path) -> None:
         """``log`` is a file that is not there yet; one connection is served."""
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.num_tickets = 0  # records that the ssl module sends would use up numbers of ours
         context.keylog_filename = str(log)
         super().__init__(tls=context)
-        self._log, self._what = log, what
-        self.records = 0
-        """How many were sent."""
+        self._log = log
+
+    def serve(self, connection: ssl.SSLSocket, records: Records) -> None:
+        """Serve a connection: read from it, and `write` what ``records`` seals."""
+        raise NotImplementedError
+
+    def write(self, connection: ssl.SSLSocket, record: bytes) -> None:
+        """Send what is sealed already."""
+        with socket.socket(fileno=os.dup(connection.fileno())) as raw:
+            raw.settimeout(10)
+            raw.sendall(record)
 
     def handle(self, connection: socket.socket) -> None:
-        """Read, then flood."""
+        """Find the keys."""
         assert isinstance(connection, ssl.SSLSocket)
         cipher = connection.cipher()
         assert cipher is not None
         assert cipher[0] == "TLS_AES_256_GCM_SHA384"
+        lines = [line.split() for line in self._log.read_text().splitlines()]
+        secret = next(bytes.fromhex(w[2]) for w in lines if w[:1] == ["SERVER_TRAFFIC_SECRET_0"])
+        self.serve(connection, Records(secret))
+
+
+class Flooding(ByHand):
+    """Reads the request, and sends records without data for ever: "tickets" or "key updates"."""
+
+    def __init__(self, context: ssl.SSLContext, log: Path, what: str) -> None:
+        super().__init__(context, log)
+        self._what = what
+        self.records = 0
+        """How often it has sent some."""
+
+    def serve(self, connection: ssl.SSLSocket, records: Records) -> None:
+        """Read, then flood."""
         connection.recv(65536)
-        records = Records(self._traffic_secret())
-        raw = socket.socket(fileno=connection.detach())
-        with raw:
-            raw.settimeout(10)
-            while not self._stopped.is_set():
-                raw.sendall(self._next(records))
-                self.records += 1
+        while not self._stopped.is_set():
+            self.write(connection, self._next(records))
+            self.records += 1
 
     def _next(self, records: Records) -> bytes:
         if self._what == "tickets":
             return records.seal(HANDSHAKE, SESSION_TICKET * 800)
         return b"".join(records.update_key() for _ in range(100))
-
-    def _traffic_secret(self) -> bytes:
-        lines = [line.split() for line in self._log.read_text().splitlines()]
-        return next(bytes.fromhex(w[2]) for w in lines if w[:1] == ["SERVER_TRAFFIC_SECRET_0"])

@@ -24,7 +24,7 @@ from seqsend.transports.http import HttpTransport
 from seqsend.transports.websocket import WebSocketTransport
 from seqsend.waiting import SignalReceived, Signals
 from tests.support.certificates import Authority
-from tests.support.moments import until
+from tests.support.moments import count_connections, until
 from tests.support.servers import (
     Address,
     Closing,
@@ -310,7 +310,7 @@ def ws_answer(connection: Any) -> None:
 
 
 @contextmanager
-def hit_by_a_signal(when: Callable[[], bool]) -> Iterator[None]:
+def hit_by_a_signal(when: Callable[[], object]) -> Iterator[None]:
     """Send this process's main thread a signal as soon as ``when`` holds."""
     main = threading.get_ident()
 
@@ -364,12 +364,15 @@ def test_a_signal_ends_every_other_wait(what: str, monkeypatch: pytest.MonkeyPat
             monkeypatch.setattr(socket, "getaddrinfo", hang)
             url, when = NAME, asked.is_set
         elif what == "dial":
-            url = stack.enter_context(blackhole()).url
-            when = _is_under_way
+            hole = stack.enter_context(blackhole())
+            url = hole.url
+            when = lambda: count_connections("SYN_SENT", hole.port) > hole.waiting  # noqa: E731
         else:
             server = stack.enter_context(Silent() if what == "upgrade" else Deaf())
             scheme = {"tls": "https", "upgrade": "ws", "send": "http"}[what]
-            url, when = server.url.replace("http", scheme, 1), lambda: server.connections == 1
+            url = server.url.replace("http", scheme, 1)
+            # The client is past its dial when something of it is there, read or not.
+            when = lambda: bool(server.requests) or _has_unread(server.port, at=1)  # noqa: E731
         with SequencerClient(url, dial_timeout=20, request_timeout=20) as client:
             started = time.monotonic()
             with hit_by_a_signal(when), pytest.raises(Interrupted) as caught:
@@ -386,12 +389,6 @@ class Deaf(Server):
     def handle(self, connection: socket.socket) -> None:
         del connection
         self.wait()
-
-
-def _is_under_way() -> bool:
-    """Hold when a connection of this process is being made."""
-    with open("/proc/self/net/tcp", encoding="ascii") as table:
-        return sum(line.split()[3] == "02" for line in table if ":" in line) >= 2  # SYN_SENT
 
 
 # Proxies
@@ -632,12 +629,12 @@ def test_what_arrives_between_two_requests_makes_a_connection_unfit() -> None:
         assert "dial" in client.request("m").attempts[0].timings
 
 
-def _has_unread(port: int) -> bool:
-    """Hold when a connection to ``port`` has received what was not read."""
+def _has_unread(port: int, *, at: int = 2) -> bool:
+    """Hold when something was received and not read by a peer of ``port``, or (1) there itself."""
     with open("/proc/self/net/tcp", encoding="ascii") as table:
         rows = [line.split() for line in table][1:]
     return any(
-        int(row[2].rpartition(":")[2], 16) == port and int(row[4].partition(":")[2], 16) > 0
+        int(row[at].rpartition(":")[2], 16) == port and int(row[4].partition(":")[2], 16) > 0
         for row in rows
     )
 

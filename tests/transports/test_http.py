@@ -531,13 +531,15 @@ def test_no_log_line_and_no_traceback_holds_a_secret(caplog: pytest.LogCaptureFi
     caplog.set_level(logging.DEBUG)
     url = "http://user:s3cret@127.0.0.1:{port}/k3y" + "a" * 20 + "?q=s3cret#s3cret"
     shown = []
-    # The library's exception for the third, a failure of TLS, quotes the URL.
+    # The library's exception for the last quotes what came.
     with (
         dead() as nobody,
         Replying(http(503, b"s3cret")) as failing,
         Closing(after="accept", how="fin", partial=http(400, b"")) as plain,
+        Closing(after="request", how="fin", partial=b"s3cret\r\n") as strange,
     ):
-        for scheme, server in (("http", nobody), ("http", failing), ("https", plain)):
+        servers = (("http", nobody), ("http", failing), ("https", plain), ("http", strange))
+        for scheme, server in servers:
             here = url.replace("http", scheme, 1).format(port=server.port)
             with SequencerClient(here, headers={"X": "s3cret"}) as client:
                 try:
@@ -546,7 +548,7 @@ def test_no_log_line_and_no_traceback_holds_a_secret(caplog: pytest.LogCaptureFi
                     shown += [repr(error), str(error), "".join(traceback.format_exception(error))]
                     shown.append(repr(error.attempts))
     shown.append(caplog.text)
-    assert len(shown) == 13
+    assert len(shown) == 17
     assert not [text for text in shown if "s3cret" in text or "k3y" in text]
     assert "seqsend" in caplog.text
 

@@ -3,9 +3,10 @@
 import gzip
 import json
 import time
+import traceback
 import tracemalloc
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
@@ -18,7 +19,9 @@ from seqsend.endpoints import parse_endpoints
 from seqsend.errors import EndpointFailure
 from seqsend.models import Reply
 from seqsend.transports.base import Deadline, Exchange
+from seqsend.transports.connections import Route
 from seqsend.transports.http import HttpTransport
+from seqsend.waiting import SignalReceived
 
 MIB = 2**20
 OVERRUN = 0.25  # seconds that the contract allows past a deadline
@@ -35,6 +38,8 @@ class Pieces:
         self._left = [piece for piece in pieces if piece]
         self.written, self.writes = b"", 0
         self.is_closed = False
+        self.on_write: BaseException | None = None
+        self.on_look: BaseException | None = None
 
     def recv_into(self, buffer: Any) -> int:
         if not self._left:
@@ -49,10 +54,18 @@ class Pieces:
     def sendall(self, data: bytes) -> None:
         self.written += data
         self.writes += 1
+        if self.on_write is not None:
+            raise self.on_write
+
+    def recv_now(self, size: int) -> bytes:
+        del size
+        raise BlockingIOError
 
     def send_now(self, data: bytes) -> None: ...
 
     def is_quiet(self) -> bool:
+        if self.on_look is not None:
+            raise self.on_look
         return not self._left
 
     def close(self) -> None:
@@ -62,20 +75,38 @@ class Pieces:
 class Wire:
     """The transport, with nothing but the dial replaced."""
 
-    def __init__(self, data: bytes | Sequence[bytes], limit: int = MIB) -> None:
+    def __init__(
+        self,
+        data: bytes | Sequence[bytes],
+        limit: int = MIB,
+        *,
+        url: str = "http://seq.example",
+        on_write: BaseException | None = None,
+    ) -> None:
         self._pieces = [data] if isinstance(data, bytes) else data
+        self._on_write = on_write
         self.dialled: list[Pieces] = []
-        self._endpoints = parse_endpoints("http://seq.example")
-        self._transport = HttpTransport(self._endpoints, {}, max_response_size=limit)
+        self.routes: list[Route] = []
+        (self.endpoint,) = parse_endpoints(url)
+        self._transport = HttpTransport([self.endpoint], {}, max_response_size=limit)
 
     def exchange(self, seconds: float = 60.0) -> Reply:
-        by = Deadline.after(seconds, "request timeout")
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("seqsend.transports.http.connect", self._connect)
-            return self._transport.exchange(self._endpoints[0], b"{}", Exchange(by, by))
+        return self._run(lambda: self._transport.exchange(self.endpoint, b"{}", self.last), seconds)
 
-    def _connect(self, *_: object) -> Pieces:
+    def fetch(self) -> Reply:
+        return self._run(lambda: self._transport.fetch(self.endpoint, "path", self.last), 60.0)
+
+    def _run(self, send: Callable[[], Reply], seconds: float) -> Reply:
+        by = Deadline.after(seconds, "request timeout")
+        self.last = Exchange(by, by)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("seqsend.transports.http_pools.connect", self._connect)
+            return send()
+
+    def _connect(self, route: Route, _exchange: Exchange) -> Pieces:
+        self.routes.append(route)
         self.dialled.append(Pieces(self._pieces))
+        self.dialled[-1].on_write = self._on_write
         return self.dialled[-1]
 
 
@@ -199,9 +230,14 @@ def test_what_is_not_an_http_answer(data: bytes) -> None:
     ],
 )
 def test_an_answer_that_is_not_whole(data: bytes, reason: str, code: str) -> None:
-    with pytest.raises(EndpointFailure, match=reason) as caught:
-        read(data)
-    assert caught.value.reason_code == code
+    for send in (Wire.exchange, Wire.fetch):
+        wire = Wire(data)
+        with pytest.raises(EndpointFailure, match=reason) as caught:
+            send(wire)
+        assert caught.value.reason_code == code
+        assert len(wire.dialled) == 1  # and nothing is sent twice behind the user's back
+        # The libraries' exceptions quote what came, and the URL.
+        assert "".join(traceback.format_exception(caught.value)).count("Traceback") == 1
 
 
 @pytest.mark.parametrize(
@@ -270,6 +306,58 @@ def test_a_connection_that_carries_more_than_its_answer_is_not_used_again(
         assert wire.exchange().body == b"hello"
     assert len(wire.dialled) == 2
     assert wire.dialled[0].is_closed
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError(), ConnectionResetError()])
+def test_what_a_server_said_before_it_closed_is_read(error: OSError) -> None:
+    """The request was not written whole, and another one cannot follow it."""
+    wire = Wire(answer("Content-Length: 4", status="413 Too Large", body=b"2MiB"), on_write=error)
+    for _ in range(2):
+        reply = wire.exchange()
+        assert (reply.status, reply.body) == (413, b"2MiB")
+        assert (wire.last.written, wire.last.phase) == (False, "answer")
+    assert len(wire.dialled) == 2
+
+
+@pytest.mark.parametrize("interruption", [SignalReceived(), KeyboardInterrupt(), MemoryError()])
+@pytest.mark.parametrize("moment", ["on_look", "on_write"])
+def test_an_exception_leaves_no_connection_and_no_lock_behind(
+    interruption: BaseException, moment: str
+) -> None:
+    wire = Wire(sized(b"hello"))
+    wire.exchange()
+    setattr(wire.dialled[0], moment, interruption)
+    is_outage = isinstance(interruption, MemoryError)
+    with pytest.raises(EndpointFailure if is_outage else type(interruption)):
+        wire.exchange()
+    assert wire.dialled[0].is_closed
+    assert not wire.last.written
+    assert wire.exchange().body == b"hello"
+    assert len(wire.dialled) == 2
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://[fe80::1%25eth0]:8545",
+        "http://seq.example.",
+        "https://seq.example:80/a/../b",
+        "http://127.1/@other.example:1/",
+        "http://u:pw%40@seq.example/a%2fb?x=%zz",
+        "http://straße.example",
+    ],
+)
+@pytest.mark.parametrize("proxy", ["", "http://proxy.example:3128"])
+def test_what_was_parsed_is_what_is_dialled(
+    url: str, proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever requests and urllib3 make of a URL."""
+    monkeypatch.setenv("all_proxy", proxy)
+    wire = Wire(sized(b"hello"), url=url)
+    wire.exchange()
+    (route,) = wire.routes
+    assert route.address is wire.endpoint.address
+    assert f"Host: {route.address.authority}".encode() in wire.dialled[0].written.splitlines()
 
 
 def test_head_and_body_go_out_in_one_write() -> None:

@@ -9,12 +9,15 @@ from seqsend import (
     Attempt,
     CallEnded,
     CallError,
+    Decoded,
     Delivered,
     Diagnosis,
+    DryRun,
     Ended,
     Endpoint,
     EndpointReport,
     Event,
+    Explanation,
     Level,
     Line,
     Metrics,
@@ -89,3 +92,18 @@ def keep(urls: str) -> None:
     metrics.note(diagnosis := seqsend.check(urls))
     assert_type(diagnosis, Diagnosis)
     assert_type(diagnosis.endpoints, tuple[EndpointReport, ...])
+
+
+def look_before(client: SequencerClient, raw: str) -> None:
+    """Take a transaction apart, and compare it with the chain."""
+    decoded = seqsend.decode(raw)
+    assert_type(decoded, Decoded)
+    if decoded.content is not None:
+        assert_type(decoded.content.sender, str | None)
+    dry_run = client.dry_run(chain_id=10)
+    assert_type(dry_run, DryRun)
+    assert_type(dry_run.assess(raw), Explanation)
+    try:
+        client.send_raw_transaction(raw, chain_id=10, explain=True)
+    except seqsend.Rejected as error:
+        assert_type(error.explanation, Explanation | None)

@@ -123,7 +123,7 @@ def test_each_reply_falls_into_its_row(
         (403, b"invalid host specified\n", "HTTP 403: invalid host specified", "unknown_host"),
         (401, b"missing token\n", "HTTP 401: missing token", "token_wanted"),
         (401, b"", "HTTP 401", "unauthorized"),
-        (404, b"404 page not found\n", "HTTP 404: 404 page not found", "not_found"),
+        (404, b"404 page not found\n", "HTTP 404: page not found", "not_found"),
         (407, b"", "HTTP 407", "proxy_refused"),
         (413, b"", "HTTP 413", "request_too_large"),
         (429, b"", "HTTP 429", "rate_limited"),

@@ -14,11 +14,11 @@ from seqsend.verdicts.node_errors import (
     SEND_METHODS,
     excuse_for,
     is_final,
-    may_have_landed,
     says_already_known,
     says_not_mined_yet,
     takes_transactions,
 )
+from seqsend.verdicts.verdict_words import fate_in
 from seqsend.verdicts.words import LONGEST, MAX_LAYERS, plain, unwrap
 from tests.support.sayings import EXCUSES, SAYINGS, VERDICTS, Saying
 
@@ -110,7 +110,7 @@ _OF_A_VERDICT: dict[str, Callable[[JsonRpcError], str]] = {
     "Go": lambda e: f'Post "https://seq.example:8545/rate-limit": {e.message}',
 }
 _PLAIN = [s for s in SAYINGS if s.meaning != "S"]
-_KNOWN = [s for s in VERDICTS if s.meaning == "V" or may_have_landed(s.error)]
+_KNOWN = [s for s in VERDICTS if fate_in(plain(s.error.message))]
 
 
 def _wrap(error: JsonRpcError, names: list[str]) -> JsonRpcError:

@@ -308,8 +308,13 @@ class _Plan:
         if self.whole.how == "items":
             return self._answer_items(record)
         taking: Taking = self._random.choice(self.whole.may_take)
+        treatment = self.whole.treatment()
+        if self._batch and self.whole.error is not None:
+            # It belongs to none of them: what that means is the client's to judge. That nothing
+            # that was taken is "no" is held all the same.
+            treatment = replace(treatment, delivered=None)
         for each in self.sends:
-            record.treatments[each] = self.whole.treatment()
+            record.treatments[each] = treatment
             if taking == "late":
                 self.late.append(each)
             elif taking == "some" and (not self._batch or self._random.random() < 0.6):

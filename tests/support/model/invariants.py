@@ -22,6 +22,7 @@ Violations = Iterator[str]
 _SCHEMA = json.loads((Path(__file__).parents[2] / "outcome.schema.json").read_text())
 _VALIDATOR = jsonschema.Draft202012Validator(_SCHEMA)
 _SECONDS_AFTER_A_SIGNAL = 1.5
+_SECONDS_TO_NOTICE_A_SIGNAL = 0.1
 GOOD = ("accepted", "known")
 _CALL_ENDS = ("accepted", "known", "rejected", "unreachable", "unknown")
 _REFUSING = {line.status for line in WHOLE if line.status >= 300 and line.delivered == "no"}
@@ -399,6 +400,10 @@ def it_ends_in_time(seen: Observation) -> Violations:
         yield f"{seen.elapsed:.2f} s, and {seen.seconds_allowed:.2f} s are allowed"
     if seen.after_signal is not None and seen.after_signal > _SECONDS_AFTER_A_SIGNAL:
         yield f"it ended {seen.after_signal:.2f} s after a signal"
+    for record in seen.log if seen.signalled else ():
+        after = record.at - seen.signalled[0]
+        if after > _SECONDS_TO_NOTICE_A_SIGNAL:
+            yield f"request {record.number} came {after:.2f} s after a signal"
 
 
 def a_failed_attempt_says_why(seen: Observation) -> Violations:

@@ -121,10 +121,10 @@ class Observation:
         allowed = (len(self.log) + dials + 1) * most
         deadline = self.scenario.deadline
         if deadline is not None:
-            groups = 1 + len(self.ends) // self.scenario.batch_size
+            groups = max(1, -(-len(self.ends) // self.scenario.batch_size))
             bad = sum(line.tx is None for line in self.scenario.lines)
             allowed = min(allowed, (groups + bad) * (deadline + 0.25))
-        return allowed + (0.5 if self.exit_code is None else 1.5)
+        return allowed + (0.2 if self.exit_code is None else 1.5)
 
 
 def treatment_of(record: Record, transaction_hash: str) -> Treatment:

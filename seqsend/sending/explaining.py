@@ -1,0 +1,208 @@
+"""Asks an endpoint, in one round, what a transaction is to be compared with."""
+
+import re
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from seqsend.errors import UsageError
+from seqsend.explanation import ChainState, Content, Decoded, Explanation
+from seqsend.failover.loop import Failover
+from seqsend.failover.requester import Requester
+from seqsend.jsonrpc import Call
+from seqsend.models import Attempt, Endpoint
+from seqsend.sending import comparison
+from seqsend.sending.decoding import decode
+from seqsend.sending.stream import Parse
+from seqsend.sending.transaction import RawTransaction, parse_raw_transaction
+from seqsend.transports.base import Deadline
+
+_QUANTITY = re.compile("0x[0-9a-fA-F]{1,64}")
+_HASH = re.compile("0x[0-9a-fA-F]{64}")
+
+
+def explain(
+    failover: Failover, transaction: RawTransaction, by: Deadline, answered: Endpoint | None
+) -> Explanation:
+    """Return why ``transaction`` was rejected by the endpoint that ``answered``.
+
+    The readers are asked, then that endpoint, then the others, until one knows the sender; all of
+    it ends at ``by``. What they do not say is missing, and no error.
+
+    Raises:
+        KeyboardInterrupt: a signal came.
+
+    """
+    decoded = decode(transaction)
+    chain, failures = _ask_about(failover, decoded, by, answered)
+    return replace(comparison.explain(decoded, chain), failures=failures)
+
+
+Said = tuple[ChainState | None, tuple[Attempt, ...]]
+"""What the first endpoint says that knows the sender, and what failed before it."""
+
+
+def ask_in_one_round(failover: Failover, decoded: Decoded) -> Said:
+    """Return what the chain says; the readers are asked first, and all of it is one round.
+
+    Raises:
+        KeyboardInterrupt: a signal came.
+
+    """
+    requester = failover.requester
+    by = requester.start_round(requester.start_deadline())
+    return _ask_about(failover, decoded, by, None)
+
+
+class DryRun:
+    """Compares transactions with the chain, in order, and sends none.
+
+    Those that nothing speaks against count as sent for the ones that follow.
+    """
+
+    def __init__(
+        self, ask: Callable[[Decoded], Said], parse: Parse = parse_raw_transaction
+    ) -> None:
+        """``ask`` asks the chain about a transaction."""
+        self._ask = ask
+        self._parse = parse
+        self._planned: dict[str, tuple[int, int]] = {}
+        """The next nonce of a sender, and the wei that it has spent, if all went out."""
+
+    def assess(self, raw: str) -> Explanation:
+        """Return what speaks against a transaction.
+
+        Raises:
+            UsageError: it is not one that may be sent, or of a type that is not known here.
+            KeyboardInterrupt: a signal came.
+
+        """
+        decoded = decode(self._parse(raw))
+        if not decoded.is_known_type:
+            raise UsageError(
+                f"--dry-run: {decoded.problem}", example="0x02f86c…, a transaction of type 0 to 4"
+            )
+        chain, failures = self._ask(decoded)
+        if chain is not None and decoded.content is not None:
+            chain = self._as_planned(decoded.content, chain)
+        found = replace(comparison.explain(decoded, chain), failures=failures)
+        if decoded.content is not None and chain is not None and not found.speaks_against:
+            self._plan(decoded.content, chain)
+        return found
+
+    def _as_planned(self, content: Content, chain: ChainState) -> ChainState:
+        """Return ``chain`` as it will be once the transactions before are there."""
+        if content.sender not in self._planned:
+            return chain
+        following, spent = self._planned[content.sender]
+        return replace(
+            chain,
+            pending_nonce=max(following, chain.pending_nonce or 0),
+            balance=None if chain.balance is None else max(0, chain.balance - spent),
+        )
+
+    def _plan(self, content: Content, chain: ChainState) -> None:
+        if content.sender is None or chain.is_there:
+            return
+        following, spent = self._planned.get(content.sender, (0, 0))
+        self._planned[content.sender] = (
+            max(following, content.nonce + 1),
+            spent + comparison.most_it_can_cost(content),
+        )
+
+
+def _ask_about(
+    failover: Failover, decoded: Decoded, by: Deadline, answered: Endpoint | None
+) -> Said:
+    content = decoded.content
+    if content is None or content.sender is None:
+        return None, ()  # what is wrong with it needs no chain
+    calls = _questions(content, content.sender, decoded.hash)
+    order = failover.reading_order(calls["next_nonce"].method)
+    places = dict.fromkeys((*failover.readers, *([answered] if answered else ()), *order))
+    best, failures = None, []
+    for endpoint in places:
+        if by.remaining <= 0:
+            break
+        said, failure = _ask(failover.requester, endpoint, calls, by)
+        if failure is not None:
+            failures.append(failure)
+        state = _read(endpoint, said, decoded.hash) if said else None
+        if state is not None and state.next_nonce is not None:
+            return state, tuple(failures)
+        best = best or state
+    return best, tuple(failures)
+
+
+def _questions(content: Content, sender: str, transaction_hash: str) -> Mapping[str, Call]:
+    return {
+        "chain_id": Call("eth_chainId", []),
+        "next_nonce": Call("eth_getTransactionCount", [sender, "latest"]),
+        "pending_nonce": Call("eth_getTransactionCount", [sender, "pending"]),
+        "balance": Call("eth_getBalance", [sender, "latest"]),
+        "block": Call("eth_getBlockByNumber", ["latest", False]),
+        # Few nodes have it (reth, erigon, anvil): the others say so.
+        "same_nonce": Call("eth_getTransactionBySenderAndNonce", [sender, hex(content.nonce)]),
+        "itself": Call("eth_getTransactionByHash", [transaction_hash]),
+    }
+
+
+def _ask(
+    requester: Requester, endpoint: Endpoint, calls: Mapping[str, Call], by: Deadline
+) -> tuple[dict[str, Any], Attempt | None]:
+    """Return what one endpoint answers, and how it failed, if it did.
+
+    It is asked in one batch, and one by one for what it does not answer in a batch.
+    """
+    groups = deque([tuple(calls)])
+    said: dict[str, Any] = {}
+    while groups and by.remaining > 0:
+        group = groups.popleft()
+        exchanged = requester.ask(endpoint, [requester.prepare(calls[name]) for name in group], by)
+        if exchanged.interrupt is not None:
+            raise exchanged.interrupt from None
+        for name, judgement in zip(group, exchanged.judgements, strict=True):
+            if judgement.row.kind == "again":
+                groups.append((name,))
+            elif judgement.row.kind == "result":
+                said[name] = judgement.result
+        if exchanged.failed:
+            (judgement, *_) = exchanged.judgements
+            # Nothing was sent that could have been delivered.
+            only_asked = replace(judgement, row=replace(judgement.row, delivered="no"))
+            failure = exchanged.attempt(only_asked, "outage")
+            requester.emit(failure)
+            return said, failure
+    return said, None
+
+
+def _read(endpoint: Endpoint, said: Mapping[str, Any], transaction_hash: str) -> ChainState:
+    block = said.get("block")
+    block = block if isinstance(block, dict) else {}
+    hashes = {name: _hash_in(said.get(name)) for name in ("same_nonce", "itself")}
+    is_there = transaction_hash in hashes.values()
+    return ChainState(
+        endpoint,
+        chain_id=_quantity(said.get("chain_id")),
+        next_nonce=_quantity(said.get("next_nonce")),
+        pending_nonce=_quantity(said.get("pending_nonce")),
+        balance=_quantity(said.get("balance")),
+        base_fee=_quantity(block.get("baseFeePerGas")),
+        block_gas_limit=_quantity(block.get("gasLimit")),
+        # Blocks have had this field (EIP-7685) since the fork that brought EIP-7623.
+        has_data_floor="requestsHash" in block,
+        same_nonce=None if is_there else hashes["same_nonce"],
+        is_there=is_there,
+    )
+
+
+def _quantity(value: Any) -> int | None:
+    """Return the number that a quantity of the execution API is, or None."""
+    return int(value, 16) if isinstance(value, str) and _QUANTITY.fullmatch(value) else None
+
+
+def _hash_in(found: Any) -> str | None:
+    """Return the hash of a transaction object, or None."""
+    shown = found.get("hash") if isinstance(found, dict) else None
+    return shown.lower() if isinstance(shown, str) and _HASH.fullmatch(shown) else None

@@ -1,0 +1,46 @@
+"""Hints, by the reason code of an attempt."""
+
+from typing import get_args
+
+import pytest
+
+from seqsend.diagnosis.hints import HINTS, hint_for
+from seqsend.endpoints import parse_endpoints
+from seqsend.jsonrpc import Call
+from seqsend.models import Attempt, ReasonCode, Reply
+from seqsend.verdicts.failure_table import judge_reply
+
+# Of a verdict, of what was done here, or never of an endpoint that is looked at.
+WITHOUT = {"rejected", "batch_refused", "batch_shortened", "not_an_answer", "interrupted"}
+
+
+def _failed(reason_code: ReasonCode | None) -> Attempt:
+    (endpoint,) = parse_endpoints("http://a")
+    return Attempt(endpoint, "m", "outage", "answer", "no", 0.1, reason_code=reason_code)
+
+
+def test_every_reason_has_a_hint() -> None:
+    assert set(get_args(ReasonCode)) - set(HINTS) == WITHOUT
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "hint"),
+    [
+        (403, b"invalid host specified\n", "--http.vhosts"),  # go-ethereum#16526
+        (401, b"missing token\n", "wants a JWT: use the RPC port"),  # geth's port 8551
+        (403, b"", "credentials?"),
+        (429, b"", "rate limited"),
+        (200, b'{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"node is syncing"}}', "synced"),
+        (200, b"<html>", "a web page"),
+    ],
+)
+def test_a_hint_fits_what_came_back(status: int, body: bytes, hint: str) -> None:
+    judgement = judge_reply(Reply(status, body), Call("eth_chainId", []), 1)
+    assert hint in hint_for(_failed(judgement.reason_code))
+
+
+def test_a_machine_without_authorities_is_named_as_such() -> None:
+    assert hint_for(_failed("tls_no_authorities")) == (
+        "this machine has no certificate authorities: install ca-certificates"
+    )
+    assert hint_for(_failed(None)) == "its own words say what is wrong"
