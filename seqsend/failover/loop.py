@@ -102,7 +102,7 @@ class Failover:
         submission = self.submission(call)
         try:
             by = self.requester.start_deadline()
-            self.run_rounds([submission], by, _unless_rejected, retry_unsafe=retry_unsafe)
+            self.run_rounds([submission], by, _unless_lacked, retry_unsafe=retry_unsafe)
             end: Answer | CallError | Interrupted = end_of(submission)
         except KeyboardInterrupt:
             end = Interrupted(*submission.attempts)
@@ -394,8 +394,13 @@ def end_of(submission: Submission) -> Answer | CallError:
     return end(method, attempts, submission.elapsed, error=decided.error, endpoint=endpoint)
 
 
-def _unless_rejected(submissions: Sequence[Submission]) -> list[Submission]:
-    return [s for s in submissions if not isinstance(end_of(s), Rejected)]
+def _unless_lacked(submissions: Sequence[Submission]) -> list[Submission]:
+    """Return those whose method some endpoint may have: one that failed otherwise."""
+    return [s for s in submissions if any(map(_says_more, s.attempts_of_round))]
+
+
+def _says_more(attempt: Attempt) -> bool:
+    return attempt.reason_code != "no_such_method"
 
 
 def _may_go_again(submission: Submission, *, retry_unsafe: bool) -> bool:

@@ -106,7 +106,7 @@ class Receipts:
     @property
     def has_ready(self) -> bool:
         """Whether the next one has no receipt to wait for."""
-        return bool(self._awaited) and self._awaited[0].until is None
+        return bool(self._awaited) and self._awaited[0].is_over
 
     def ready(self, *, patient: bool) -> Iterator[Ended]:
         """Yield from the front what is ready; wait for all of it if ``patient``.

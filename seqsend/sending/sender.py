@@ -33,7 +33,7 @@ class Sender:
         """``conditions`` are for all transactions.
 
         ``explains``: ask, after a rejection, what the chain says (`Rejected.explanation`).
-        ``sync``: have endpoints answer with receipts.
+        ``sync``: send by a call that is answered by the receipt.
         """
         self._failover = failover
         self._sync = sync

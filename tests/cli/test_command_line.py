@@ -336,7 +336,7 @@ def test_h_is_help(words: list[str]) -> None:
         (["rpc", "m", "-H", "A=secret"], "-H (did you mean --rollup.sequencer-headers?)"),
         (["rpc", "m", "--timeout=5s"], "--timeout (did you mean --sequencer-request-timeout?)"),
         (["send", "--waitt", "0x"], "--waitt (did you mean --wait?)"),
-        (["send", "--retries", "3"], "--retries\n"),
+        (["send", "--retries", "3"], "--retries (did you mean --retry-for?)"),
         (["check", "--wait"], "--wait (did you mean --watch?)"),
         (
             ["rpc", "m", "--rollup.sequencer-httphttp://user:secret@host"],
