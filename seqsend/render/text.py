@@ -37,6 +37,21 @@ _HINTS: Mapping[tuple[str, str], str] = MappingProxyType(
 )
 
 
+_SPENT_NONCE: Mapping[str, str] = MappingProxyType(
+    {
+        # Found nowhere, or it would not be rejected.
+        "send": (
+            "another transaction has its nonce, and this one was not found: "
+            "sign it again with the next nonce"
+        ),
+        # Nothing was looked up: the transaction with that nonce may be this very one.
+        "rpc": (
+            "a transaction with its nonce was executed, perhaps this very one: "
+            "look for it by its hash before you sign again"
+        ),
+    }
+)
+
 _POLLED = frozenset({"eth_getTransactionReceipt"})
 _HAS_HASH = ("accepted", "known", "unknown", "pending", "reverted")
 
@@ -129,11 +144,7 @@ def hint_line(outcome: Outcome) -> str | None:
     """Return what to do after an outcome that is not a success; None if there is nothing to say."""
     hint = _HINTS.get((outcome.command, outcome.status))
     if outcome.status == "rejected" and _has_spent_nonce(outcome):
-        # Found nowhere, or it would not be rejected.
-        hint = (
-            "another transaction has its nonce, and this one was not found: "
-            "sign it again with the next nonce"
-        )
+        hint = _SPENT_NONCE[outcome.command]
     codes = {attempt.reason_code for attempt in outcome.attempts}
     if outcome.status == "unreachable" and codes == {"no_such_method"}:
         hint = "no endpoint has {method}: give the address of an execution endpoint that has it"
