@@ -102,9 +102,11 @@ def _read_param(text: str, position: int) -> Any:
 
 
 def _read_stdin() -> str:
+    from seqsend.cli.input_files import read_text  # few calls need it
+
     try:
-        return _encodable(sys.stdin.read(), "stdin", example='["latest",false]')
-    except (OSError, ValueError, AttributeError):
+        return read_text(sys.stdin.fileno())
+    except (OSError, ValueError, AttributeError):  # AttributeError: stdin is closed
         raise UsageError(
             "--raw -: stdin cannot be read as UTF-8 text", example='["latest",false]'
         ) from None

@@ -193,9 +193,11 @@ def _parse_conditional(text: str) -> dict[str, Any]:
 
     if not text.startswith("@"):
         return parse_conditions(text)
+    from seqsend.cli.input_files import open_to_read, read_text
+
     try:
-        with open(text[1:], encoding="utf-8") as file:
-            return parse_conditions(file.read())
+        found = read_text(open_to_read(text[1:]))
     except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "is no text"
+        why = getattr(error, "strerror", None) or "is not text"
         raise UsageError(f"{text[1:]}: {why.lower()}", example="@conditions.json") from None
+    return parse_conditions(found)

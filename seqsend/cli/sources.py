@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from seqsend.cli.input_files import open_to_read
 from seqsend.cli.line_reader import LineReader
 from seqsend.cli.shared_options import parse_path
 from seqsend.errors import UsageError
@@ -71,7 +72,7 @@ def find_source(words: list[str], file: str | None) -> Source:
 def _open_file(path: str) -> Source:
     try:
         parse_path(path)
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = open_to_read(path)
         size = os.fstat(descriptor).st_size
         os.read(descriptor, 0)  # a directory is found out here
     except UsageError as error:

@@ -38,6 +38,21 @@ _HINTS: Mapping[tuple[str, str], str] = MappingProxyType(
 )
 
 
+_SPENT_NONCE: Mapping[str, str] = MappingProxyType(
+    {
+        # Found nowhere, or it would not be rejected.
+        "send": (
+            "another transaction has its nonce, and this one was not found: "
+            "sign it again with the next nonce"
+        ),
+        # Nothing was looked up: the transaction with that nonce may be this very one.
+        "rpc": (
+            "a transaction with its nonce was executed, perhaps this very one: "
+            "look for it by its hash before you sign again"
+        ),
+    }
+)
+
 _POLLED = frozenset({"eth_getTransactionReceipt", "eth_getBlockByNumber"})
 _HAS_HASH = ("ok", "accepted", "known", "unknown", "pending", "reverted")
 
@@ -144,11 +159,7 @@ def hint_line(outcome: Outcome) -> str | None:
     hint = _HINTS.get((outcome.command, outcome.status))
     is_explained = outcome.explanation is not None and outcome.explanation.speaks_against
     if outcome.status == "rejected" and not is_explained and _has_spent_nonce(outcome):
-        # Found nowhere, or it would not be rejected.
-        hint = (
-            "another transaction has its nonce, and this one was not found: "
-            "sign it again with the next nonce"
-        )
+        hint = _SPENT_NONCE[outcome.command]
     codes = {attempt.reason_code for attempt in outcome.attempts}
     if outcome.status == "unreachable" and codes == {"no_such_method"}:
         hint = "no endpoint has {method}: give the address of an execution endpoint that has it"

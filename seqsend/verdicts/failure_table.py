@@ -266,6 +266,12 @@ def trusts_verdict(call: Call, before: tuple[Attempt, ...]) -> bool:
     """Return whether a verdict on ``call`` is final after the attempts ``before`` it.
 
     A transaction that an earlier endpoint may have taken is refused by the next one for that very
-    reason ("nonce too low"): such a refusal says nothing about whether it landed.
+    reason ("nonce too low"): such a refusal says nothing about whether it landed. So it is with
+    everything else that is submitted: a user operation, a bundle, what a node signs itself.
     """
-    return call.method not in SEND_METHODS or all(a.delivered == "no" for a in before)
+    return not submits(call.method) or all(a.delivered == "no" for a in before)
+
+
+def submits(method: str) -> bool:
+    """Return whether ``method`` submits something: all methods that do have `_send` in them."""
+    return "_send" in method

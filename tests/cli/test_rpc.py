@@ -182,3 +182,27 @@ def test_every_redirect_is_an_outage_that_nothing_follows(node: Anvil) -> None:
             assert (attempt["http_status"], attempt["delivered"]) == (status, "no")
             assert f"redirect to {target.url}/x?***, not followed" in attempt["reason"]
         assert target.requests == []
+
+
+def test_a_verdict_after_an_attempt_that_may_have_signed_is_not_a_rejection() -> None:
+    with Silent() as first, Replying(lambda r: jsonrpc_error(r, -32000, "nonce too low")) as second:
+        run = seqsend(
+            "rpc",
+            "eth_sendTransaction",
+            '{"from":"0x1"}',
+            "--retry-unsafe",
+            "--json",
+            "--sequencer-request-timeout=300ms",
+            at(f"{first.url},{second.url}"),
+        )
+    assert run.document["status"] == "unknown"
+    assert "sign" not in run.err
+
+
+def test_a_spent_nonce_is_not_said_to_be_another_ones_if_nothing_was_looked_up() -> None:
+    with Replying(lambda r: jsonrpc_error(r, -32000, "nonce too low")) as server:
+        run = seqsend("rpc", "eth_sendRawTransaction", "0x02", at(server.url))
+        assert len(server.requests) == 1
+    assert run.code == 3
+    assert "perhaps this very one: look for it by its hash before you sign again" in run.err
+    assert "not found" not in run.err

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +141,40 @@ def _polls(relay: Relaying) -> int:
     return sum("Receipt" in request.json["method"] for request in relay.requests)
 
 
+_WAITS_FOR_INPUT = {
+    "--raw -": ("rpc", "eth_call", "--raw=-"),
+    "--conditional @stdin": ("send", "0x02", "--conditional=@/dev/stdin"),
+    "--conditional @pipe": ("send", "0x02", "--conditional=@PIPE"),
+    "--file pipe": ("send", "--file=PIPE"),
+    "stdin": ("send", "-"),
+}
+
+
+@pytest.mark.parametrize("form", _WAITS_FOR_INPUT)
+def test_ctrl_c_ends_the_wait_for_an_input_that_nobody_writes(form: str, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    words = [word.replace("PIPE", str(pipe)) for word in _WAITS_FOR_INPUT[form]]
+    with start(*words, "--rollup.sequencer-http=http://127.0.0.1:1") as running:
+        until(lambda: _handles_signals(running.pid) and is_asleep(running))
+        running.send_signal(signal.SIGINT)
+        try:
+            assert running.wait(5) == 130
+        finally:
+            running.kill()
+
+
+def test_a_named_pipe_is_read_once_it_has_a_writer(
+    node: Anvil, fresh_tx: FreshTx, tmp_path: Path
+) -> None:
+    signed, pipe = fresh_tx(), tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with start("send", f"--file={pipe}", f"--rollup.sequencer-http={node.url}") as running:
+        pipe.write_text(f"{signed.raw}\n")
+        out, _ = running.communicate(timeout=20)
+    assert out.split() == [signed.hash]
+
+
 def test_a_reader_that_leaves_early_ends_it_quietly() -> None:
     environment = {**os.environ, "PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"}
     with Replying(lambda request: jsonrpc_result(request, ["x" * 100] * 50_000)) as server:
@@ -186,5 +220,8 @@ def test_an_input_that_never_ends_does_not_keep_the_program_after_a_signal(node:
 
 def _handles_signals(pid: int) -> bool:
     """Tell whether a command has begun: it has sockets by which its handlers wake what waits."""
-    links = (os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir())
+    links = []
+    for each in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # it was closed since it was listed
+            links.append(os.readlink(each))
     return sum(link.startswith("socket:") for link in links) >= 4

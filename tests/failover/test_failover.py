@@ -92,7 +92,7 @@ def _model(
         asked.append(index)
         outcome = outcomes[index]
         if outcome in ("result", "verdict"):
-            untrusted = maybe and method == "eth_sendRawTransaction"
+            untrusted = maybe and method != "eth_chainId"  # what is submitted
             refused = "unknown" if untrusted else "rejected"
             return "ok" if outcome == "result" else refused, asked, index
         maybe = maybe or outcome == "silent"

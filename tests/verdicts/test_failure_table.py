@@ -11,11 +11,13 @@ from seqsend.jsonrpc import Call
 from seqsend.models import Attempt, Delivered, JsonRpcError, ReasonCode, Reply
 from seqsend.verdicts import failure_table as table
 from seqsend.verdicts.failure_table import (
+    NOT_IDEMPOTENT,
     judge_failure,
     judge_reply,
     may_move_on,
     trusts_verdict,
 )
+from seqsend.verdicts.node_errors import SEND_METHODS
 from tests.support.sayings import SAYINGS, Saying
 
 HASH = "0x" + "ab" * 32
@@ -233,3 +235,18 @@ def test_a_verdict_on_a_transaction_is_not_trusted_after_a_possible_delivery() -
     assert trusts_verdict(SEND, (_attempt("no"),))
     assert not trusts_verdict(SEND, (_attempt("unknown"), _attempt("no")))
     assert trusts_verdict(CHAIN_ID, (_attempt("unknown"),))
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        *sorted(SEND_METHODS | NOT_IDEMPOTENT),
+        "eth_sendUserOperation",
+        "eth_sendBundle",
+        "zks_sendRawTransactionWithDetailedOutput",
+    ],
+)
+def test_a_verdict_on_whatever_is_submitted_is_not_trusted_either(method: str) -> None:
+    call = Call(method, [])
+    assert trusts_verdict(call, (_attempt("no"),))
+    assert not trusts_verdict(call, (_attempt("unknown"),))

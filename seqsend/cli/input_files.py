@@ -1,0 +1,62 @@
+"""Files and stdin that may keep the program waiting: a signal ends the wait.
+
+Python goes on with `open` and `read` after a signal that raises nothing (PEP 475), and while a
+command runs none does: a pipe that nobody writes to would hold the program for ever.
+"""
+
+import os
+import stat
+import threading
+
+from seqsend import waiting
+
+_CHUNK = 64 * 1024
+
+
+def open_to_read(path: str) -> int:
+    """Return a descriptor of the file; of a named pipe, once another process writes to it.
+
+    Raises:
+        OSError: it cannot be opened.
+        SignalReceived: a signal came.
+
+    """
+    flags = os.O_RDONLY | os.O_CLOEXEC
+    if not stat.S_ISFIFO(os.stat(path).st_mode):
+        return os.open(path, flags)
+    with waiting.Mailbox[int | OSError]() as opened:
+
+        def open_it() -> None:
+            try:
+                opened.put(os.open(path, flags))
+            except OSError as error:
+                opened.put(error)
+
+        # A daemon: the process may end while the pipe still has no writer.
+        threading.Thread(target=open_it, name="seqsend-open", daemon=True).start()
+        found = opened.take(None)
+    if isinstance(found, OSError):
+        raise found
+    return found
+
+
+def read_text(descriptor: int) -> str:
+    """Return all that can be read, which is UTF-8.
+
+    Raises:
+        OSError: it cannot be read.
+        UnicodeDecodeError: it is not UTF-8.
+        SignalReceived: a signal came.
+
+    """
+    os.read(descriptor, 0)  # what is open for writing only fails here and need not be waited for
+    data = bytearray()
+    while True:
+        waiting.wait(descriptor, waiting.READ, None)
+        try:
+            chunk = os.read(descriptor, _CHUNK)
+        except BlockingIOError:  # another process that shares the descriptor was faster
+            continue
+        if not chunk:
+            return data.decode()
+        data += chunk
