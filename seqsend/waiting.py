@@ -196,7 +196,7 @@ def wait_for_output(descriptor: int) -> bool:
     """Wait until ``descriptor`` takes output; return False if it is to be given up.
 
     What is known must be said, so that the first signal does not end this wait. The second one
-    does: it may be that nobody reads.
+    does, and from then on nothing is waited for: it may be that nobody reads.
     """
     signals = _current
     poller = select.poll()
@@ -207,7 +207,7 @@ def wait_for_output(descriptor: int) -> bool:
     while not any(found == descriptor for found, _ in ready):
         if signals is not None:
             signals.drain()
-            if signals.pending and len(signals.received) > 1:
+            if len(signals.received) > 1:  # also if both were acknowledged
                 return False
         ready = poller.poll()
     return True

@@ -44,7 +44,7 @@ def rpc(
         bool,
         typer.Option(
             "--retry-unsafe",
-            help="Go on to the next endpoint also where a method could be carried out twice "
+            help="Go on to the next endpoint even if the method could be carried out twice "
             "(eth_sendTransaction after an attempt that may have been delivered).",
             rich_help_panel="Call",
             show_default=False,
@@ -96,7 +96,7 @@ def _read_param(text: str, position: int) -> Any:
         if not looks_like_json and not isinstance(error, RecursionError):
             return text
         raise UsageError(
-            f"parameter {position} starts like JSON and is none",
+            f"parameter {position} starts like JSON but does not parse",
             example='\'{"to":"0x…"}\', or \'"["\' for a string that starts with a bracket',
         ) from None
 

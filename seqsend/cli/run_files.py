@@ -31,7 +31,8 @@ class RunFiles:
         """Read what an earlier run has left."""
         self._quiet = quiet
         self._warned: list[str] = []
-        self._saved_at = time.monotonic()
+        self._saved_at = self._began_at = time.monotonic()
+        self._deadline = settings.connection["deadline"]
         self.begin_at: Preference | None = None
         """Where an earlier run left off."""
         if settings.metrics_file is not None:
@@ -79,13 +80,20 @@ class RunFiles:
         """Write everything down."""
         self._save(_PATIENCE, quiet=self._quiet)
 
+    def _patience(self, longest: float) -> float:
+        """Return for how many seconds other runs are waited for: the deadline bounds that, too."""
+        if self._deadline is None:
+            return longest
+        left = self._began_at + self._deadline - time.monotonic()
+        return min(longest, max(_IN_PASSING, left))
+
     def _kept(self) -> "Iterator[State | Metrics]":
         yield from (kept for kept in (self._state, self._metrics) if kept is not None)
 
-    def _save(self, patience: float, *, quiet: bool) -> None:
+    def _save(self, longest: float, *, quiet: bool) -> None:
         for kept in self._kept():
             try:
-                kept.save(patience=patience)
+                kept.save(patience=self._patience(longest))
             except PersistenceError as why:
                 if not quiet:
                     self._warn(kept, why)

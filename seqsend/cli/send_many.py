@@ -86,6 +86,7 @@ def _report_each(results: Iterator[Ended], report: RunReport, stream: Stream, li
             report.note_unwritten(ended)
         if report.written != "written":
             stream.stop()
+            lines.patience = _PATIENCE
             if ended.status == "not_sent":
                 report.note_unsent_rest(ended)
                 return

@@ -118,7 +118,7 @@ def _locked(directory: str, patience: float) -> Iterator[None]:
         until = time.monotonic() + patience
         while not _lock(descriptor):
             if time.monotonic() >= until:
-                raise PersistenceError(f"locked by others for {patience:g} s", left=False)
+                raise PersistenceError(f"locked by others for {patience:.2g} s", left=False)
             waiting.sleep(_POLLED_EVERY)
         yield
     finally:

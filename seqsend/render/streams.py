@@ -28,7 +28,8 @@ def has_colour(stream: TextIO | None, environ: Mapping[str, str]) -> bool:
 def write_stderr(line: str, style: str) -> None:
     """Write one line to stderr, in the colour of :data:`STYLES` if it shows colour.
 
-    A stderr that is closed, full or not read is no reason to stop: the line is dropped.
+    A stderr that is closed or full is no reason to stop: the line is dropped. One that nobody reads
+    is waited for until the second signal.
     """
     if sys.stderr is None:
         return

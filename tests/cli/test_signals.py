@@ -2,9 +2,11 @@
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
@@ -14,8 +16,9 @@ from typing import Any
 import jsonschema
 import pytest
 
+from seqsend.sending.transaction import parse_raw_transaction
 from tests.conftest import FreshTx
-from tests.support.cli import SCHEMA, start
+from tests.support.cli import COMMAND, SCHEMA, read_line, start, write_to
 from tests.support.moments import count_connections, is_asleep, until
 from tests.support.node import Anvil
 from tests.support.servers import (
@@ -31,6 +34,7 @@ from tests.support.servers import (
 )
 from tests.support.wallet import Wallet
 
+NOWHERE = "http://127.0.0.1:1"
 NOT_DELIVERED, MAYBE = "nothing was delivered", "may have been delivered"
 
 
@@ -40,6 +44,11 @@ def was_asked(server: Any) -> bool:
 
 def is_dialled(server: Any) -> bool:
     return bool(server.waiting < count_connections("SYN_SENT", server.port))
+
+
+def _take(request: Request) -> bytes:
+    (raw,) = request.json["params"]
+    return jsonrpc_result(request, parse_raw_transaction(raw).hash)
 
 
 class _SilentOnLookUps(Replying):
@@ -187,6 +196,51 @@ def test_a_reader_that_leaves_early_ends_it_quietly() -> None:
             check=False,
         )
     assert (done.returncode, done.stdout, done.stderr) == (0, '["xxxxxxxx', "")
+
+
+def test_a_reader_that_leaves_ends_a_run_whose_input_stays_open() -> None:
+    with Replying(_take) as server:
+        running = start("send", "-", f"--rollup.sequencer-http={server.url}")
+        with running:
+            assert running.stdout is not None
+            write_to(running, f"{Wallet(0).sign(nonce=0).raw}\n")
+            assert read_line(running)
+            running.stdout.close()
+            write_to(running, f"{Wallet(0).sign(nonce=1).raw}\n")
+            try:
+                assert running.wait(10) == 0
+            finally:
+                running.kill()
+
+
+def test_two_signals_end_a_run_whose_stderr_nobody_reads() -> None:
+    lines = "".join(f"{Wallet(0).sign(nonce=nonce).raw}\n" for nonce in range(50)) * 20
+    reader, writer = os.pipe()
+    try:
+        with tempfile.TemporaryFile("w+") as file:
+            file.write(lines)
+            file.seek(0)
+            running = subprocess.Popen(
+                [*COMMAND, "send", "-", "--keep-going", "-v", f"--rollup.sequencer-http={NOWHERE}"],
+                stdin=file,
+                stdout=subprocess.DEVNULL,
+                stderr=writer,
+            )
+            with running:
+                until(lambda: _is_full(writer))
+                running.send_signal(signal.SIGINT)
+                running.send_signal(signal.SIGTERM)
+                try:
+                    assert running.wait(10) == 130
+                finally:
+                    running.kill()
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def _is_full(pipe: int) -> bool:
+    return not select.select([], [pipe], [], 0)[1]
 
 
 def test_head_1_gets_the_hash(node: Anvil, fresh_tx: FreshTx) -> None:

@@ -17,7 +17,7 @@ from seqsend.models import Attempt, Preferred
 URLS = "http://seq1:8545,http://seq2:8545"
 
 
-def _memory(directory: Path, *, quiet: bool = False) -> RunFiles:
+def _memory(directory: Path, *, quiet: bool = False, deadline: float | None = None) -> RunFiles:
     connection = Connection(
         endpoints=URLS,
         headers={},
@@ -27,7 +27,7 @@ def _memory(directory: Path, *, quiet: bool = False) -> RunFiles:
         client_key=None,
         dial_timeout=1,
         request_timeout=1,
-        deadline=None,
+        deadline=deadline,
         max_response_size=1,
     )
     settings = Settings(
@@ -96,3 +96,14 @@ def test_ctrl_c_while_it_is_written_is_no_end_of_its_own(
     assert "Ctrl-C came; nothing is counted there this time" in capsys.readouterr().err
     _memory(tmp_path, quiet=True).save()
     assert capsys.readouterr().err == ""
+
+
+def test_the_deadline_bounds_the_wait_for_other_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    memory = _memory(tmp_path, deadline=0.3)
+    with _locked(tmp_path):
+        started = time.monotonic()
+        memory.save()
+        assert time.monotonic() - started < 0.3 + 0.25 + 1  # without the deadline: twice 5 s
+    assert "locked by others" in capsys.readouterr().err
