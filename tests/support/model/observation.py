@@ -1,7 +1,8 @@
 """What a run has said, in one form for the library and the program, and what was true."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 from seqsend import Answer, Attempt, SeqsendError
@@ -22,6 +23,8 @@ class Tried:
     http_status: int | None
     reason: str
     reason_code: str | None = None
+    round: int = 1
+    """Which round over the endpoints it was made in; the program does not say it."""
 
     @property
     def is_look_up(self) -> bool:
@@ -32,6 +35,15 @@ class Tried:
     def timed_out(self) -> bool:
         """Whether the client gave up waiting."""
         return "time" in self.reason or "deadline" in self.reason
+
+
+def _sends_of_round(attempts: Iterable[Tried]) -> Iterator[Tried]:
+    for attempt in attempts:
+        if attempt.is_look_up:
+            return
+        yield attempt
+        if attempt.outcome in ("answered", "verdict", "outage", "interrupted"):
+            return
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +65,11 @@ class End:
     def sent(self) -> tuple[Tried, ...]:
         """The attempts that are no look-ups.
 
-        Sends come first, and these are the last of them. What follows looks it up, whatever it is
-        called: a batch of look-ups may be refused as one of sends is.
+        In each round sends come first, and these are the last of them. What follows looks it up,
+        whatever it is called: a batch of look-ups may be refused as one of sends is.
         """
-        kept: list[Tried] = []
-        for attempt in self.attempts:
-            if attempt.is_look_up:
-                break
-            kept.append(attempt)
-            if attempt.outcome in ("answered", "verdict", "outage", "interrupted"):
-                break
-        return tuple(kept)
+        rounds = groupby(self.attempts, key=lambda attempt: attempt.round)
+        return tuple(attempt for _, attempts in rounds for attempt in _sends_of_round(attempts))
 
 
 @dataclass(slots=True)
@@ -119,6 +125,8 @@ class Observation:
             attempt.endpoint not in self.listening for end in self.ends for attempt in end.attempts
         )
         allowed = (len(self.log) + dials + 1) * most
+        # Of each transaction no more than the pauses, which are no longer than the retries last.
+        allowed += (self.scenario.retry_for or 0.0) * max(1, len(self.ends))
         deadline = self.scenario.deadline
         if deadline is not None:
             groups = max(1, -(-len(self.ends) // self.scenario.batch_size))
@@ -157,6 +165,7 @@ def _tried(attempt: Attempt) -> Tried:
         http_status=attempt.http_status,
         reason=attempt.reason or "",
         reason_code=attempt.reason_code,
+        round=attempt.round,
     )
 
 

@@ -81,6 +81,7 @@ def _run_library(scenario: Scenario, urls: list[str]) -> Observation:
             dial_timeout=DIAL_TIMEOUT,
             request_timeout=REQUEST_TIMEOUT,
             deadline=scenario.deadline,
+            retry_for=scenario.retry_for,
         ) as client:
             if scenario.mode == "one":
                 seen.ends = [_send_one(client, scenario)]

@@ -57,6 +57,7 @@ class Scenario:
     batch_size: int = 1
     keep_going: bool = False
     deadline: float | None = None
+    retry_for: float | None = None
     signals: tuple[SignalMoment, ...] = ()
     method: str = "eth_sendRawTransaction"
 
@@ -91,6 +92,11 @@ def draw_scenario(mode: Mode, seed: str) -> Scenario:
         batch_size=batch_size,
         keep_going=many and random.random() < 0.5,
         deadline=random.choice((None, None, None, 0.2, 0.5, 1.0)),
+        # Of its own, so that older seeds give the rest as before.
+        # What the program prints does not say in which round an attempt was made.
+        retry_for=Random(f"{mode} {seed} retries").choice((None, None, None, 0.3, 0.8))
+        if mode in ("one", "rpc", "stream")
+        else None,
         signals=_draw_signals(random, len(lines)) if mode == "signals" else (),
         method=random.choice(("eth_chainId", "eth_getBalance", "eth_sendTransaction"))
         if mode == "rpc"
