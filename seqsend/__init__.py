@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from seqsend.sending.stream import Stream as Stream
     from seqsend.sending.transaction import RawTransaction as RawTransaction
     from seqsend.sending.transaction import parse_raw_transaction as parse_raw_transaction
+    from seqsend.transports.base import Deadline as Deadline
 
 # Imported when first asked for: the program is started in loops, and not every start needs them.
 # Each name is here and, for type checkers, above; a test compares the two.
@@ -130,6 +131,7 @@ _MODULES = {
         "RawTransaction",
         "parse_raw_transaction",
     ),
+    "transports.base": ("Deadline",),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -63,7 +63,7 @@ def _report_rest(run: CommandRun, report: RunReport, stream: Stream, lines: Line
         _report_each(stream.rest(lines), report, stream, lines)
     except KeyboardInterrupt:
         report.give_up()
-    except InputError as error:
+    except (InputError, UsageError) as error:  # it is found out late that it is not one to read
         report.note_input_error(error)
 
 

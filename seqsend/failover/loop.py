@@ -346,9 +346,7 @@ class Failover:
             attempt = shared.get(met)
             if attempt is None or judgement.error is not None:
                 attempt = exchanged.attempt(judgement, outcome, round=submission.round)
-            if met not in shared:
-                shared[met] = attempt
-                self.requester.emit(attempt)
+            shared.setdefault(met, attempt)
             submission.add(attempt, now)
             if judgement.row.kind == "again":
                 again.append(submission)
@@ -357,6 +355,9 @@ class Failover:
         if again and again[0].attempts[-1].outcome != "unsupported":
             answered = len(chunk) - len(again)
             self._batch_limits[endpoint.index] = max(1, answered or len(chunk) // 2)
+        # Last: an observer of a program's own may raise, and all is written down by then.
+        for attempt in shared.values():
+            self.requester.emit(attempt)
         return again
 
     def _request_for(self, submission: Submission, endpoint: Endpoint) -> Request:

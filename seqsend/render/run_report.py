@@ -7,7 +7,7 @@ from collections import Counter
 from contextlib import ExitStack
 from typing import Any, Self
 
-from seqsend.errors import InputError
+from seqsend.errors import SeqsendError
 from seqsend.models import Attempt, Event, WaitProgress
 from seqsend.render.outcome import Outcome
 from seqsend.render.report import Style
@@ -137,7 +137,7 @@ class RunReport:
         write_stderr(f"error: {rest}: stdout {why}", "error")
         self.exit_code = self.exit_code or 1
 
-    def note_input_error(self, error: InputError) -> None:
+    def note_input_error(self, error: SeqsendError) -> None:
         """Say on stderr that the input failed; every line before that has been reported."""
         write_stderr(f"error: {error}; nothing after line {self._last} was read", "error")
         self.exit_code = self.exit_code or 1

@@ -44,6 +44,8 @@ def look_up(failover: Failover, transactions: Sequence[Outgoing], by: Deadline |
         left = [t for t in left if t.found_at is None]
     for transaction in transactions:
         transaction.looked_up_in = transaction.submission.round
+        said = (transaction.sightings.get(reader.index) for reader in failover.readers)
+        transaction.readers_failed = "failed" in said
 
 
 def _next_place(

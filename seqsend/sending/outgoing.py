@@ -44,7 +44,14 @@ def send_method(conditions: Mapping[str, Any] | None) -> str:
 class Outgoing:
     """A transaction, the submission that carries it, and where it was looked for by its hash."""
 
-    __slots__ = ("found_at", "looked_up_in", "sightings", "submission", "transaction")
+    __slots__ = (
+        "found_at",
+        "looked_up_in",
+        "readers_failed",
+        "sightings",
+        "submission",
+        "transaction",
+    )
 
     def __init__(self, transaction: RawTransaction, submission: Submission) -> None:
         self.transaction = transaction
@@ -53,6 +60,8 @@ class Outgoing:
         """The endpoint that showed it."""
         self.sightings: dict[int, Sighting] = {}
         """What the endpoints said that did not show it, by their indexes."""
+        self.readers_failed = False
+        """An endpoint that is there to be read from did not say whether it has it."""
         self.looked_up_in = 0
         """The last round whose look-ups, if any were needed, have come to their end."""
 
@@ -165,5 +174,5 @@ class Outgoing:
             return ""
         if says_already_known(decided.error):
             return "no look-up by hash showed it"
-        absent = self.sightings.get(answered.index) == "absent"
+        absent = self.sightings.get(answered.index) == "absent" and not self.readers_failed
         return None if absent else "the look-up by hash failed"

@@ -243,6 +243,13 @@ def test_already_known_that_another_endpoint_confirms_is_known() -> None:
         assert run.document["endpoint"] == {"index": 2, "url": public.url}
 
 
+def test_a_reader_that_does_not_answer_leaves_it_open() -> None:
+    """It was given because the endpoint that answers may not show what it has."""
+    with Replying(refusing(-32000, "nonce too low", None)) as server, dead() as reader:
+        run = send(SIGNED[0].raw, f"--reads-from={reader.url}", to=[server.url])
+    assert run.document["status"] == "unknown"
+
+
 @pytest.mark.parametrize(
     "at_first",
     [
