@@ -12,8 +12,17 @@ from dataclasses import replace
 from functools import partial
 
 from seqsend import waiting
-from seqsend.errors import CallError, DeliveryUnknown, Interrupted, Rejected, Unreachable
-from seqsend.failover.requester import OUTCOMES, Exchanged, Request, Requester
+from seqsend.errors import CallError, Interrupted
+from seqsend.failover.ends import (
+    end_of,
+    may_go_again,
+    move_on_or_stop,
+    not_tried,
+    stop_all,
+    time_is_up,
+    unless_lacked,
+)
+from seqsend.failover.requester import Exchanged, Request, Requester
 from seqsend.failover.rounds import Rounds
 from seqsend.failover.submission import Submission
 from seqsend.jsonrpc import Call
@@ -31,9 +40,6 @@ from seqsend.transports.base import Deadline
 from seqsend.verdicts.failure_table import (
     Judgement,
     Row,
-    is_idempotent,
-    may_move_on,
-    trusts_verdict,
 )
 from seqsend.verdicts.node_errors import SEND_METHODS
 
@@ -102,7 +108,7 @@ class Failover:
         submission = self.submission(call)
         try:
             by = self.requester.start_deadline()
-            self.run_rounds([submission], by, _unless_lacked, retry_unsafe=retry_unsafe)
+            self.run_rounds([submission], by, unless_lacked, retry_unsafe=retry_unsafe)
             end: Answer | CallError | Interrupted = end_of(submission)
         except KeyboardInterrupt:
             end = Interrupted(*submission.attempts)
@@ -176,7 +182,7 @@ class Failover:
                 starts_by=rounds.starts_by,
             )
             still_open = settle(going)
-            going = [s for s in still_open if _may_go_again(s, retry_unsafe=retry_unsafe)]
+            going = [s for s in still_open if may_go_again(s, retry_unsafe=retry_unsafe)]
             attempts = [attempt for s in going for attempt in s.attempts_of_round]
             coming = rounds.plan(attempts, self.endpoints) if going else None
             if coming is None:
@@ -208,9 +214,9 @@ class Failover:
         order = order or self.in_order()
         left = list(submissions)
         for position, endpoint in enumerate(order):
-            passed = _passed(by) or _passed(starts_by)
-            if position and passed:
-                _stop_all(left, _not_tried(passed, order[position:]))
+            too_late = time_is_up(by, starts_by)
+            if position and too_late:
+                stop_all(left, not_tried(too_late, order[position:]))
                 return
             rest = order[position + 1 :]
             self.visit(
@@ -218,9 +224,9 @@ class Failover:
                 left,
                 by,
                 partial(
-                    _move_on_or_stop,
+                    move_on_or_stop,
                     rest=rest,
-                    passed=lambda: _passed(by) or _passed(starts_by),
+                    too_late=partial(time_is_up, by, starts_by),
                     retry_unsafe=retry_unsafe,
                 ),
                 last=not rest,
@@ -234,7 +240,7 @@ class Failover:
                 return
         # The last endpoint failed with others of them, or took all the time, and was not asked.
         failed = f"endpoint {order[-1].index} had just failed for the transactions before this one"
-        _stop_all(left, _passed(by) or f"not tried: {failed}")
+        stop_all(left, time_is_up(by) or f"not tried: {failed}")
 
     def visit(
         self,
@@ -258,7 +264,7 @@ class Failover:
         """
         queue, begun = deque(submissions), False
         while queue:
-            if begun and _passed(by):
+            if begun and time_is_up(by):
                 return True
             begun = True
             size = self._batch_limits.get(endpoint.index, len(queue))
@@ -373,90 +379,3 @@ class Failover:
         has_more = submission.fallback is not None and lack not in self._lacking
         self._lacking.add(lack)
         return replace(judgement, row=_UNSUPPORTED) if has_more else judgement
-
-
-def end_of(submission: Submission) -> Answer | CallError:
-    """Return how a call ended that is over."""
-    decided, endpoint = submission.decided, submission.answered_by
-    method, attempts = submission.call.method, tuple(submission.attempts)
-    if decided is None or endpoint is None:
-        tried = submission.attempts_of_round
-        missing = [a for a in tried if a.reason_code == "no_such_method"]
-        answered = [a for a in tried if a.phase == "answer"]
-        if missing and missing == answered and submission.call.expected is None:
-            # No endpoint that was reached has the method: that is an answer, too.
-            error, endpoint = missing[-1].error, missing[-1].endpoint
-            return Rejected(method, attempts, submission.elapsed, error=error, endpoint=endpoint)
-        failure = DeliveryUnknown if submission.may_be_delivered else Unreachable
-        return failure(method, attempts, submission.elapsed, note=submission.note)
-    if decided.error is None:
-        return Answer(decided.result, endpoint, attempts, submission.elapsed)
-    end = Rejected if trusts_verdict(submission.call, attempts[:-1]) else DeliveryUnknown
-    return end(method, attempts, submission.elapsed, error=decided.error, endpoint=endpoint)
-
-
-def _unless_lacked(submissions: Sequence[Submission]) -> list[Submission]:
-    """Return those whose method some endpoint may have: one that failed otherwise."""
-    return [s for s in submissions if any(map(_says_more, s.attempts_of_round))]
-
-
-def _says_more(attempt: Attempt) -> bool:
-    return attempt.reason_code != "no_such_method"
-
-
-def _may_go_again(submission: Submission, *, retry_unsafe: bool) -> bool:
-    """Tell whether no endpoint decided it, and the same bytes may be sent once more."""
-    if submission.decided is not None:
-        return False
-    safe = retry_unsafe or is_idempotent(submission.call.method)
-    return safe or not submission.may_be_delivered
-
-
-def _move_on_or_stop(
-    submission: Submission,
-    judgement: Judgement,
-    *,
-    rest: tuple[Endpoint, ...],
-    passed: Callable[[], str | None],
-    retry_unsafe: bool,
-) -> tuple[AttemptOutcome, Judgement]:
-    """Say what an attempt is called, and stop a submission for which no other endpoint follows."""
-    if judgement.row.kind != "outage":
-        return OUTCOMES[judgement.row.kind], judgement
-    note = _why_not_on(judgement, submission.call, rest, passed(), retry_unsafe=retry_unsafe)
-    if rest and note is None:
-        return "failover", judgement
-    submission.stop(note)
-    return "outage", judgement
-
-
-def _why_not_on(
-    judgement: Judgement,
-    call: Call,
-    rest: tuple[Endpoint, ...],
-    passed: str | None,
-    *,
-    retry_unsafe: bool,
-) -> str | None:
-    """Return why the endpoints ``rest`` must not be tried after an outage, or None if they may."""
-    if not rest:
-        return None
-    if passed:
-        return _not_tried(passed, rest)
-    if not may_move_on(judgement.row, call, retry_unsafe=retry_unsafe):
-        return _not_tried(f"a second {call.method} could do it twice", rest)
-    return None
-
-
-def _passed(by: Deadline | None) -> str | None:
-    return f"{by.name} passed" if by is not None and by.remaining <= 0 else None
-
-
-def _not_tried(why: str, rest: tuple[Endpoint, ...]) -> str:
-    which = ", ".join(str(endpoint.index) for endpoint in rest)
-    return f"{why}; endpoint{'s' if len(rest) > 1 else ''} {which} not tried"
-
-
-def _stop_all(submissions: Sequence[Submission], note: str) -> None:
-    for submission in submissions:
-        submission.stop(note)
