@@ -35,7 +35,7 @@ def parse_endpoints(given: str | Iterable[str]) -> tuple[Endpoint, ...]:
     """Return the endpoints of a comma-separated list, or of several URLs, in their order.
 
     Raises:
-        UsageError: the list is empty, or a part of it is no endpoint or stands in it twice; the
+        UsageError: the list is empty, or a part of it is not an endpoint or stands in it twice; the
             message names that part by its position, redacted.
 
     """
@@ -99,7 +99,7 @@ def _may_be_cut(parts: Sequence[str]) -> bool:
 def _redact_wrong(url: str) -> str:
     """Return ``url``, which is wrong, fit to be shown.
 
-    What is no port can be a password, of an address that ends before its ``@``.
+    What is not a port can be a password, of an address that ends before its ``@``.
     """
     shown = redact_url(url)
     return re.sub(r"(?<=://)[^/@:]*:(?![0-9]+(?:[/?]|$))[^/]*", HIDDEN, shown)
@@ -117,7 +117,7 @@ def parse_address(url: str) -> Address:
         raise _wrong("has a space, a control character or a backslash in it", url)
     scheme, separator, _ = url.partition("://")
     if not separator:
-        raise _wrong("is no URL", url)
+        raise _wrong("is not a URL", url)
     scheme = scheme.lower()
     if scheme not in _DEFAULT_PORTS:
         raise _wrong("scheme must be http or https, or ws or wss", url)

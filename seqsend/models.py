@@ -1,4 +1,4 @@
-"""What happened, as frozen records: the words every other room speaks in. Pure, no I/O."""
+"""What happened, as frozen records: the words every other module uses. Pure, no I/O."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -355,7 +355,7 @@ class WaitProgress:
 
 
 Event = Attempt | CallEnded | Preferred | WaitProgress
-"""What an observer of a client is told."""
+"""What an observer of a client is given."""
 
 
 def is_at(reached: Level | None, wanted: Level) -> bool:

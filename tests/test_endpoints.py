@@ -114,8 +114,8 @@ def test_a_zone_that_is_wrong_shows_how_one_is_written() -> None:
     [
         ("", "no sequencer endpoint given"),
         (" , ,", "no sequencer endpoint given"),
-        ("http://ok,seq1:8545", "endpoint 2 'seq1:8545': is no URL"),
-        ("http://ok,localhost", "endpoint 2 'localhost': is no URL"),
+        ("http://ok,seq1:8545", "endpoint 2 'seq1:8545': is not a URL"),
+        ("http://ok,localhost", "endpoint 2 'localhost': is not a URL"),
         ("ftp://seq1", "endpoint 1 'ftp://seq1': scheme must be http or https, or ws"),
         ("http://", "endpoint 1 'http://': has no valid host and port"),
         ("http://:8545", "endpoint 1 'http://:8545': has no valid host and port"),
@@ -135,16 +135,25 @@ def test_a_zone_that_is_wrong_shows_how_one_is_written() -> None:
         ("ws://a,http://b", "endpoint 1 'ws://a': a WebSocket endpoint is the only one"),
         ("ws://a,ws://b", "endpoint 1 'ws://a': a WebSocket endpoint is the only one"),
         ("http://user:secret@:1", "endpoint 1 'http://***@:1'"),
-        ("http//user:secret@seq1", "endpoint 1 '***@seq1': is no URL"),
+        ("http//user:secret@seq1", "endpoint 1 '***@seq1': is not a URL"),
         # Cut in two by a comma of its own.
         (
             "http://u:1secret,x@h:8545",
             "endpoint 1 '***': has no valid host and port (a comma within",
         ),
-        ("http://u:1,secret@h:8545", "endpoint 2 '***': is no URL (a comma within an address is"),
-        ("http://u:1,secret,2@h:8545", "endpoint 2 '***': is no URL (a comma within an address is"),
-        ("http://h/?key=1,secret", "endpoint 2 '***': is no URL (a comma within an address is"),
-        ("http://h/0123456789,secret", "endpoint 2 '***': is no URL (a comma within an address is"),
+        (
+            "http://u:1,secret@h:8545",
+            "endpoint 2 '***': is not a URL (a comma within",
+        ),
+        (
+            "http://u:1,secret,2@h:8545",
+            "endpoint 2 '***': is not a URL (a comma within",
+        ),
+        ("http://h/?key=1,secret", "endpoint 2 '***': is not a URL (a comma within"),
+        (
+            "http://h/0123456789,secret",
+            "endpoint 2 '***': is not a URL (a comma within",
+        ),
         ("http://u:secret", "endpoint 1 'http://***': has no valid host and port;"),
     ],
 )

@@ -35,11 +35,11 @@ def script(shell: str) -> str:
     """Return what ``shell`` is to read when it starts.
 
     Raises:
-        typer.BadParameter: it is none of those that are known.
+        typer.BadParameter: it is another shell.
 
     """
     if shell not in _SHELLS:
-        raise typer.BadParameter(f"{shell!r} is none of {', '.join(_SHELLS)}")
+        raise typer.BadParameter(f"{shell!r} is not one of {', '.join(_SHELLS)}")
     if shell == "bash":
         return _BASH
     return get_completion_script(prog_name="seqsend", complete_var=VARIABLE, shell=shell)

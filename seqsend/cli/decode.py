@@ -56,7 +56,7 @@ def _decode_each(lines: Lines, report: DecodedReport) -> None:
     """Show every transaction; one that is wrong does not hide the others.
 
     Raises:
-        UsageError: there is none at all.
+        UsageError: the input holds no transaction.
 
     """
     try:

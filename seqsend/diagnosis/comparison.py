@@ -84,7 +84,7 @@ def check(
         Probe(configuration, endpoint, count=count, observer=observer)
         for endpoint in configuration.endpoints
     ]
-    # Not before: what the first of a process loads is no time that an endpoint has taken.
+    # Not before: the time that the first probe takes to load modules is not the endpoint's.
     started = time.monotonic()
     reports = _side_by_side(probes)
     return Diagnosis(compared(reports, chain_id, max_lag), time.monotonic() - started)

@@ -18,7 +18,7 @@ from seqsend.verdicts.failure_table import Judgement
 from seqsend.verdicts.node_errors import takes_transactions
 
 _OLD = 60.0  # seconds; a rollup's blocks come every 2 s or sooner
-_NOT_JSON_RPC = (200, 400, 404, 405)  # with these REST servers answer what is no JSON-RPC to them
+_NOT_JSON_RPC = (200, 400, 404, 405)  # with these, REST servers answer JSON-RPC
 _EXPIRES_SOON = 14  # days
 _NOT_EXECUTION = "give the address of the execution endpoint (op-geth, op-reth; often port 8545)"
 _BEACON_PATH = "eth/v1/node/version"  # Ethereum's beacon API

@@ -90,7 +90,7 @@ class Exchanged(NamedTuple):
     elapsed: float
     """Seconds."""
     failed: bool
-    """The endpoint as such failed: there is no use in sending it more."""
+    """The endpoint as such failed: it is not sent more."""
     retry_after: float | None = None
     """Seconds after which the endpoint asked to be tried again."""
     interrupt: BaseException | None = None

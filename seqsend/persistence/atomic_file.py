@@ -20,7 +20,7 @@ _POLLED_EVERY = 0.01  # seconds
 
 
 def read(path: str) -> str | None:
-    """Return what the file holds; None where there is none, or an empty one.
+    """Return what the file holds; None if it does not exist or is empty.
 
     Raises:
         PersistenceError: it cannot be used; the message says why, without the path.
@@ -54,7 +54,7 @@ def replace(path: str, change: Callable[[str | None], str], *, mode: int, patien
 
 
 def _read(path: str) -> tuple[str | None, int] | None:
-    """Return the text and the permissions of the file, or None where there is none."""
+    """Return the text and the permissions of the file, or None if it does not exist."""
     # Without O_NONBLOCK, a named pipe would be waited for.
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:

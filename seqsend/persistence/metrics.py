@@ -199,7 +199,7 @@ def _parse(text: str | None) -> _Samples:
     """Return the samples of a metrics file.
 
     Raises:
-        PersistenceError: it is none of ours, or not whole.
+        PersistenceError: it is not one of ours, or incomplete.
 
     """
     from prometheus_client.parser import text_string_to_metric_families
@@ -216,7 +216,7 @@ def _parse(text: str | None) -> _Samples:
     for family in families:
         ours = _BY_NAME.get(family.name)
         if ours is None or family.type != ours.kind:
-            raise PersistenceError(f"it holds {family.name}, which is no metric of seqsend's")
+            raise PersistenceError(f"it holds {family.name}, which is not a metric of seqsend's")
         for sample in family.samples:
             names = (*ours.labels, *(("le",) if sample.name.endswith("_bucket") else ()))
             if set(sample.labels) != set(names) or not 0 <= sample.value < math.inf:
@@ -258,7 +258,7 @@ def _format(samples: _Samples) -> str:
 
 
 def _family(family: Family, samples: _Samples) -> Any:
-    """Return a family with its samples as `prometheus_client` has it; None where there is none."""
+    """Return a family with its samples as `prometheus_client` has it; None if it has no sample."""
     if family.kind == "histogram":
         return _histogram(family, samples)
     from prometheus_client import core

@@ -87,7 +87,7 @@ def _parse(text: str | None) -> dict[str, dict[str, Any]]:
     """Return the lists that a state file tells of.
 
     Raises:
-        PersistenceError: it is none.
+        PersistenceError: it is not a state file.
 
     """
     if text is None:
@@ -98,7 +98,7 @@ def _parse(text: str | None) -> dict[str, dict[str, Any]]:
         raise PersistenceError("it is not JSON, or only a part of it") from None
     lists = whole.get("lists") if isinstance(whole, dict) else None
     if not isinstance(lists, dict) or not all(map(_is_entry, lists.values())):
-        raise PersistenceError("it is no state file of seqsend")
+        raise PersistenceError("it is not a state file of seqsend")
     if whole.get("version") != _VERSION:
         raise PersistenceError(
             f"it is of version {whole.get('version')!r}, this seqsend's is {_VERSION}"

@@ -64,7 +64,7 @@ def answer_text(outcome: Outcome, *, as_json: bool) -> str | None:
     if outcome.command == "send":
         if outcome.status in _HAS_HASH or _may_be_there(outcome):
             return outcome.hash
-        # Of many every line gets one: a word where there is no transaction to name.
+        # Among several, every line gets one: a word if there is no hash to print.
         return None if outcome.line is None else outcome.status
     if outcome.status != "ok":
         return None

@@ -66,7 +66,7 @@ def _ask(
         return failover.visit(endpoint, asked, by, _describe)
     finally:
         for transaction, look in zip(transactions, asked, strict=True):
-            # The attempts are told in full, and whatever ended it: a signal, too.
+            # All attempts, whatever ended it: a signal, too.
             for attempt in look.attempts:
                 transaction.submission.add(attempt, time.monotonic())
             outcome = look.attempts[-1].outcome if look.attempts else None

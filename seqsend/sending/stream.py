@@ -139,7 +139,7 @@ class Stream:
     """Sends the transactions of an input in groups, one group after the other.
 
     It alone decides when the run stops: at the first end that is not good, unless it is to keep
-    going; when a signal comes; and when it is told to.
+    going; when a signal comes; and when `stop` is called.
     """
 
     def __init__(

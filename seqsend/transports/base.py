@@ -42,7 +42,7 @@ class Deadline:
 class Exchange:
     """One request to one endpoint while it happens.
 
-    The transport writes into it as it goes, so that whoever called it knows how far it came even
+    The transport writes into it as it goes, so that the caller knows how far it came even
     when an exception (Ctrl-C, too) ended it.
     """
 

@@ -1,7 +1,7 @@
 """A WebSocket endpoint, over `websockets`' protocol without I/O.
 
 The socket is dialled and read here, so that the same deadlines hold as for HTTP; the library's own
-`connect` follows redirects and spends its timeout on each address of a name anew.
+`connect` follows redirects and spends its timeout on each address of a name.
 """
 
 import logging
@@ -166,7 +166,7 @@ def _refusal(error: InvalidStatus) -> EndpointFailure:
 
 
 class _Connection:
-    """Drives the library's protocol over one socket, in the thread of whoever asks.
+    """Drives the library's protocol over one socket, in the thread of the caller.
 
     The library's own driver reads in a second thread. With TLS that is two threads in one OpenSSL
     object, which Python guards from 3.13 on only: of 1,200 connections 21 failed so on 3.11.

@@ -1,4 +1,4 @@
-"""The kinds of "not from me": how endpoints say that they are no judge of a request. Pure.
+"""The kinds of "not from me": how endpoints say that a request is not theirs to judge. Pure.
 
 Each kind has its sources: the repository's file and name, or the provider's documentation, as of
 2026. These are rules for words that nobody here has seen, not a list of those that somebody has.

@@ -1,7 +1,7 @@
 """What nodes, proxies and providers say: is that a verdict, or "not from me"? Pure.
 
 Texts are taken apart (`words.unwrap`) and compared, layer by layer, with the words of verdicts
-(`verdict_words`) and with those of endpoints that are no judge of the request (`kinds`).
+(`verdict_words`) and with those of endpoints that leave the judgement to others (`kinds`).
 """
 
 from typing import NamedTuple
@@ -28,7 +28,7 @@ SEND_METHODS = frozenset(
 
 
 class Excuse(NamedTuple):
-    """An endpoint says that it is no judge of the request."""
+    """An endpoint says that the request is not its own to judge."""
 
     reason_code: ReasonCode
     delivered: Delivered

@@ -1,7 +1,7 @@
 """What a failing server said, in one line, whatever its shape. Pure.
 
-The line is cut between words, never inside one: whoever shows it first takes out our secrets, and
-half of one would not be found.
+The line is cut between words, never inside one: the caller takes our secrets out of it, and half of
+one would not be found.
 """
 
 import json

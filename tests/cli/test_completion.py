@@ -47,4 +47,4 @@ def test_completes_commands_and_dotted_options(shell: str, tmp_path: Path) -> No
 def test_an_unknown_shell_is_refused() -> None:
     run = seqsend("--show-completion", "ksh")
     assert run.code == 2
-    assert "'ksh' is none of bash, zsh, fish" in run.err
+    assert "'ksh' is not one of bash, zsh, fish" in run.err

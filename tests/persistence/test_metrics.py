@@ -137,7 +137,7 @@ def test_fifty_runs_at_once_with_the_same_files(tmp_path: Path, node: Anvil) -> 
         ("<html>", "text format"),
         ("# TYPE seqsend_calls_total counter\nseqsend_calls_total NaN\n", "not as seqsend"),
         ("# TYPE seqsend_calls_total counter\nseqsend_calls_total -1\n", "not as seqsend"),
-        ("# TYPE seqsend_calls_total gauge\nseqsend_calls_total 1\n", "no metric of seqsend"),
+        ("# TYPE seqsend_calls_total gauge\nseqsend_calls_total 1\n", "not a metric of seqsend"),
         ('# TYPE seqsend_calls_total counter\nseqsend_calls_total{a="b"} 1\n', "not as seqsend"),
         ("# TYPE seqsend_calls_total counter\nseqsend_calls_total 1", "a part"),
         ("# TYPE seqsend_calls_total counter\nseqsend_calls_total 1\n", "a part"),
