@@ -32,7 +32,8 @@ step ruff format --check .
 step mypy
 step lint-imports
 if [ $# -eq 0 ]; then
-    step pytest -n auto --cov --cov-fail-under=95
+    # One process more than there are processors: many tests wait for a timeout.
+    step pytest -n "$(($(getconf _NPROCESSORS_ONLN) + 1))" --cov --cov-fail-under=95
 else
     # A part of the tests reaches a part of the code: no use in counting.
     step pytest "$@"
