@@ -167,7 +167,7 @@ def _is_unversioned_error(answer: dict[str, Any], request_id: int) -> bool:
 
 
 def decode_error(body: bytes) -> JsonRpcError | None:
-    """Return the JSON-RPC error in ``body``, whatever its id, or None if there is none."""
+    """Return the JSON-RPC error in ``body``, with any id; None without an error."""
     try:
         return read_error(_decode(body))
     except NotAnAnswer:
@@ -175,7 +175,7 @@ def decode_error(body: bytes) -> JsonRpcError | None:
 
 
 def read_error(answer: Any) -> JsonRpcError | None:
-    """Return the error in a parsed message, whatever its id, or None if there is none."""
+    """Return the error in a parsed message, with any id; None without an error."""
     if not isinstance(answer, dict) or answer.get("jsonrpc", "2.0") != "2.0":
         return None
     if answer.get("result") is not None or not {"jsonrpc", "id"} & answer.keys():

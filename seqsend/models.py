@@ -117,7 +117,7 @@ class Address:
     path: str = field(repr=False)
     """At least ``/``, percent-encoded where HTTP wants it so."""
     query: str = field(repr=False)
-    """Percent-encoded like the path; empty if there is none."""
+    """Percent-encoded like the path; empty without a query."""
     authorization: str | None = field(repr=False)
     """The value of the header that the URL's userinfo stands for."""
     secrets: frozenset[str] = field(repr=False)

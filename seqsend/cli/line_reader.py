@@ -50,7 +50,7 @@ class LineReader:
 
         self._number = 0
         self._start: bytes | None = b""
-        """What was read until the encoding can be told; None from then on."""
+        """The bytes kept while the encoding is unknown; None once it is known."""
         self._pending = b""
         """The beginning of a line whose end was not read yet."""
         self._skipped: int | None = None

@@ -139,7 +139,7 @@ class Probe:
             )
         if found == "inconclusive":
             said = attempt.reason or "an empty transaction is taken"
-            return replace(report, hint=f"whether it takes transactions cannot be told: {said}")
+            return replace(report, hint=f"could not find out whether it takes transactions: {said}")
         return report
 
     def _measure(self, first: float, total: Deadline | None) -> Samples:

@@ -46,7 +46,7 @@ class Submission:
         self.answered_by: Endpoint | None = None
         """The endpoint that gave it."""
         self.over = False
-        """No endpoint is asked any more: it was decided, or there is none left to ask."""
+        """No further endpoint is to be asked: the fate is decided, or all were asked."""
         self.note: str | None = None
         """Why the endpoints that are left were not asked, if that ended it."""
         self._begun = self._ended = 0.0

@@ -30,7 +30,7 @@ Row = tuple[str, str]
 def decoded_document(decoded: Decoded) -> dict[str, Any]:
     """Return a transaction as JSON has it; what is not known, or not of its type, is null.
 
-    Amounts are in wei, as decimal strings: they do not fit into the numbers of many readers.
+    Amounts are in wei, as decimal strings: many JSON readers lose digits of numbers that large.
     """
     head = {"hash": decoded.hash, "type": decoded.type, "size": decoded.size}
     content = decoded.content

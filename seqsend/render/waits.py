@@ -5,8 +5,7 @@ from types import MappingProxyType
 from typing import Any
 
 from seqsend.models import Level, WaitProgress
-from seqsend.sending.landing import parse_quantity
-from seqsend.sending.stream import has_succeeded
+from seqsend.sending.landing import has_succeeded, parse_quantity
 from seqsend.units import format_duration
 
 _UNTIL: Mapping[Level, str] = MappingProxyType(

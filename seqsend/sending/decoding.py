@@ -178,7 +178,7 @@ def chain_id_of(raw: RawTransaction) -> int | None:
     """Return the chain that a transaction is signed for, or None if it is valid on every one.
 
     Raises:
-        UsageError: that cannot be told, because of its type or because a field is malformed.
+        UsageError: its type is unknown, or a field is malformed.
 
     """
     try:
@@ -186,7 +186,7 @@ def chain_id_of(raw: RawTransaction) -> int | None:
         return _read_v(fields).chain_id if kind == 0 else fields.number("chain_id")
     except _Malformed as error:
         raise UsageError(
-            f"the chain of the raw transaction cannot be told: {error}",
+            f"cannot read the chain of the raw transaction: {error}",
             example="0x02f86c…, a transaction of type 0 to 4",
         ) from None
 
@@ -197,7 +197,7 @@ def parse_for_chain(raw: str | RawTransaction, chain_id: int) -> RawTransaction:
     A legacy transaction without a chain id is valid on every one.
 
     Raises:
-        UsageError: it is for another chain, or that cannot be told, or it is not a transaction.
+        UsageError: it is for another chain, its chain cannot be read, or it is not a transaction.
 
     """
     transaction = parse_raw_transaction(raw)
@@ -356,7 +356,7 @@ def _recover(signature: _Signature) -> tuple[str | None, str | None]:
 
 @functools.cache
 def _curve() -> tuple[Any, type[Exception]]:
-    """Return what recovers public keys, and what it raises if there is none.
+    """Return what recovers public keys, and the error it raises for a bad signature.
 
     Loaded for the first signature only. The backend is named, because eth_keys would let an
     environment variable choose one that is not installed.

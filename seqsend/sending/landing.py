@@ -28,6 +28,20 @@ def parse_quantity(text: Any) -> int | None:
     return int(text, 16) if is_quantity else None
 
 
+def has_succeeded(receipt: Mapping[str, Any]) -> bool:
+    """Tell whether a receipt says success; only a status of 0, in any spelling, says failure.
+
+    A receipt from before Byzantium has no status (EIP-658).
+    """
+    status = receipt.get("status")
+    if isinstance(status, str):
+        try:
+            return int(status, 16) != 0
+        except ValueError:
+            return True
+    return status not in (0, False)
+
+
 def block_of(shown: Any) -> BlockId | None:
     """Return the block that an answer to ``eth_getBlockByNumber`` shows, if it shows one."""
     return _block(shown, "number", "hash")

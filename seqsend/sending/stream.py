@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 from seqsend.errors import CallError, Interrupted, SeqsendError, UsageError
 from seqsend.models import Level, NotSent, Sent, is_at
+from seqsend.sending.landing import has_succeeded
 from seqsend.sending.outgoing import End
 from seqsend.sending.transaction import RawTransaction, parse_raw_transaction
 from seqsend.transports.base import Deadline
@@ -68,20 +69,6 @@ class Ended:
 
 
 _WORDS: dict[type, str] = {UsageError: "usage", NotSent: "not_sent", Interrupted: "interrupted"}
-
-
-def has_succeeded(receipt: Mapping[str, Any]) -> bool:
-    """Tell whether a receipt says success. Only a status of 0, in any spelling, says that not.
-
-    A receipt from before Byzantium has no status (EIP-658).
-    """
-    status = receipt.get("status")
-    if isinstance(status, str):
-        try:
-            return int(status, 16) != 0
-        except ValueError:
-            return True
-    return status not in (0, False)
 
 
 class Awaiting(Protocol):

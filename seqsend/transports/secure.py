@@ -17,9 +17,7 @@ from seqsend.transports.sockets import Channel
 
 T = TypeVar("T")
 
-_PIECE = (
-    32 * 1024
-)  # bytes given to OpenSSL at once: so much work is done between two looks at the clock
+_PIECE = 32 * 1024  # bytes given to OpenSSL at once; the deadline is checked after each piece
 _WRITTEN_AT_ONCE = 256 * 1024  # bytes; a memory BIO takes, and keeps, as much as it is given
 _WANTS_CERTIFICATE = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
 

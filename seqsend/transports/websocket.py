@@ -32,7 +32,7 @@ from seqsend.transports.sockets import Channel
 from seqsend.units import format_size
 from seqsend.version import __version__
 
-_CHUNK = 16 * 1024  # bytes; so many small frames are parsed between two looks at the clock
+_CHUNK = 16 * 1024  # bytes parsed at once; the deadline is checked after each piece
 _DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 
 # The library logs each handshake, URL and headers included: a logger that no program can turn on.

@@ -37,7 +37,7 @@ def describe_error(error: JsonRpcError) -> str:
 
 
 def describe_body(body: bytes) -> str | None:
-    """Return the words in a body that is not a JSON-RPC answer; None if there are none."""
+    """Return the words in a body that is not a JSON-RPC answer; None without words."""
     text = body[:_LOOKED_AT].decode("utf-8", errors="replace").strip()
     if not text or "\x00" in text or "\ufffd" in text[:LONGEST_SHOWN]:
         return None

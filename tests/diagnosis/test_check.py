@@ -124,7 +124,7 @@ def test_whether_it_takes_transactions(
     assert (report.takes_transactions, report.usable) == (takes, usable)
     if takes == "inconclusive":
         assert report.hint is not None
-        assert report.hint.startswith("whether it takes transactions cannot be told: ")
+        assert report.hint.startswith("could not find out whether it takes transactions: ")
 
 
 def test_an_endpoint_that_serves_nothing_but_sending_is_usable() -> None:
