@@ -6,7 +6,6 @@ Rules are those of https://www.jsonrpc.org/specification.
 import json
 import re
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -83,11 +82,6 @@ def encode_request(call: Call, request_id: int) -> bytes:
         raise UsageError(
             f"the parameters of {call.method} cannot be sent: {why}", example='["latest", false]'
         ) from None
-
-
-def encode_batch(calls: Mapping[int, Call]) -> bytes:
-    """Return the bytes that ask for ``calls``, by their ids, in one batch (section 6)."""
-    return b"[" + b",".join(encode_request(call, i) for i, call in calls.items()) + b"]"
 
 
 def decode_answer(body: bytes, request_id: int, expected: str | None = None) -> Answer:
