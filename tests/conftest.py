@@ -27,8 +27,10 @@ _DISTURBING = (
 
 def pytest_configure() -> None:
     """Take out of the environment what would change how the program behaves, children included."""
-    # Where the tests are in the background of a script: their children would ignore it, too.
+    # Where the tests are in the background of a script, or under nohup: their children would
+    # ignore these, too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     for name in list(os.environ):
         if name in _DISTURBING or name.startswith("SEQSEND_") or name.upper().endswith("_PROXY"):
             del os.environ[name]
