@@ -18,6 +18,8 @@ from seqsend.transports.base import Exchange
 
 RESULT = b'{"jsonrpc":"2.0","id":%d,"result":"0x1"}'
 VERDICT = b'{"jsonrpc":"2.0","id":%d,"error":{"code":-32000,"message":"nonce too low"}}'
+LACKING = b'{"jsonrpc":"2.0","id":%d,"error":{"code":-32601,"message":"method not found"}}'
+ANSWERS = {"result": RESULT, "verdict": VERDICT, "lacking": LACKING}
 
 Outcomes = dict[int, str]
 
@@ -49,7 +51,7 @@ class Scripted:
         if outcome == "interrupt":
             raise KeyboardInterrupt
         request_id = int(body.split(b'"id":')[1].split(b",")[0])
-        return Reply(200, (RESULT if outcome == "result" else VERDICT) % request_id)
+        return Reply(200, ANSWERS[outcome] % request_id)
 
     def close(self) -> None:
         raise AssertionError
@@ -237,6 +239,23 @@ def test_steady_traffic_does_not_put_off_the_failback(monkeypatch: pytest.Monkey
         now[0] = second
         assert _end(failover) == "ok"
     assert transport.asked == [1, 2, 2, 2, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "method", "preferred"),
+    [
+        ("lacking", "eth_chainId", 1),  # it may send well: a send-only endpoint is one of these
+        ("lacking", "eth_sendRawTransaction", 2),
+        ("refused", "eth_chainId", 2),
+    ],
+)
+def test_a_missing_method_moves_the_preferred_endpoint_only_if_it_sends(
+    outcome: str, method: str, preferred: int
+) -> None:
+    failover, transport = _failover({1: outcome, 2: "result"})
+    assert _end(failover, method) == "ok"
+    assert transport.asked == [1, 2]
+    assert failover.preferred.index == preferred
 
 
 def test_begins_where_an_earlier_run_left_off_and_falls_back_by_its_age() -> None:
