@@ -6,21 +6,21 @@ from dataclasses import replace
 from typing import Any
 
 from seqsend.configuration import Configuration
-from seqsend.diagnosis.hints import hint_for
+from seqsend.diagnosis.heads import parse_head, parse_quantity
+from seqsend.diagnosis.hints import hint_for, hint_of
 from seqsend.diagnosis.report import EndpointReport, Samples
 from seqsend.errors import EndpointFailure
 from seqsend.failover.requester import Observer, Requester
 from seqsend.jsonrpc import Call, parse_json
-from seqsend.models import Attempt, Endpoint, ReasonCode
+from seqsend.models import Attempt, Endpoint, FindingCode, ReasonCode
 from seqsend.redaction import excerpt, scrub
 from seqsend.transports.base import Deadline, Exchange, Fetching
 from seqsend.verdicts.failure_table import Judgement
 from seqsend.verdicts.node_errors import takes_transactions
 
-_OLD = 60.0  # seconds; a rollup's blocks come every 2 s or sooner
 _NOT_JSON_RPC = (200, 400, 404, 405)  # with these, REST servers answer JSON-RPC
 _EXPIRES_SOON = 14  # days
-_NOT_EXECUTION = "give the address of the execution endpoint (op-geth, op-reth; often port 8545)"
+_PROGRESS = ("currentBlock", "highestBlock")  # of eth_syncing
 _BEACON_PATH = "eth/v1/node/version"  # Ethereum's beacon API
 
 
@@ -33,9 +33,11 @@ class Probe:
         endpoint: Endpoint,
         *,
         count: int,
+        probe_forward: bool,
         observer: Observer | None,
     ) -> None:
         """Prepare; ``count`` is how often the time of an answer is measured."""
+        self._probe_forward = probe_forward
         self._configuration = configuration
         self._endpoint = endpoint
         self._transport = configuration.transport(endpoint)
@@ -81,10 +83,15 @@ class Probe:
         if judgement.reason_code == "no_such_method":
             return self._question_stranger(report, by)
         if judgement.row.kind != "result":
-            return replace(report, reason=first.reason, hint=self._hint(first, by))
-        chain_id = _quantity(judgement.result)
+            return replace(
+                report,
+                reason=first.reason,
+                reason_code=first.reason_code,
+                hint=self._hint(first, by),
+            )
+        chain_id = parse_quantity(judgement.result)
         if chain_id is None:
-            return _wrong(report, "eth_chainId is answered with no number", _NOT_EXECUTION)
+            return _wrong(report, "not_execution", "eth_chainId is answered with no number")
         return self._question_node(replace(report, chain_id=chain_id), by)
 
     def _question_node(self, report: EndpointReport, by: Deadline) -> EndpointReport:
@@ -92,51 +99,40 @@ class Probe:
         block, _ = self._ask(by, "eth_getBlockByNumber", "latest", False)
         syncing, _ = self._ask(by, "eth_syncing")
         version, _ = self._ask(by, "web3_clientVersion")
-        head = block.result if isinstance(block.result, dict) else {}
-        stamp = _quantity(head.get("timestamp"))
         report = replace(
             report,
-            block_number=_quantity(head.get("number")),
-            head_age=None if stamp is None else max(0.0, time.time() - stamp),
+            head=parse_head(block.result, time.time()),
             client_version=self._text(version.result),
         )
         report = self._with_transactions(report, by)
         if report.usable and isinstance(syncing.result, dict):
-            progress = [_quantity(syncing.result.get(k)) for k in ("currentBlock", "highestBlock")]
+            progress = [parse_quantity(syncing.result.get(k)) for k in _PROGRESS]
             at = "" if None in progress else f" (block {progress[0]} of {progress[1]})"
-            return _wrong(report, f"still syncing{at}", "wait until it has synced, or use another")
-        if report.usable and report.hint is None and (report.head_age or 0.0) > _OLD:
-            hint = (
-                "its head has not moved for long: has the sequencer stopped? "
-                "(a development chain's moves with a transaction only)"
-            )
-            return replace(report, hint=hint)
+            return _wrong(report, "syncing", f"still syncing{at}")
         return report
 
     def _question_stranger(self, report: EndpointReport, by: Deadline) -> EndpointReport:
         """Find out what speaks JSON-RPC and knows no eth_chainId."""
         status, _ = self._ask(by, "optimism_syncStatus")
         if isinstance(status.result, dict):
-            return _wrong(report, "an op-node, which takes no transactions", _NOT_EXECUTION)
+            return _wrong(report, "op_node", "an op-node, which takes no transactions")
         report = self._with_transactions(report, by)
         if report.takes_transactions == "yes":
             return replace(report, hint="it serves nothing but sending")
-        return _wrong(report, "it knows neither eth_chainId nor how to send", _NOT_EXECUTION)
+        return _wrong(report, "not_execution", "it knows neither eth_chainId nor how to send")
 
     def _with_transactions(self, report: EndpointReport, by: Deadline) -> EndpointReport:
         """Ask with an empty transaction, which every node refuses before its pool."""
         judgement, attempt = self._ask(by, "eth_sendRawTransaction", "0x")
         found = takes_transactions(judgement.error)
-        report = replace(report, takes_transactions=found, usable=found != "no")
+        report = replace(report, takes_transactions=found)
         if found == "no":
-            if attempt.reason_code != "no_such_method":
-                reason = f"it takes no transactions: {attempt.reason}"
-                return _wrong(report, reason, hint_for(attempt))
-            return _wrong(
-                report,
-                "it takes no transactions (eth_sendRawTransaction is not there)",
-                "a read-only or filtering endpoint: use the sequencer's own address",
-            )
+            code = attempt.reason_code
+            if code is not None and code != "no_such_method":
+                return _wrong(report, code, f"it takes no transactions: {attempt.reason}")
+            said = "it takes no transactions (eth_sendRawTransaction is not there)"
+            return _wrong(report, "no_transactions", said)
+        report = replace(report, verdict="usable")
         if found == "inconclusive":
             said = attempt.reason or "an empty transaction is taken"
             return replace(report, hint=f"could not find out whether it takes transactions: {said}")
@@ -161,7 +157,7 @@ class Probe:
         if first.phase == "tls":
             return self._hint_at_certificate(first.reason_code, by) or hint_for(first)
         if first.http_status in _NOT_JSON_RPC and first.error is None and self._is_beacon(by):
-            return f"a beacon (consensus) node answers there; {_NOT_EXECUTION}"
+            return f"a beacon (consensus) node answers there; {hint_of('beacon')}"
         return hint_for(first)
 
     def _hint_at_certificate(self, code: ReasonCode | None, by: Deadline) -> str | None:
@@ -197,18 +193,9 @@ class Probe:
         return Exchange(dial_by, by)
 
 
-def _wrong(report: EndpointReport, reason: str, hint: str) -> EndpointReport:
-    return replace(report, usable=False, reason=reason, hint=hint)
-
-
-def _quantity(value: Any) -> int | None:
-    """Return the number that a quantity of the execution API is, or None."""
-    if not isinstance(value, str) or not value.startswith("0x"):
-        return None
-    try:
-        return int(value, 16)
-    except ValueError:
-        return None
+def _wrong(report: EndpointReport, code: ReasonCode | FindingCode, reason: str) -> EndpointReport:
+    hint = hint_of(code)
+    return replace(report, verdict="NOT USABLE", reason=reason, reason_code=code, hint=hint)
 
 
 def _finished(report: EndpointReport) -> EndpointReport:

@@ -125,7 +125,8 @@ class Metrics:
         for report in diagnosis.endpoints:
             labels = (str(report.endpoint.index),)
             found[_USABLE, labels] = float(report.usable)
-            for name, value in ((_ANSWER, report.answer), (_BLOCK, report.block_number)):
+            block = None if report.head is None else float(report.head.number)
+            for name, value in ((_ANSWER, report.answer), (_BLOCK, block)):
                 if value is not None:
                     found[name, labels] = value
         with self._lock:
