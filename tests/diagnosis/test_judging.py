@@ -21,7 +21,12 @@ def head(number: int = 100, age: float | None = 1.0) -> Head:
 
 
 def report(index: int = 1, **fields: Any) -> EndpointReport:
-    known = {"verdict": "usable", "chain_id": 10, "head": head(), "client_version": "Geth/v1"}
+    known: dict[str, Any] = {
+        "verdict": "usable",
+        "chain_id": 10,
+        "head": head(),
+        "client_version": "Geth/v1",
+    }
     return EndpointReport(ENDPOINTS[index - 1], **(known | fields))
 
 
@@ -78,7 +83,7 @@ def test_by_limits(what: str) -> None:
     assert (found.verdict, found.reason_code, found.reason) == (verdict, code, reason)
     assert found.usable == (verdict != "NOT USABLE")
     assert (found.phase, found.hint) == (None, None) or code is not None
-    assert code is None or found.hint == HINTS[found.reason_code]
+    assert found.reason_code is None or found.hint == HINTS[found.reason_code]
     status = "unreachable" if verdict == "NOT USABLE" else "degraded" if code else "ok"
     assert Diagnosis((found,), 0.1).status == status
 
@@ -187,8 +192,8 @@ def test_numbers_of_any_size_crash_nothing(number: Any, stamp: Any, chain: Any) 
     reports = [report(1, head=found, chain_id=parse_quantity(chain)), report(2)]
     for judged in judge(reports, Limits(max_lag=0, max_safe_lag=1)):
         str(judged)
-    for odd in (number, [number], {}):
-        assert parse_head(odd, NOW) is None
+    odds: list[Any] = [number, [number], {}]
+    assert [parse_head(odd, NOW) for odd in odds] == [None] * 3
 
 
 @pytest.mark.parametrize(
