@@ -100,6 +100,7 @@ FindingCode = Literal[
     "op_conductor",
     "op_batcher",
     "beacon",
+    "websocket_port",  # it speaks WebSocket, and was spoken to in HTTP
     "no_transactions",  # it does not take any
     "slow",  # not all questions were answered within the request timeout
     # Of its chain

@@ -348,7 +348,9 @@ def test_the_questions_to_one_endpoint_share_its_request_timeout() -> None:
     assert diagnosis.elapsed <= 0.5 + 0.25
     (report,) = diagnosis.endpoints
     assert (report.usable, report.chain_id, report.head) == (True, 31337, None)
-    assert report.takes_transactions == "inconclusive"
+    assert report.takes_transactions is None
+    assert (report.reason_code, diagnosis.status) == ("slow", "degraded")
+    assert report.reason == "slow: 1 of 7 questions answered (request timeout 500ms)"
 
 
 def test_the_median_of_many_is_the_truth_and_lost_ones_are_counted() -> None:
