@@ -174,7 +174,7 @@ def _justified(cells: list[Text], side: Literal["left", "right"] = "left") -> li
 
 
 def _verdict(report: EndpointReport) -> Text:
-    return Text(f"{_MARKS[report.verdict]} {report.verdict}", style=_STYLES[report.verdict])
+    return Text.assemble((f"{_MARKS[report.verdict]} {report.verdict}", _STYLES[report.verdict]))
 
 
 def _block(report: EndpointReport, console: Console, *, is_brief: bool) -> list[Text]:
