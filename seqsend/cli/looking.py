@@ -16,7 +16,6 @@ from seqsend.units import format_duration
 _AGAIN_AFTER = 1.0  # seconds, with --until-usable
 _MOST_CHANGES = 4  # lines, before the one that says that there are more
 _MORE = "further changes are not reported"
-_LONG = 60.0  # seconds; nothing is shown meanwhile
 
 
 class Looking(NamedTuple):
@@ -38,16 +37,23 @@ class Looking(NamedTuple):
 
 def look_once(looking: Looking) -> int:
     """Look once, and show on a terminal what is waited for if that takes long."""
+    diagnosis = _wait_for_look(looking)
+    looking.keep(diagnosis)
+    return looking.finish(diagnosis)
+
+
+def _wait_for_look(looking: Looking) -> Diagnosis:
     progress = looking.looks.begin()
     while (look := looking.looks.take(TICK)) is None:
         looking.view.show_status(progress.text)
-    looking.keep(look.diagnosis)
-    return looking.finish(look.diagnosis)
+    looking.view.clear_status()
+    return look.diagnosis
 
 
 def watch_screen(looking: Looking, every: float) -> int:
     """Look again and again on a terminal, in place, until a signal comes; leave the last look."""
     last: Diagnosis | None = None
+    looking.view.draws_in_place = True
     try:
         with WatchScreen(looking.view.console, every) as screen:
             while True:
@@ -77,10 +83,7 @@ def watch_lines(looking: Looking, every: float) -> int:
     last: Diagnosis | None = None
     try:
         while True:
-            looking.looks.begin()
-            while (look := looking.looks.take(_LONG)) is None:
-                pass
-            found = look.diagnosis
+            found = _wait_for_look(looking)
             if last is None or looking.view.is_json:
                 written = looking.view.show(found, looking.judge(found))
             else:

@@ -29,6 +29,8 @@ class CheckView:
         system: Any = "auto" if self._in_colour else None
         self._console = Console(file=sys.stdout, color_system=system, highlight=False)
         self._status = StatusLine(quiet=style.quiet)
+        self.draws_in_place = False
+        """Whether the terminal is taken over by a picture now."""
 
     @property
     def console(self) -> Console:
@@ -70,8 +72,8 @@ class CheckView:
             write_stderr(dated("; ".join(found)), "note")
 
     def observe(self, attempt: Attempt) -> None:
-        """Write the line that `-v` adds for an attempt."""
-        if self._style.verbose:
+        """Write the line that `-v` adds for an attempt; not into a picture on the same terminal."""
+        if self._style.verbose and not (self.draws_in_place and has_colour(sys.stderr, os.environ)):
             self._status.clear()
             write_stderr(detail_line(attempt), "detail")
 

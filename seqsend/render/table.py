@@ -1,8 +1,9 @@
 """A diagnosis on a terminal: a table if it fits, else a line for each endpoint; nothing is cut."""
 
 from collections.abc import Mapping, Sequence
+from io import StringIO
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from rich.console import Console
 from rich.text import Text
@@ -45,11 +46,12 @@ _STATUS_STYLES: Mapping[Status, str] = MappingProxyType(
     {"ok": "green", "degraded": "yellow", "unreachable": "bold red"}
 )
 _HINT_STYLE = "cyan"
+_DETAILS_STYLE = "dim"
 _NARROWEST_TABLE = 110  # columns
 _GAP = 2  # columns between those of the table
 _WIDEST_VERDICT = len("✗ NOT USABLE")
-_SHORT = (BLOCK, HEAD_AGE, ANSWER)
-"""What is known of an endpoint beside its address; the rest goes below."""
+_SHORT: Mapping[Fact, str] = MappingProxyType({BLOCK: "block {}", HEAD_AGE: "{} old", ANSWER: "{}"})
+"""What is said of an endpoint beside its address, and how; the rest goes below."""
 _MOVED_FIRST = (
     CLIENT,
     FINALIZED_LAG,
@@ -87,11 +89,14 @@ def picture_of_endpoints(
 
 
 def rendered(found: Sequence[Text], console: Console) -> list[str]:
-    """Return lines as a terminal gets them, escapes included."""
-    with console.capture() as captured:
-        for line in found:
-            console.print(line, soft_wrap=True)
-    return captured.get().split("\n")[:-1]
+    """Return lines as the terminal of ``console`` gets them, escapes included."""
+    # Not by console.capture(), which flushes the file in the end: the terminal may be gone.
+    written = StringIO()
+    system: Any = console.color_system
+    printing = Console(file=written, color_system=system, force_terminal=True, highlight=False)
+    for line in found:
+        printing.print(line, soft_wrap=True)
+    return written.getvalue().split("\n")[:-1]
 
 
 def _body(reports: Sequence[EndpointReport], console: Console, *, is_brief: bool) -> list[Text]:
@@ -101,8 +106,9 @@ def _body(reports: Sequence[EndpointReport], console: Console, *, is_brief: bool
         return [line for block in blocks for line in block]
     below: list[Text] = []
     for report in reports:
-        said = _below(report, table.moved, is_brief=is_brief)
+        said = _remarks(report, is_brief=is_brief)
         below += _numbered(console, report, said)
+    below += [] if is_brief else _moved(reports, console, table.moved)
     return [*table.lines, *([Text(), *below] if below else [])]
 
 
@@ -182,24 +188,53 @@ def _block(report: EndpointReport, console: Console, *, is_brief: bool) -> list[
     verdict = _verdict(report)
     verdict.pad_right(_WIDEST_VERDICT - verdict.cell_len)
     head = Text("  ").join([verdict, Text(report.endpoint.redacted)])
-    short = phrases(report, _SHORT)
+    short = ", ".join(form.format(v) for fact, form in _SHORT.items() if (v := fact.value(report)))
     with_short = head.copy().append(f"  ({short})")
     fits = bool(short) and _indent(report) + with_short.cell_len <= console.width
     left = tuple(fact for fact in FACTS if not (fits and fact in _SHORT))
-    said = _below(report, left, is_brief=is_brief)
-    return _numbered(console, report, [with_short if fits else head, *said])
+    details = "" if is_brief else phrases(report, left)
+    said = [
+        with_short if fits else head,
+        *_remarks(report, is_brief=is_brief),
+        *([Text(details, style=_DETAILS_STYLE)] if details else []),
+    ]
+    return _numbered(console, report, said)
 
 
-def _below(report: EndpointReport, facts: tuple[Fact, ...], *, is_brief: bool) -> list[Text]:
-    """Return what is said below an endpoint: what is wrong with it, and ``facts``."""
-    found = [
+def _remarks(report: EndpointReport, *, is_brief: bool) -> list[Text]:
+    """Return what is wrong with an endpoint and what to do; of one without a fault maybe less."""
+    return [
         Text.assemble((f"{label}: ", style), text) if label else Text(text)
         for label, text in remarks(report)
         for style in [_HINT_STYLE if label == "hint" else _STYLES[report.verdict]]
         if not label or is_fault(report) or not is_brief
     ]
-    details = "" if is_brief else phrases(report, facts)
-    return [*found, *([Text(details, style="dim")] if details else [])]
+
+
+def _moved(
+    reports: Sequence[EndpointReport], console: Console, facts: tuple[Fact, ...]
+) -> list[Text]:
+    """Return ``facts`` of all endpoints, one line for those of which they are the same."""
+    indexes: dict[str, list[int]] = {}
+    for report in reports:
+        indexes.setdefault(phrases(report, facts), []).append(report.endpoint.index)
+    found: list[Text] = []
+    for said, numbers in indexes.items():
+        first = _ranges(numbers).rjust(_indent(reports[0]) - _GAP)
+        line = Text.assemble(first, " " * _GAP, (said, _DETAILS_STYLE))
+        found += wrapped(console, line) if said else []
+    return found
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Return ascending numbers in short: ``1-3, 5``."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and runs[-1][-1] == number - 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
 def _indent(report: EndpointReport) -> int:

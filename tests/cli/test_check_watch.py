@@ -2,8 +2,10 @@
 
 import json
 import os
+import pty
 import re
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -11,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from tests.support.cli import read_line, seqsend, start
+from tests.support.cli import COMMAND, read_line, seqsend, start
 from tests.support.neighbours import node as node_that
 from tests.support.node import Anvil
 from tests.support.servers import Replying, Request, Silent, dead, jsonrpc_error
@@ -107,6 +109,32 @@ def test_watch_shows_answers_as_they_come(node: Anvil) -> None:
     assert seen.alternate[0].startswith(f"1  ✓ usable      {node.url}")
     assert seen.alternate[-1].startswith("waiting for endpoint 2, 1 of 5 s")
     assert "usable" not in "".join(seen.screen)  # there was no look that could be left there
+
+
+def test_a_terminal_that_goes_away_ends_it_quietly(node: Anvil) -> None:
+    main, side = pty.openpty()
+    with subprocess.Popen(
+        [*COMMAND, "check", node.url, "--watch=10ms"],
+        stdin=subprocess.DEVNULL,
+        stdout=side,
+        stderr=subprocess.PIPE,
+        env=TERMINAL,
+    ) as running:
+        os.close(side)
+        raw = b""
+        while b"last at" not in raw:
+            raw += os.read(main, 65_536)
+        os.close(main)
+        assert running.wait(timeout=10) == 130
+        assert running.stderr is not None
+        assert running.stderr.read() == b""
+
+
+def test_watch_keeps_details_off_its_screen(node: Anvil) -> None:
+    words = ["check", "-v", node.url, "--watch=50ms"]
+    seen = on_a_terminal(words, TERMINAL, lines=24, interrupt_when=lambda raw: looks(raw) >= 2)
+    assert "eth_chainId, HTTP 200" not in seen.raw
+    assert seen.lost == 0
 
 
 def test_watch_without_a_terminal_writes_what_changes(node: Anvil) -> None:

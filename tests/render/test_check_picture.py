@@ -96,13 +96,18 @@ def test_columns_that_do_not_fit_go_below() -> None:
 @pytest.mark.parametrize("width", [80, 109])
 def test_a_narrow_terminal_gets_a_line_for_each(width: int) -> None:
     lines = shown(diagnosis(healthy(), failed()), width)
-    assert lines[0] == (
-        "1  ✓ usable      http://seq:8545/0  (block 123456789, head age 2 s, answer 12 ms)"[:width]
-        if width > 80
-        else "1  ✓ usable      http://seq:8545/0"
-    )
+    assert lines[0] == "1  ✓ usable      http://seq:8545/0  (block 123456789, 2 s old, 12 ms)"
     at = lines.index("2  ✗ NOT USABLE  http://seq:8545/1")
     assert lines[at + 1] == "   dial: connection refused"
+
+
+def test_details_that_are_the_same_are_said_once() -> None:
+    found = diagnosis(*[healthy()] * 3, failed(), healthy(), healthy(client_version="reth/v1"))
+    lines = shown(found, 110)
+    assert lines[-4:-2] == [
+        f"1-3, 5  finalized lag 22 min, {GETH}",
+        "6  finalized lag 22 min, reth/v1",
+    ]
 
 
 @pytest.mark.parametrize("width", [80, 110, 200])
