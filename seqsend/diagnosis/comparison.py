@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from seqsend import waiting
 from seqsend.configuration import (
@@ -18,6 +18,7 @@ from seqsend.diagnosis.report import Diagnosis, EndpointReport, Role
 from seqsend.errors import UsageError
 from seqsend.failover.requester import Observer
 
+ReportObserver = Callable[[EndpointReport], None]
 DEFAULT_MAX_LAG = MAX_LAG
 DEFAULT_MAX_AGE = MAX_AGE
 
@@ -42,6 +43,7 @@ def check(
     roles: Sequence[Role | None] | None = None,
     count: int = 1,
     observer: Observer | None = None,
+    on_report: ReportObserver | None = None,
 ) -> Diagnosis:
     """Ask all endpoints side by side what they are, and compare what they say.
 
@@ -69,6 +71,8 @@ def check(
         roles: what the op-node or op-conductor beside each endpoint says, in the same order.
         count: how often the time of an answer is measured.
         observer: is called with each `Attempt` as it ends, in any thread.
+        on_report: is called with what was found out about each endpoint as it comes, in the
+            caller's thread, before the endpoints are compared.
 
     Raises:
         UsageError: an argument is wrong.
@@ -100,12 +104,12 @@ def check(
     ]
     # Not before: the time that the first probe takes to load modules is not the endpoint's.
     started = time.monotonic()
-    reports = _side_by_side(probes)
+    reports = _side_by_side(probes, on_report)
     limits = Limits(chain_id, max_lag, max_age, max_safe_lag)
     return Diagnosis(judge(reports, limits, roles), time.monotonic() - started)
 
 
-def _side_by_side(probes: list[Probe]) -> list[EndpointReport]:
+def _side_by_side(probes: list[Probe], on_report: ReportObserver | None) -> list[EndpointReport]:
     try:
         done = waiting.Mailbox[tuple[int, EndpointReport | BaseException]]()
     except OSError:  # no descriptor is left on this machine, which each probe will say
@@ -130,4 +134,6 @@ def _side_by_side(probes: list[Probe]) -> list[EndpointReport]:
             if isinstance(found, BaseException):
                 raise found
             reports[position] = found
+            if on_report is not None:
+                on_report(found)
     return [reports[position] for position in sorted(reports)]
