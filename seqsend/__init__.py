@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from seqsend.models import CallEnded as CallEnded
     from seqsend.models import Delivered as Delivered
     from seqsend.models import Endpoint as Endpoint
+    from seqsend.models import EndpointRole as EndpointRole
     from seqsend.models import Event as Event
     from seqsend.models import JsonRpcError as JsonRpcError
     from seqsend.models import Level as Level
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
     from seqsend.models import Preference as Preference
     from seqsend.models import Preferred as Preferred
     from seqsend.models import ReasonCode as ReasonCode
+    from seqsend.models import Role as Role
+    from seqsend.models import RolesAsked as RolesAsked
     from seqsend.models import Sent as Sent
     from seqsend.models import TakesTransactions as TakesTransactions
     from seqsend.models import WaitProgress as WaitProgress
@@ -103,6 +106,7 @@ _MODULES = {
         "CallEnded",
         "Delivered",
         "Endpoint",
+        "EndpointRole",
         "Event",
         "JsonRpcError",
         "Level",
@@ -111,6 +115,8 @@ _MODULES = {
         "Preference",
         "Preferred",
         "ReasonCode",
+        "Role",
+        "RolesAsked",
         "Sent",
         "TakesTransactions",
         "WaitProgress",

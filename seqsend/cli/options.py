@@ -51,6 +51,7 @@ class Settings:
 
     connection: Connection
     reads_from: str | None
+    rollup_rpc: str | None
     strict_errors: bool
     failback_after: float | None
     retry_for: float | None

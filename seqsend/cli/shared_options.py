@@ -81,6 +81,13 @@ def _join_readers(texts: list[str]) -> str:
     return joined
 
 
+def _join_rollup_nodes(texts: list[str]) -> str:
+    joined = _join(texts)
+    if not joined.strip(", \t"):
+        raise UsageError("--rollup-rpc: no URL given", example="--rollup-rpc http://op-node:9545")
+    return joined
+
+
 def parse_path(text: str) -> str:
     """Return ``text``, which names a file.
 
@@ -152,6 +159,18 @@ OPTIONS = (
         collect=_join_readers,
         environment="SEQSEND_READS_FROM",
         default_text="the sequencer's addresses",
+    ),
+    Option(
+        "rollup_rpc",
+        ("--rollup-rpc",),
+        "The op-node or op-conductor of each endpoint, in the same order: calls begin at the "
+        "active sequencer. Repeatable.",
+        SEQUENCER,
+        kind="list",
+        metavar="URL[,URL...]",
+        collect=_join_rollup_nodes,
+        environment="SEQSEND_ROLLUP_RPC",
+        default_text="none",
     ),
     Option(
         "cacert",

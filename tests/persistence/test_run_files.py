@@ -33,6 +33,7 @@ def _memory(directory: Path, *, quiet: bool = False, deadline: float | None = No
     settings = Settings(
         connection,
         reads_from=None,
+        rollup_rpc=None,
         strict_errors=False,
         failback_after=None,
         retry_for=None,
