@@ -100,8 +100,11 @@ def parse_rollup_nodes(
         UsageError: as `parse_endpoints`, or there is not one for each, or not over HTTP.
 
     """
+    text = given if isinstance(given, str) else ",".join(given)
+    if not text.strip(", \t\r\n"):
+        raise UsageError("--rollup-rpc: no URL given", example=_GOOD_NODES)
     try:
-        nodes = parse_endpoints(given)
+        nodes = parse_endpoints(text)
     except UsageError as error:
         raise UsageError(f"--rollup-rpc: {error.problem}", example=_GOOD_NODES) from None
     if nodes[0].address.is_websocket:

@@ -81,13 +81,6 @@ def _join_readers(texts: list[str]) -> str:
     return joined
 
 
-def _join_rollup_nodes(texts: list[str]) -> str:
-    joined = _join(texts)
-    if not joined.strip(", \t"):
-        raise UsageError("--rollup-rpc: no URL given", example="--rollup-rpc http://op-node:9545")
-    return joined
-
-
 def parse_path(text: str) -> str:
     """Return ``text``, which names a file.
 
@@ -168,7 +161,7 @@ OPTIONS = (
         SEQUENCER,
         kind="list",
         metavar="URL[,URL...]",
-        collect=_join_rollup_nodes,
+        collect=_join,
         environment="SEQSEND_ROLLUP_RPC",
         default_text="none",
     ),

@@ -1,15 +1,16 @@
 """Which sequencer is the active one, by the op-node or op-conductor of each endpoint.
 
-They are asked before the first call and after an outage (contract, section 4, `--rollup-rpc`). The
+They are asked before the first call, after an outage, and now and then while none is active. The
 questions are neither attempts nor calls: no observer but that of `RolesAsked` sees them, and no
 metric counts them. The methods and their answers, all of ethereum-optimism/optimism:
 ``conductor_leader`` in op-conductor/rpc/api.go, ``admin_sequencerActive`` in op-node/node/api.go
-(served with ``--rpc.enable-admin``), and there is an error for it in op-conductor's
-rpc/node_admin_proxy.go. op-service/dial/active_l2_provider.go finds the active one as it is done
-here, though one node after the other.
+(served with ``--rpc.enable-admin``), and an error in its place in op-conductor's
+rpc/node_admin_proxy.go. op-service/dial/active_l2_provider.go looks for the active one in the same
+way, one node after the other.
 """
 
 import logging
+import math
 import threading
 import time
 
@@ -25,6 +26,8 @@ METHODS = ("conductor_leader", "admin_sequencerActive")
 """What is asked: the second if the first is not there."""
 
 _GRACE = 0.5  # seconds for the others, once an active one has answered, or all that ever did
+_LATE = 0.05  # seconds after the deadline in which a thread can still say what it waited for
+_PAUSE = 1.0  # seconds until the next questions if there is no active sequencer
 
 _log = logging.getLogger("seqsend")
 
@@ -63,8 +66,9 @@ class Roles:
         self._known: tuple[EndpointRole, ...] = ()
         self._known_since = 0.0
         self._is_current = False
+        self._asks_again_at = math.inf
         self._silent: frozenset[int] = frozenset()
-        """The indexes of those that let the time pass when they were asked last."""
+        """The positions of the nodes that let the time pass when they were asked last."""
 
     def of(self, endpoint: Endpoint) -> Role | None:
         """Return the role of ``endpoint`` as far as it is known."""
@@ -93,21 +97,26 @@ class Roles:
             KeyboardInterrupt: a signal came.
 
         """
-        if self._is_current:
-            return rest
         self.refresh(*bounds)
         return self.active_first(rest)
 
     def note(self, endpoint: Endpoint, method: str, judgement: Judgement, began: float) -> None:
         """Take note of what an attempt at ``endpoint`` met that ``began`` at that time.
 
-        One that began before the roles were asked says nothing against their answers.
+        An outage says nothing against what the op-nodes answered after it began, or if they know
+        of another sequencer that is active.
         """
         if endpoint.reads_only or not _is_outage(method, judgement):
             return
         with self._lock:
-            if began >= self._known_since:
+            active = [each.endpoint for each in self._known if each.role == "active"]
+            if began >= self._known_since and (endpoint in active or not active):
                 self._is_current = False
+
+    @property
+    def _is_due(self) -> bool:
+        """Whether the roles are to be asked before a call: also if they knew of no active one."""
+        return not self._is_current or time.monotonic() >= self._asks_again_at
 
     def refresh(self, *bounds: Deadline | None) -> None:
         """Ask for the roles if that is due; if another thread does it, wait for that.
@@ -119,7 +128,7 @@ class Roles:
             KeyboardInterrupt: a signal came.
 
         """
-        if self._is_current:
+        if not self._is_due:
             return
         by = Deadline.after(self._dial_timeout, "dial timeout")
         for bound in filter(None, bounds):
@@ -131,7 +140,7 @@ class Roles:
             return
         with done:
             with self._lock:
-                if self._is_current:
+                if not self._is_due:
                     return
                 others = self._waiting
                 if others is None:
@@ -149,7 +158,10 @@ class Roles:
             asked = self.ask(by)
             with self._lock:
                 self._known = asked.roles
-                self._known_since = time.monotonic()
+                self._known_since = now = time.monotonic()
+                # A hand-over may take seconds, in which calls succeed at a standby.
+                pause = max(_PAUSE, 10 * asked.elapsed)
+                self._asks_again_at = math.inf if asked.active else now + pause
                 self._is_current = True
         finally:
             with self._lock:
@@ -191,7 +203,6 @@ class Roles:
             found.get(position, silent._replace(endpoint=endpoint))
             for position, endpoint in enumerate(self._endpoints)
         )
-        self._silent = frozenset(range(len(roles))) - frozenset(found)
         return RolesAsked(roles, time.monotonic() - started)
 
     def _start(
@@ -219,6 +230,7 @@ class Roles:
     ) -> dict[int, EndpointRole]:
         """Return the roles by position, of the nodes that answered in time."""
         found: dict[int, EndpointRole] = {}
+        in_time: set[int] = set()
         everyone = frozenset(range(len(self._nodes)))
         until: Deadline | None = None
         while len(found) < len(everyone):
@@ -226,12 +238,15 @@ class Roles:
             if until is None and (is_known or everyone - found.keys() <= self._silent):
                 until = Deadline.after(_GRACE, "grace").or_sooner(by)
             try:
-                position, answer = answers.take((until or by).remaining)
+                position, answer = answers.take((until or by).remaining + _LATE)
             except TimeoutError:
                 break
             if isinstance(answer, BaseException):
                 raise answer
             found[position] = answer
+            if by.remaining > _LATE:
+                in_time.add(position)
+        self._silent = everyone - in_time
         return found
 
     def _ask_one(self, position: int, by: Deadline) -> EndpointRole:
