@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from seqsend.models import Endpoint, Phase, ReasonCode, TakesTransactions
+from seqsend.models import Endpoint, FindingCode, Phase, ReasonCode, TakesTransactions
 
 Status = Literal["ok", "degraded", "unreachable"]
 """``ok`` all usable and agreeing; ``degraded`` some are usable, some not, they disagree, or a head
@@ -61,7 +61,7 @@ class EndpointReport:
     """How far it came, if something is wrong."""
     reason: str | None = None
     """What is wrong, in one line fit to be shown; None if nothing is."""
-    reason_code: ReasonCode | None = None
+    reason_code: ReasonCode | FindingCode | None = None
     """The same as a word of a closed list."""
     hint: str | None = None
     """What to do next; also if nothing is wrong but something is worth a look."""
@@ -87,6 +87,11 @@ class EndpointReport:
     def usable(self) -> bool:
         """Whether a transaction may be sent there."""
         return self.verdict != "NOT USABLE"
+
+    @property
+    def head_age(self) -> float | None:
+        """Seconds since the timestamp of the latest block; below 0 if that is still to come."""
+        return None if self.head is None else self.head.age
 
     @property
     def answer(self) -> float | None:
@@ -129,6 +134,6 @@ def heads_by_chain(reports: Iterable[EndpointReport]) -> dict[int, list[int]]:
     """Return the block numbers of the heads that were answered, for each chain id."""
     found: dict[int, list[int]] = {}
     for report in reports:
-        if report.chain_id is not None and report.block_number is not None:
-            found.setdefault(report.chain_id, []).append(report.block_number)
+        if report.chain_id is not None and report.head is not None:
+            found.setdefault(report.chain_id, []).append(report.head.number)
     return found

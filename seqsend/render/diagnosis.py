@@ -3,11 +3,12 @@
 import time
 from typing import Any
 
-from seqsend.diagnosis.report import Diagnosis, EndpointReport, Samples
+from seqsend.diagnosis.report import Diagnosis, EndpointReport, Head, Samples
 from seqsend.models import Phase
 from seqsend.render.document import format_time
 from seqsend.render.outcome import EXIT_CODES
 from seqsend.render.text import format_elapsed
+from seqsend.units import format_age
 
 PHASES: tuple[Phase, ...] = ("dns", "dial", "tls")
 _BARS = "▁▂▃▄▅▆▇█"
@@ -31,17 +32,25 @@ def _endpoint(report: EndpointReport) -> dict[str, Any]:
     found = {
         "index": report.endpoint.index,
         "url": report.endpoint.redacted,
+        "verdict": report.verdict,
         "usable": report.usable,
         "phase": report.phase,
         "reason": report.reason,
+        "reason_code": report.reason_code,
         "hint": report.hint,
         **{f"{phase}_ms": _milliseconds(report.timings.get(phase)) for phase in PHASES},
         "answer_ms": _milliseconds(report.answer),
+        "forward_ms": _milliseconds(report.forward),
         "chain_id": report.chain_id,
-        "block_number": report.block_number,
-        "head_age_s": None if report.head_age is None else round(report.head_age, 1),
+        "block_number": None if report.head is None else report.head.number,
+        "head_age_s": _age(report.head),
+        "safe_number": None if report.safe is None else report.safe.number,
+        "safe_age_s": _age(report.safe),
+        "finalized_number": None if report.finalized is None else report.finalized.number,
+        "finalized_age_s": _age(report.finalized),
         "client_version": report.client_version,
         "takes_transactions": report.takes_transactions,
+        "role": report.role,
         "tls_expires": None if report.tls_expires is None else _moment(report.tls_expires),
     }
     return found | ({} if report.samples is None else {"answers": _samples(report.samples)})
@@ -56,6 +65,10 @@ def _samples(samples: Samples) -> dict[str, Any]:
         "p95_ms": _milliseconds(samples.p95),
         "max_ms": _milliseconds(max(samples.answers)),
     }
+
+
+def _age(head: Head | None) -> float | None:
+    return None if head is None or head.age is None else round(head.age, 1)
 
 
 def _milliseconds(seconds: float | None) -> float | None:
@@ -82,9 +95,7 @@ def details(report: EndpointReport) -> list[str]:
 
 def verdict(report: EndpointReport) -> str:
     """Return what an endpoint is, in one or two words."""
-    if not report.usable:
-        return "NOT USABLE"
-    return "usable" if report.reason is None else "DIFFERS"
+    return report.verdict
 
 
 def findings(report: EndpointReport) -> list[str]:
@@ -101,12 +112,17 @@ def facts(report: EndpointReport) -> str:
     """Return what is known of an endpoint, but for its times."""
     known = {
         "chain {}": report.chain_id,
-        "block {}": report.block_number,
-        "head {} old": None if report.head_age is None else format_age(report.head_age),
+        "block {}": report.head and report.head.number,
+        "head {} old": age_of(report),
         "takes transactions: {}": report.takes_transactions,
         "{}": report.client_version,
     }
     return ", ".join(form.format(value) for form, value in known.items() if value is not None)
+
+
+def age_of(report: EndpointReport) -> str | None:
+    """Return how old the head is, or None if that is not known."""
+    return None if report.head_age is None else format_age(report.head_age)
 
 
 def times(report: EndpointReport) -> str:
@@ -151,11 +167,3 @@ def sparkline(values: tuple[float, ...]) -> str:
     groups = [max(values[at : at + size]) for at in range(0, len(values), size)]
     top = max(groups) or 1.0
     return "".join(_BARS[round(value / top * (len(_BARS) - 1))] for value in groups)
-
-
-def format_age(seconds: float) -> str:
-    """Return an age as a person says it: ``3 s``, ``5 min``, ``2 h``, ``4 days``."""
-    for size, unit in ((86_400, "days"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"

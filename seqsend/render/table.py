@@ -7,13 +7,19 @@ from rich.table import Table
 from rich.text import Text
 
 from seqsend.diagnosis.report import Diagnosis, EndpointReport
-from seqsend.render.diagnosis import PHASES, details, findings, format_age, summary, verdict
+from seqsend.render.diagnosis import PHASES, age_of, details, findings, summary, verdict
 from seqsend.render.text import format_elapsed
 
 # Colours of the terminal's own palette: they are readable on light and dark alike, and carry
 # nothing that the words do not say.
-_STYLES = {"usable": "green", "DIFFERS": "yellow", "NOT USABLE": "bold red"}
-_MARKS = {"usable": "✓", "DIFFERS": "≠", "NOT USABLE": "✗"}
+_STYLES = {
+    "usable": "green",
+    "STALE": "yellow",
+    "DIFFERS": "yellow",
+    "STANDBY": "cyan",
+    "NOT USABLE": "bold red",
+}
+_MARKS = {"usable": "✓", "STALE": "◷", "DIFFERS": "≠", "STANDBY": "‖", "NOT USABLE": "✗"}
 _NARROWEST_FINDING = 44  # columns
 
 
@@ -41,15 +47,14 @@ def _table(diagnosis: Diagnosis) -> Table:
 
 
 def _cells(report: EndpointReport) -> list[Text]:
-    age = None if report.head_age is None else format_age(report.head_age)
     seconds = [*(report.timings.get(phase) for phase in PHASES), report.answer]
     plain = [
         *(None if value is None else format_elapsed(value) for value in seconds),
         *(
             None if value is None else str(value)
-            for value in (report.chain_id, report.block_number)
+            for value in (report.chain_id, report.head and report.head.number)
         ),
-        age,
+        age_of(report),
         report.takes_transactions,
         report.client_version,
     ]
