@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from seqsend.diagnosis.report import Diagnosis as Diagnosis
     from seqsend.diagnosis.report import EndpointReport as EndpointReport
     from seqsend.diagnosis.report import Head as Head
-    from seqsend.diagnosis.report import Role as Role
     from seqsend.diagnosis.report import Samples as Samples
     from seqsend.diagnosis.report import Status as Status
     from seqsend.diagnosis.report import Verdict as Verdict
@@ -80,7 +79,6 @@ _MODULES = {
         "Diagnosis",
         "EndpointReport",
         "Head",
-        "Role",
         "Samples",
         "Status",
         "Verdict",

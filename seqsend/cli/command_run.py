@@ -64,7 +64,6 @@ class CommandRun:
         return SequencerClient(
             **settings.connection,
             reads_from=settings.reads_from,
-            rollup_rpc=settings.rollup_rpc,
             strict_errors=settings.strict_errors,
             failback_after=settings.failback_after,
             retry_for=settings.retry_for,

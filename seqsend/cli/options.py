@@ -36,6 +36,7 @@ class Connection(TypedDict):
     endpoints: str
     headers: Mapping[str, str]
     endpoint_headers: Mapping[int, Mapping[str, str]]
+    rollup_rpc: str | None
     cacert: str | None
     client_cert: str | None
     client_key: str | None
@@ -51,7 +52,6 @@ class Settings:
 
     connection: Connection
     reads_from: str | None
-    rollup_rpc: str | None
     strict_errors: bool
     failback_after: float | None
     retry_for: float | None

@@ -179,11 +179,25 @@ class Roles:
             with self._lock:
                 self._waiting = None
 
-    def ask(self, by: Deadline) -> RolesAsked:
+    def ask_all(self, seconds: float | None = None) -> RolesAsked:
+        """Ask, wait for every node, and return what they say; nothing of it is kept.
+
+        It ends after the dial timeout, or ``seconds`` if that is less.
+
+        Raises:
+            KeyboardInterrupt: a signal came.
+
+        """
+        by = Deadline.after(self._dial_timeout, "dial timeout")
+        if seconds is not None:
+            by = by.or_sooner(Deadline.after(seconds, "deadline"))
+        return self.ask(by, patient=True)
+
+    def ask(self, by: Deadline, *, patient: bool = False) -> RolesAsked:
         """Ask all nodes side by side, until ``by``, and return what they say.
 
-        Once an active one has answered, the others have half a second left, and so has one
-        that let the time pass when it was asked before.
+        Unless it is to be ``patient``, once an active one has answered, the others have half a
+        second left, and so has one that let the time pass when it was asked before.
 
         Raises:
             KeyboardInterrupt: a signal came.
@@ -194,7 +208,7 @@ class Roles:
             with waiting.Mailbox[tuple[int, EndpointRole | BaseException]]() as answers:
                 for position in range(len(self._nodes)):
                     self._start(position, by, answers)
-                found = self._take_all(answers, by)
+                found = self._take_all(answers, by, patient=patient)
         except OSError as error:  # no descriptors are left on this machine
             _log.warning("the roles cannot be asked: %s", error)
             found = {}
@@ -227,6 +241,8 @@ class Roles:
         self,
         answers: waiting.Mailbox[tuple[int, EndpointRole | BaseException]],
         by: Deadline,
+        *,
+        patient: bool,
     ) -> dict[int, EndpointRole]:
         """Return the roles by position, of the nodes that answered in time."""
         found: dict[int, EndpointRole] = {}
@@ -235,7 +251,8 @@ class Roles:
         until: Deadline | None = None
         while len(found) < len(everyone):
             is_known = any(each.role == "active" for each in found.values())
-            if until is None and (is_known or everyone - found.keys() <= self._silent):
+            is_enough = is_known or everyone - found.keys() <= self._silent
+            if until is None and is_enough and not patient:
                 until = Deadline.after(_GRACE, "grace").or_sooner(by)
             try:
                 position, answer = answers.take((until or by).remaining + _LATE)

@@ -260,7 +260,7 @@ def test_the_order_is_cyclic_from_the_first_active_one_that_is_left(
     endpoints = parse_endpoints([f"http://seq{n}" for n in range(1, len(roles) + 1)])
     known = Roles(endpoints, endpoints, Untouched(), dial_timeout=1.0)
     said = tuple(EndpointRole(e, r) for e, r in zip(endpoints, roles, strict=True))
-    known.ask = lambda by: RolesAsked(said, by.remaining)  # type: ignore[method-assign]
+    known.ask = lambda by, **_: RolesAsked(said, by.remaining)  # type: ignore[method-assign]
     left = tuple(endpoint for endpoint in endpoints if endpoint.index not in tried)
     assert known.active_first(left) == left  # not asked yet
     known.refresh()

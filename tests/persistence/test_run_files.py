@@ -22,6 +22,7 @@ def _memory(directory: Path, *, quiet: bool = False, deadline: float | None = No
         endpoints=URLS,
         headers={},
         endpoint_headers={},
+        rollup_rpc=None,
         cacert=None,
         client_cert=None,
         client_key=None,
@@ -33,7 +34,6 @@ def _memory(directory: Path, *, quiet: bool = False, deadline: float | None = No
     settings = Settings(
         connection,
         reads_from=None,
-        rollup_rpc=None,
         strict_errors=False,
         failback_after=None,
         retry_for=None,
