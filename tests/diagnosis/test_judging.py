@@ -11,6 +11,7 @@ from seqsend.diagnosis.heads import parse_head, parse_quantity
 from seqsend.diagnosis.hints import HINTS
 from seqsend.diagnosis.judging import Limits, judge
 from seqsend.endpoints import parse_endpoints
+from seqsend.models import EndpointRole
 
 ENDPOINTS = parse_endpoints(f"http://seq{n}" for n in range(1, 10))
 NOW = 1_800_000_000
@@ -133,22 +134,25 @@ def test_a_lag_has_its_plural() -> None:
     assert [r.verdict for r in found] == ["usable", "DIFFERS", "DIFFERS"]
 
 
-ROLES: list[tuple[tuple[Role | None, ...], list[str], list[str | None], str]] = [
+ROLES: list[tuple[tuple[Role, ...], list[str], list[str | None], str]] = [
     (("active", "standby"), ["usable", "STANDBY"], [None, None], "ok"),
     (("standby", "active", "standby"), ["STANDBY", "usable", "STANDBY"], [None] * 3, "ok"),
     (("standby", "standby"), ["STANDBY", "STANDBY"], ["none_active"] * 2, "degraded"),
-    (("standby", "unhealthy"), ["STANDBY", "usable"], ["none_active"] * 2, "degraded"),
+    (("standby", "unhealthy"), ["STANDBY", "usable"], ["none_active", "role_unknown"], "degraded"),
     (("active", "active"), ["usable", "usable"], ["several_active"] * 2, "degraded"),
     (("active", "unhealthy"), ["usable", "usable"], [None, "role_unknown"], "degraded"),
-    ((None, None), ["usable", "usable"], [None, None], "ok"),
 ]
+
+
+def of_endpoints(*roles: Role) -> list[EndpointRole]:
+    return [EndpointRole(endpoint, role) for endpoint, role in zip(ENDPOINTS, roles, strict=False)]
 
 
 @pytest.mark.parametrize(("roles", "verdicts", "codes", "status"), ROLES)
 def test_roles(
-    roles: tuple[Role | None, ...], verdicts: list[str], codes: list[str | None], status: str
+    roles: tuple[Role, ...], verdicts: list[str], codes: list[str | None], status: str
 ) -> None:
-    found = judge([report(n) for n in range(1, len(roles) + 1)], Limits(), roles)
+    found = judge([report(n) for n in range(1, len(roles) + 1)], Limits(), of_endpoints(*roles))
     assert [r.role for r in found] == list(roles)
     assert [r.verdict for r in found] == verdicts
     assert [r.reason_code for r in found] == codes
@@ -158,7 +162,7 @@ def test_roles(
 
 def test_a_standby_that_stands_still_is_stale() -> None:
     reports = [report(1), report(2, head=head(age=7200))]
-    found = judge(reports, Limits(), ["active", "standby"])
+    found = judge(reports, Limits(), of_endpoints("active", "standby"))
     assert [r.verdict for r in found] == ["usable", "STALE"]
 
 
