@@ -219,3 +219,17 @@ def test_numbers_of_any_size_crash_nothing(number: Any, stamp: Any, chain: Any) 
 )
 def test_quantities(value: Any, number: int | None) -> None:
     assert parse_quantity(value) == number
+
+
+@pytest.mark.parametrize(
+    ("number", "stamp", "found"),
+    [
+        ("0x10", hex(NOW - 5), Head(16, NOW - 5, 5.0)),
+        ("0x10", hex(NOW + 5), Head(16, NOW + 5, -5.0)),
+        ("0x10", hex(2**64), Head(16)),
+        (hex(2**64 - 1), None, Head(2**64 - 1)),
+        (hex(2**64), hex(NOW), None),
+    ],
+)
+def test_heads(number: str, stamp: str | None, found: Head | None) -> None:
+    assert parse_head({"number": number, "timestamp": stamp}, NOW) == found

@@ -1,5 +1,6 @@
 """`check` in the states that an operator meets: real nodes, a halted chain, slow and dead ones."""
 
+import errno
 import itertools
 import time
 from collections.abc import Callable, Iterator
@@ -214,6 +215,22 @@ def test_a_machine_without_descriptors_is_named() -> None:
     assert {e["reason_code"] for e in endpoints} <= {"timeout", "local_limit"}
     assert len(limited) >= 10
     assert "this machine's own limit" in limited[0]["hint"]
+
+
+def test_without_a_descriptor_to_wait_at_they_are_asked_in_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Mailbox:
+        def __class_getitem__(cls, _kind: object) -> Callable[[], None]:
+            def fail() -> None:
+                raise OSError(errno.EMFILE, "Too many open files")
+
+            return fail
+
+    monkeypatch.setattr("seqsend.waiting.Mailbox", Mailbox)
+    with Replying(chain()) as one, Replying(chain()) as two:
+        diagnosis = seqsend.check([one.url, two.url])
+    assert [report.verdict for report in diagnosis.endpoints] == ["usable"] * 2
 
 
 @pytest.fixture(scope="module")
