@@ -94,14 +94,23 @@ def _build(arguments: list[str]) -> typer.Typer:
 def main(arguments: list[str]) -> int:
     """Run the program with ``arguments`` and return its exit code."""
     if "_SEQSEND_COMPLETE" in os.environ:  # a shell asks how a line could go on
-        from seqsend.cli.completion import prepare
-
-        prepare()
+        return _complete(os.environ["_SEQSEND_COMPLETE"], arguments)
     try:
         code = _build(arguments)(arguments, prog_name="seqsend", standalone_mode=False)
     except TyperException as error:
         return _refuse(error, arguments)
     return code if isinstance(code, int) else 0
+
+
+def _complete(shell: str, words: list[str]) -> int:
+    from typer.main import get_command
+
+    from seqsend.cli.completion import SHELLS, complete
+
+    if shell not in SHELLS:
+        write_stderr("error: _SEQSEND_COMPLETE is set, and does not name a shell", "error")
+        return 2
+    return int(write_stdout(complete(shell, get_command(_build(words[:-1])), words)) == "failed")
 
 
 def _refuse(error: TyperException, arguments: list[str]) -> int:
