@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from seqsend.diagnosis.comparison import check as check
     from seqsend.diagnosis.report import Diagnosis as Diagnosis
     from seqsend.diagnosis.report import EndpointReport as EndpointReport
+    from seqsend.diagnosis.report import Head as Head
+    from seqsend.diagnosis.report import Role as Role
     from seqsend.diagnosis.report import Samples as Samples
     from seqsend.diagnosis.report import Status as Status
+    from seqsend.diagnosis.report import Verdict as Verdict
     from seqsend.errors import CallError as CallError
     from seqsend.errors import DeliveryUnknown as DeliveryUnknown
     from seqsend.errors import InputError as InputError
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from seqsend.models import Delivered as Delivered
     from seqsend.models import Endpoint as Endpoint
     from seqsend.models import Event as Event
+    from seqsend.models import FindingCode as FindingCode
     from seqsend.models import JsonRpcError as JsonRpcError
     from seqsend.models import Level as Level
     from seqsend.models import NotSent as NotSent
@@ -72,8 +76,11 @@ _MODULES = {
     "diagnosis.report": (
         "Diagnosis",
         "EndpointReport",
+        "Head",
+        "Role",
         "Samples",
         "Status",
+        "Verdict",
     ),
     "errors": (
         "CallError",
@@ -104,6 +111,7 @@ _MODULES = {
         "Delivered",
         "Endpoint",
         "Event",
+        "FindingCode",
         "JsonRpcError",
         "Level",
         "NotSent",

@@ -93,6 +93,31 @@ ReasonCode = Literal[
 ]
 """Why an attempt failed, as a word that does not change; hints are chosen by it."""
 
+FindingCode = Literal[
+    # Of what listens there
+    "not_execution",  # it speaks JSON-RPC, and is not an execution endpoint
+    "op_node",
+    "op_conductor",
+    "op_batcher",
+    "beacon",
+    "websocket_port",  # it speaks WebSocket, and was spoken to in HTTP
+    "no_transactions",  # it does not take any
+    "slow",  # not all questions were answered within the request timeout
+    # Of its chain
+    "wrong_chain",  # another chain id than the required one
+    "chain_differs",  # another chain id than most of the endpoints
+    "head_unknown",
+    "head_old",
+    "head_in_future",
+    "head_behind",  # the highest head of its chain
+    "safe_stuck",  # the safe head lies too far behind the head
+    # Of its sequencer's role
+    "role_unknown",
+    "none_active",
+    "several_active",
+]
+"""What `check` finds besides, as a word that does not change; hints are chosen by it, too."""
+
 Level = Literal["preconfirmed", "latest", "safe", "finalized"]
 """How deep a transaction is in the chain: ``preconfirmed`` it has a receipt, and its block is not
 the head's yet; ``latest`` its block is in the chain; ``safe`` and ``finalized`` as deep as the

@@ -1,25 +1,26 @@
-"""The diagnosis: what is wrong with each endpoint, and whether they agree."""
+"""`check`: all endpoints are asked side by side, and what they say is compared."""
 
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from seqsend import waiting
 from seqsend.configuration import (
     DIAL_TIMEOUT,
     MAX_RESPONSE_SIZE,
     REQUEST_TIMEOUT,
+    check_times,
     configure,
 )
+from seqsend.diagnosis.judging import MAX_AGE, MAX_LAG, Limits, judge
 from seqsend.diagnosis.probe import Probe
-from seqsend.diagnosis.report import Diagnosis, EndpointReport, heads_by_chain
+from seqsend.diagnosis.report import Diagnosis, EndpointReport, Role
 from seqsend.errors import UsageError
 from seqsend.failover.requester import Observer
 
-DEFAULT_MAX_LAG = 10
-"""Blocks by which the heads of one chain may lie apart."""
+ReportObserver = Callable[[EndpointReport], None]
+DEFAULT_MAX_LAG = MAX_LAG
+DEFAULT_MAX_AGE = MAX_AGE
 
 
 def check(
@@ -35,9 +36,14 @@ def check(
     client_key: str | None = None,
     max_response_size: int = MAX_RESPONSE_SIZE,
     chain_id: int | None = None,
-    max_lag: int = DEFAULT_MAX_LAG,
+    max_lag: int = MAX_LAG,
+    max_age: float | None = MAX_AGE,
+    max_safe_lag: float | None = None,
+    probe_forward: bool = False,
+    roles: Sequence[Role | None] | None = None,
     count: int = 1,
     observer: Observer | None = None,
+    on_report: ReportObserver | None = None,
 ) -> Diagnosis:
     """Ask all endpoints side by side what they are, and compare what they say.
 
@@ -57,8 +63,16 @@ def check(
         max_response_size: bytes, after decompression.
         chain_id: the only one that is right; None to compare the endpoints with each other.
         max_lag: blocks by which the heads of one chain may differ.
+        max_age: seconds that a head may be old; None for any. Nodes that are known to mine on
+            demand are left out.
+        max_safe_lag: seconds that a safe head may lie behind the head; None for any.
+        probe_forward: also send a transaction that can never be valid, to see whether a replica's
+            way to the sequencer works: see `seqsend.diagnosis.forward`.
+        roles: what the op-node or op-conductor beside each endpoint says, in the same order.
         count: how often the time of an answer is measured.
         observer: is called with each `Attempt` as it ends, in any thread.
+        on_report: is called with what was found out about each endpoint as it comes, in the
+            caller's thread, before the endpoints are compared.
 
     Raises:
         UsageError: an argument is wrong.
@@ -68,6 +82,7 @@ def check(
         raise UsageError(f"count is {count}, and must be 1 or more", example="10")
     if max_lag < 0:
         raise UsageError(f"max_lag is {max_lag}, not a number of blocks", example="10")
+    check_times(max_age=max_age, max_safe_lag=max_safe_lag)
     configuration = configure(
         endpoints,
         dial_timeout=dial_timeout,
@@ -80,17 +95,21 @@ def check(
         client_key=client_key,
         max_response_size=max_response_size,
     )
+    if roles is not None and len(roles) != len(configuration.endpoints):
+        said = f"{len(roles)} roles for {len(configuration.endpoints)} endpoints"
+        raise UsageError(said, example='["active", "standby"]')
     probes = [
-        Probe(configuration, endpoint, count=count, observer=observer)
+        Probe(configuration, endpoint, count=count, probe_forward=probe_forward, observer=observer)
         for endpoint in configuration.endpoints
     ]
     # Not before: the time that the first probe takes to load modules is not the endpoint's.
     started = time.monotonic()
-    reports = _side_by_side(probes)
-    return Diagnosis(compared(reports, chain_id, max_lag), time.monotonic() - started)
+    reports = _side_by_side(probes, on_report)
+    limits = Limits(chain_id, max_lag, max_age, max_safe_lag)
+    return Diagnosis(judge(reports, limits, roles), time.monotonic() - started)
 
 
-def _side_by_side(probes: list[Probe]) -> list[EndpointReport]:
+def _side_by_side(probes: list[Probe], on_report: ReportObserver | None) -> list[EndpointReport]:
     with waiting.Mailbox[tuple[int, EndpointReport | BaseException]]() as done:
 
         def run(position: int) -> None:
@@ -111,58 +130,6 @@ def _side_by_side(probes: list[Probe]) -> list[EndpointReport]:
             if isinstance(found, BaseException):
                 raise found
             reports[position] = found
+            if on_report is not None:
+                on_report(found)
     return [reports[position] for position in sorted(reports)]
-
-
-def compared(
-    reports: list[EndpointReport], chain_id: int | None, max_lag: int
-) -> tuple[EndpointReport, ...]:
-    """Return ``reports`` with what is wrong with them in comparison. Pure."""
-    judged = [_judge_chain(report, reports, chain_id) for report in reports]
-    heads = heads_by_chain(judged)
-    return tuple(_judge_head(report, heads, max_lag) for report in judged)
-
-
-def _judge_chain(
-    report: EndpointReport, reports: list[EndpointReport], chain_id: int | None
-) -> EndpointReport:
-    if report.chain_id is None or report.reason is not None:
-        return report
-    if chain_id is not None:
-        if report.chain_id == chain_id:
-            return report
-        return replace(
-            report,
-            usable=False,
-            phase="answer",
-            reason=f"chain id {report.chain_id} instead of {chain_id}",
-            hint="the address of another chain: check host, port and path",
-        )
-    answered = [r for r in reports if r.chain_id is not None]
-    # The first of those that occur most often: so says Counter.
-    usual = Counter(r.chain_id for r in answered).most_common(1)[0][0]
-    if report.chain_id == usual:
-        return report
-    other = next(r.endpoint.index for r in answered if r.chain_id == usual)
-    return replace(
-        report,
-        phase="answer",
-        reason=f"chain id {report.chain_id}, where endpoint {other} has {usual}",
-        hint="one of the two is the address of another chain; --chain-id says which is right",
-    )
-
-
-def _judge_head(
-    report: EndpointReport, heads: Mapping[int, list[int]], max_lag: int
-) -> EndpointReport:
-    if report.chain_id is None or report.block_number is None or report.reason is not None:
-        return report
-    behind = max(heads[report.chain_id]) - report.block_number
-    if behind <= max_lag:
-        return report
-    return replace(
-        report,
-        phase="answer",
-        reason=f"{behind} blocks behind",
-        hint="it follows slowly or has stopped: compare again in a while (--watch 2s)",
-    )

@@ -56,7 +56,7 @@ def test_five_endpoints_at_once(five: list[str]) -> None:
         "HTTP 503: Service Temporarily Unavailable",
         "a proxy answers, and has no healthy node behind it",
     )
-    assert four["reason"] == "chain id 31338, where endpoint 1 has 31337"
+    assert four["reason"] == "chain id 31338, but endpoint 1 has 31337"
     assert "op-node" in other["reason"]
     assert "execution endpoint" in other["hint"]
     assert run.err == ""
@@ -72,7 +72,7 @@ def test_a_terminal_gets_what_fits_and_nothing_is_cut(five: list[str], columns: 
         assert url in words
     for said in (
         "connection timed out (dial timeout 1s)",
-        "chain id 31338, where endpoint 1 has 31337",
+        "chain id 31338, but endpoint 1 has 31337",
         "✓ usable",
         "≠ DIFFERS",
         "✗ NOT USABLE",

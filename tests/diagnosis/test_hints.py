@@ -7,7 +7,7 @@ import pytest
 from seqsend.diagnosis.hints import HINTS, hint_for
 from seqsend.endpoints import parse_endpoints
 from seqsend.jsonrpc import Call
-from seqsend.models import Attempt, ReasonCode, Reply
+from seqsend.models import Attempt, FindingCode, ReasonCode, Reply
 from seqsend.verdicts.failure_table import judge_reply
 
 # Of a verdict, of what was done here, or never of an endpoint that is looked at.
@@ -20,7 +20,8 @@ def _failed(reason_code: ReasonCode | None) -> Attempt:
 
 
 def test_every_reason_has_a_hint() -> None:
-    assert set(get_args(ReasonCode)) - set(HINTS) == WITHOUT
+    codes = {*get_args(ReasonCode), *get_args(FindingCode)}
+    assert codes - set(HINTS) == WITHOUT
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import signal
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -99,12 +100,17 @@ def test_check_leaves_what_it_found_and_nothing_of_what_it_found_before(
     assert (both["seqsend_endpoint_usable", one], both["seqsend_endpoint_usable", two]) == (1, 0)
     assert 0 < both["seqsend_endpoint_answer_seconds", one] < 10
     assert both["seqsend_endpoint_block_number", one] >= 0
+    assert time.time() - both["seqsend_endpoint_head_timestamp_seconds", one] >= 0
     assert ("seqsend_endpoint_answer_seconds", two) not in both
+    infos = [dict(labels) for name, labels in both if name == "seqsend_endpoint_info"]
+    assert [info["address"] for info in infos] == [node.url, nobody.url]
+    assert [info["client"].partition("/")[0] for info in infos] == ["anvil", ""]
     after = read_metrics(path)
     of_check = {key: value for key, value in after.items() if "endpoint_" in key[0]}
-    assert of_check == {("seqsend_endpoint_usable", one): 0}
+    info = (("address", nobody.url), ("client", ""), *one)
+    assert of_check == {("seqsend_endpoint_usable", one): 0, ("seqsend_endpoint_info", info): 1}
     # What only calls have would be there twice for a node_exporter that reads a file of calls, too.
-    assert {name for name, _ in after} == {"seqsend_endpoint_usable"}
+    assert of_check == after
 
 
 def test_fifty_runs_at_once_with_the_same_files(tmp_path: Path, node: Anvil) -> None:
