@@ -53,9 +53,17 @@ _INCLUSION_BUCKETS = (
     *("0.1", "0.25", "0.5", "1.0", "2.5", "5.0", "10.0", "30.0"),
     *("60.0", "180.0", "600.0", "1200.0", "1800.0", "3600.0", "+Inf"),
 )
-_USABLE, _ANSWER, _BLOCK, _HEAD, _INFO = _OF_CHECK = tuple(
+_USABLE, _ANSWER, _BLOCK, _HEAD, _SAFE, _ACTIVE, _INFO = _OF_CHECK = tuple(
     f"seqsend_endpoint_{what}"
-    for what in ("usable", "answer_seconds", "block_number", "head_timestamp_seconds", "info")
+    for what in (
+        "usable",
+        "answer_seconds",
+        "block_number",
+        "head_timestamp_seconds",
+        "safe_timestamp_seconds",
+        "active",
+        "info",
+    )
 )
 
 FAMILIES = (
@@ -63,6 +71,8 @@ FAMILIES = (
     Family(_ANSWER, "gauge", "How long the endpoint took to answer check.", ("endpoint",)),
     Family(_BLOCK, "gauge", "The endpoint's head block, as check found it.", ("endpoint",)),
     Family(_HEAD, "gauge", "When that block was made, in seconds since 1970.", ("endpoint",)),
+    Family(_SAFE, "gauge", "When its safe block was made, in seconds since 1970.", ("endpoint",)),
+    Family(_ACTIVE, "gauge", "Whether its sequencer is active; with --rollup-rpc.", ("endpoint",)),
     Family(
         _INFO,
         "gauge",
@@ -133,12 +143,14 @@ class Metrics:
         for report in diagnosis.endpoints:
             index = str(report.endpoint.index)
             found[_INFO, (index, report.endpoint.redacted, report.client_version or "")] = 1
-            head = report.head
+            head, safe, role = report.head, report.safe, report.role
             values: dict[str, float | None] = {
                 _USABLE: report.usable,
                 _ANSWER: report.answer,
                 _BLOCK: None if head is None else head.number,
                 _HEAD: None if head is None else head.timestamp,
+                _SAFE: None if safe is None else safe.timestamp,
+                _ACTIVE: None if role is None else role == "active",
             }
             found |= {(n, (index,)): float(v) for n, v in values.items() if v is not None}
         with self._lock:
