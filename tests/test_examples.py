@@ -311,6 +311,37 @@ def test_queries_name_only_metrics_that_are_there() -> None:
     assert len(set(ids)) == len(ids)
 
 
+def test_the_dashboard_has_a_whole_table_of_the_endpoints() -> None:
+    """Its rows are joined by machine and endpoint, and each column is named and has its place."""
+    panels = json.loads((MONITORING / "dashboard.json").read_text())["panels"]
+    (table,) = [panel for panel in panels if panel["type"] == "table"]
+    first, *others = table["targets"]
+    assert "by (instance, endpoint, address, client) (seqsend_endpoint_info" in first["expr"]
+    assert all("max by (instance, endpoint) (" in target["expr"] for target in others)
+    assert all(target["format"] == "table" and target["instant"] for target in table["targets"])
+    merge, organize = table["transformations"]
+    assert (merge["id"], organize["id"]) == ("merge", "organize")
+    # So Grafana calls what several queries of one panel bring.
+    values = [f"Value #{target['refId']}" for target in others]
+    columns = ["instance", "endpoint", "address", "client", *values]
+    names = organize["options"]["renameByName"]
+    assert list(names) == columns == list(organize["options"]["indexByName"])
+    overridden = {each["matcher"]["options"] for each in table["fieldConfig"]["overrides"]}
+    assert overridden == {names[value] for value in values}
+
+
+def test_no_panel_covers_another() -> None:
+    panels = json.loads((MONITORING / "dashboard.json").read_text())["panels"]
+    covered = [
+        (x, y)
+        for at in (panel["gridPos"] for panel in panels)
+        for x in range(at["x"], at["x"] + at["w"])
+        for y in range(at["y"], at["y"] + at["h"])
+    ]
+    assert len(set(covered)) == len(covered)
+    assert max(x for x, _ in covered) < 24  # the width of Grafana's grid
+
+
 @pytest.mark.parametrize(
     "query",
     [
