@@ -160,7 +160,7 @@ def test_the_smoke_test_lands_a_transaction(tmp_path: Path, node: Anvil, fresh_t
 
 def test_the_smoke_test_warns_of_each_endpoint_that_fails(tmp_path: Path, node: Anvil) -> None:
     """What a server says is neither a command for the runner nor markup; no secret is shown."""
-    said = b"off\n::error::injected\r\n::error::again %0A | <b>bold</b>"
+    said = b"off%0A::error::injected | <b>bold</b>\n::error::again"
     with dead() as nobody, Replying(http(503, said, {"Content-Type": "text/plain"})) as hostile:
         secret = nobody.url.replace("http://", "http://user:s3cret@")
         at = f"{secret},{node.url},{hostile.url}/0123456789abcdef0123"
@@ -170,10 +170,11 @@ def test_the_smoke_test_warns_of_each_endpoint_that_fails(tmp_path: Path, node: 
     assert refused.startswith(
         f"endpoint 1 {nobody.url.replace('//', '//***@')}: connection refused"
     )
-    assert off.startswith(f"endpoint 3 {hostile.url}/***: HTTP 503: off")
+    assert off.startswith(f"endpoint 3 {hostile.url}/***: HTTP 503: off%250A::error::injected |")
     assert not job.annotations("error")
     assert "| usable |" in job.summary
-    assert len(job.summary.splitlines()) == 2 + 2 + 3
+    rows = [line for line in job.summary.splitlines() if line.startswith("|")]
+    assert [row.count("|") for row in rows] == [8] * 5
     assert "<b>" not in job.summary
     assert "s3cret" not in job.log + job.summary
     assert "0123456789abcdef" not in job.log + job.summary

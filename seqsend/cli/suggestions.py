@@ -272,8 +272,8 @@ def _read_shape(word: str) -> Suggestion | None:
     if _METHOD.fullmatch(word):
         return Suggestion(word, "a method is called by rpc", f"seqsend rpc {word}")
     if _ADDRESS.fullmatch(word):
-        example = "seqsend check --rollup.sequencer-http URL"
-        return Suggestion(None, "an address comes after --rollup.sequencer-http", example)
+        said = "an address comes after check or --rollup.sequencer-http"
+        return Suggestion(None, said, "seqsend check URL")
     if _INPUT_FILE.fullmatch(word):
         return Suggestion(None, "a file comes after send --file", "seqsend send --file PATH")
     return None

@@ -261,7 +261,6 @@ def test_a_wrong_option_is_named_and_nothing_is_sent(
     ("words", "said"),
     [
         (["--rollup.sequencer-htp=http://u:secret@x", "rpc", "m"], "No such option"),
-        (["check", "http://u:secret@x"], "unexpected extra argument"),
         (["http://u:secret@x"], "No such command"),
         (["rpc", "m", "-1"], "No such option"),
         (["rpc", "m", "--raw"], "requires an argument"),

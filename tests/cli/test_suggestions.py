@@ -19,10 +19,10 @@ from tests.support.cli import seqsend
         ("-", "- (did you mean seqsend send -?)", "seqsend send -\n"),
         (
             "http://u:secret@h:1/0123456789abcdef",
-            "http://***@h:1/*** (an address comes after --rollup.sequencer-http)",
-            "seqsend check --rollup.sequencer-http URL\n",
+            "http://***@h:1/*** (an address comes after check or --rollup.sequencer-http)",
+            "seqsend check URL\n",
         ),
-        ("seq1:8545", "seq1:8545 (an address comes", "seqsend check --rollup.sequencer-http URL\n"),
+        ("seq1:8545", "seq1:8545 (an address comes", "seqsend check URL\n"),
         (
             "0x02f8" + "5ec4e7" * 40,
             "0x… (a raw transaction comes after send)",
