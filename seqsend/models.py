@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Phase = Literal["dns", "dial", "proxy", "tls", "upgrade", "send", "answer"]
 """How far an attempt came: name look-up, TCP, a proxy (that was not reached, or its CONNECT), TLS,
@@ -182,8 +182,7 @@ class Endpoint:
         return f"endpoint {self.index} of {self.total} {self.redacted}"
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What came back from an endpoint, not judged."""
 
     status: int | None
@@ -198,8 +197,7 @@ class Reply:
     """The header of that name, as sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class JsonRpcError:
+class JsonRpcError(NamedTuple):
     """The ``error`` member of a JSON-RPC answer, unchanged."""
 
     code: int
@@ -207,8 +205,11 @@ class JsonRpcError:
     data: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+# Not a MappingProxyType: an attempt can be pickled.
+_NO_TIMINGS: Mapping[Phase, float] = {}
+
+
+class Attempt(NamedTuple):
     """One request to one endpoint and what became of it."""
 
     endpoint: Endpoint
@@ -226,7 +227,7 @@ class Attempt:
     http_status: int | None = None
     error: JsonRpcError | None = None
     """The JSON-RPC error the endpoint answered with, also where it did not decide the call."""
-    timings: Mapping[Phase, float] = field(default_factory=dict)
+    timings: Mapping[Phase, float] = _NO_TIMINGS
     """Seconds each finished phase took. A connection that was kept alive has no dial in it."""
     batch: int = 1
     """How many transactions went out together."""
@@ -238,8 +239,7 @@ class Attempt:
     """Seconds from its end after which the endpoint asked to be tried again (``Retry-After``)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """The result of a call, which endpoint gave it, and everything that was tried."""
 
     result: Any
@@ -254,8 +254,7 @@ class Answer:
         return count_failovers(self.attempts)
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(NamedTuple):
     """A transaction that the sequencer has, and how that is known."""
 
     hash: str
@@ -267,7 +266,7 @@ class Sent:
     attempts: tuple[Attempt, ...]
     elapsed: float
     """Seconds from the start of the first attempt to the end of the last, look-ups included."""
-    receipt: Mapping[str, Any] | None = field(default=None, repr=False)
+    receipt: Mapping[str, Any] | None = None
     """What the endpoint answered with, if it was sent by ``eth_sendRawTransactionSync``."""
 
     @property
@@ -281,8 +280,7 @@ class Sent:
         return count_failovers(self.attempts)
 
 
-@dataclass(frozen=True, slots=True)
-class NotSent:
+class NotSent(NamedTuple):
     """A run stopped before this transaction left; no endpoint can have it by this run."""
 
     attempts: tuple[Attempt, ...] = ()
@@ -291,8 +289,7 @@ class NotSent:
     """The number of the line at which the run stopped."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallEnded:
+class CallEnded(NamedTuple):
     """A call, or the submission of one transaction, has ended, whichever way."""
 
     method: str
@@ -312,8 +309,7 @@ class CallEnded:
         return self.endpoint is not None and self.endpoint != self.attempts[0].endpoint
 
 
-@dataclass(frozen=True, slots=True)
-class Preferred:
+class Preferred(NamedTuple):
     """Calls begin at ``endpoint`` from now on: it answered after a failover, or again."""
 
     endpoint: Endpoint
@@ -329,8 +325,7 @@ class Preference:
     """Seconds since the failover."""
 
 
-@dataclass(frozen=True, slots=True)
-class WaitProgress:
+class WaitProgress(NamedTuple):
     """How far a transaction is that was taken and is waited for: at first, and after each poll."""
 
     hash: str

@@ -69,7 +69,7 @@ class Probe:
         if judgement.row.kind == "outage":
             # The phase that failed has no time of its own to show.
             timings = {p: s for p, s in attempt.timings.items() if p != attempt.phase}
-            attempt = replace(attempt, timings=timings)
+            attempt = attempt._replace(timings=timings)
         self._requester.emit(attempt)
         return judgement, attempt
 

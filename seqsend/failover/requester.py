@@ -4,7 +4,6 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -254,7 +253,7 @@ class Requester:
         whole = self._clean(found.whole)
         if found.refused:
             row = _REFUSED if whole.row.delivered == "no" else _REFUSED_PERHAPS
-            refused = replace(whole, row=row, reason_code="batch_refused")
+            refused = whole._replace(row=row, reason_code="batch_refused")
             return (refused,) * len(requests), False
         if whole.row.kind == "outage":
             return (whole,) * len(requests), True
@@ -270,7 +269,7 @@ class Requester:
             error = JsonRpcError(error.code, message, scrub_json(error.data, self._secrets))
         if reason is not None:
             reason = excerpt(scrub(reason, self._secrets))
-        return replace(judgement, reason=reason, error=error)
+        return judgement._replace(reason=reason, error=error)
 
 
 def _body_of(requests: Sequence[Request]) -> bytes:

@@ -1,6 +1,6 @@
 """Reports what a command does while it runs, and how it ends."""
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from seqsend.errors import CallError
 from seqsend.models import Attempt, Event, WaitProgress
@@ -19,8 +19,7 @@ from seqsend.render.text import (
 from seqsend.render.waits import WaitLines, status_text
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
+class Style(NamedTuple):
     """How much is reported, and in what form."""
 
     json: bool = False
@@ -28,17 +27,14 @@ class Style:
     verbose: bool = False
 
 
-@dataclass(slots=True)
 class Report:
     """Reports attempts as they end, then the outcome; an observer of the client."""
 
-    style: Style
-    _polled: AttemptFilter = field(default_factory=AttemptFilter)
-    _waits: WaitLines = field(default_factory=WaitLines)
-    _status: StatusLine = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._status = StatusLine(quiet=self.style.quiet)
+    def __init__(self, style: Style) -> None:
+        self.style = style
+        self._polled = AttemptFilter()
+        self._waits = WaitLines()
+        self._status = StatusLine(quiet=style.quiet)
 
     def __call__(self, event: Event) -> None:
         """Write a line for an attempt; the other events are for other observers."""

@@ -8,7 +8,6 @@ transaction's type at all: a type that is not known here is sent as it is.
 import os.path
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -52,8 +51,7 @@ _BLOB_NETWORK_ITEMS = (4, 5)
 _GOOD = "0x02f86c…, the signed transaction as `cast mktx` prints it"
 
 
-@dataclass(frozen=True, slots=True)
-class RawTransaction:
+class RawTransaction(NamedTuple):
     """A signed transaction that is fit to be sent."""
 
     hex: str

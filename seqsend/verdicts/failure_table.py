@@ -5,8 +5,7 @@ name against a test that provokes it.
 """
 
 import re
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from seqsend.errors import EndpointFailure
 from seqsend.jsonrpc import (
@@ -54,8 +53,7 @@ does any other ``*_sendTransaction``; see `is_idempotent`.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One line of the failure table."""
 
     name: str
@@ -111,8 +109,7 @@ _TELLING: tuple[tuple[int, bytes, ReasonCode, str], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """What a reply means."""
 
     row: Row
