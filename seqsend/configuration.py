@@ -2,8 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from seqsend.endpoints import parse_endpoints, parse_readers
 from seqsend.errors import UsageError
@@ -22,13 +21,12 @@ MAX_RESPONSE_SIZE = 32 * 2**20
 """Bytes after decompression; the default."""
 
 
-@dataclass(frozen=True, slots=True)
-class Configuration:
+class Configuration(NamedTuple):
     """The endpoints and how to speak to them."""
 
     endpoints: tuple[Endpoint, ...]
     limits: Timeouts
-    headers: Mapping[int, Mapping[str, str]] = field(repr=False)
+    headers: Mapping[int, Mapping[str, str]]
     """Those for each endpoint, by its index."""
     cacert: str | None
     max_response_size: int
@@ -36,6 +34,10 @@ class Configuration:
     client_key: str | None = None
     readers: tuple[Endpoint, ...] = ()
     """Asked first when something is only read."""
+
+    def __repr__(self) -> str:
+        """Show no header's value."""
+        return f"Configuration({self.endpoints!r}, {self.limits!r})"
 
     @property
     def all_endpoints(self) -> tuple[Endpoint, ...]:

@@ -1,7 +1,6 @@
 """What happened, as frozen records: the words every other module uses. Pure, no I/O."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 Phase = Literal["dns", "dial", "proxy", "tls", "upgrade", "send", "answer"]
@@ -105,8 +104,7 @@ TakesTransactions = Literal["yes", "no", "inconclusive"]
 """Whether an endpoint takes transactions, as far as it lets know."""
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """A URL taken apart, once: what stands here is what is dialled. See `seqsend.endpoints`."""
 
     scheme: str
@@ -114,14 +112,18 @@ class Address:
     host: str
     """As it is looked up: ASCII, in lower case, without brackets; of IPv6 with its zone."""
     port: int
-    path: str = field(repr=False)
+    path: str
     """At least ``/``, percent-encoded where HTTP wants it so."""
-    query: str = field(repr=False)
+    query: str
     """Percent-encoded like the path; empty without a query."""
-    authorization: str | None = field(repr=False)
+    authorization: str | None
     """The value of the header that the URL's userinfo stands for."""
-    secrets: frozenset[str] = field(repr=False)
+    secrets: frozenset[str]
     """The parts of the URL that must not be shown, as given and percent-decoded."""
+
+    def __repr__(self) -> str:
+        """Show what is not secret."""
+        return f"Address({self.scheme!r}, {self.host!r}, {self.port})"
 
     @property
     def is_secure(self) -> bool:
@@ -159,22 +161,25 @@ class Address:
         return f"{self.path}?{self.query}" if self.query else self.path
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """One address of the sequencer."""
 
-    index: int
+    index: int  # type: ignore[assignment] # in place of the method that every tuple has
     """Position in the list as the user wrote it, counted from 1."""
     total: int
     """How many endpoints that list has."""
-    url: str = field(repr=False)
+    url: str
     """The address with everything in it that is secret. Never show it; show :attr:`redacted`."""
     redacted: str
     """The address with its secrets as ``***``."""
-    address: Address = field(repr=False)
+    address: Address
     """The address taken apart, for what dials it."""
     reads_only: bool = False
     """It is asked for what is only read, and never sent a transaction."""
+
+    def __repr__(self) -> str:
+        """Show what is not secret."""
+        return f"Endpoint({self.index}, {self.redacted!r})"
 
     def __str__(self) -> str:
         if self.reads_only:
@@ -315,11 +320,10 @@ class Preferred(NamedTuple):
     endpoint: Endpoint
 
 
-@dataclass(frozen=True, slots=True)
-class Preference:
+class Preference(NamedTuple):
     """Where an earlier run had come to prefer another endpoint than the first."""
 
-    index: int
+    index: int  # type: ignore[assignment] # as in Endpoint
     """Of the endpoint, counted from 1."""
     age: float
     """Seconds since the failover."""

@@ -40,7 +40,7 @@ from seqsend.verdicts.failure_table import (
     Judgement,
     Row,
 )
-from seqsend.verdicts.node_errors import SEND_METHODS
+from seqsend.verdicts.methods import SEND_METHODS
 
 Describe = Callable[[Submission, Judgement], tuple[AttemptOutcome, Judgement]]
 """What an attempt is called that ended with a judgement, and how the judgement reads then."""

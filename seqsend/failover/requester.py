@@ -22,7 +22,6 @@ from seqsend.models import (
 from seqsend.redaction import excerpt, scrub, scrub_json
 from seqsend.transports.base import Deadline, Exchange, Transport
 from seqsend.units import parse_retry_after
-from seqsend.verdicts.batches import judge_batch
 from seqsend.verdicts.failure_table import Class, Judgement, Row, judge_failure, judge_reply
 
 Observer = Callable[[Event], None]
@@ -249,6 +248,8 @@ class Requester:
             # What a node says of one call says nothing of the next; an HTTP status does.
             said_of_the_call = judgement.error is not None and reply.status in (None, 200)
             return (judgement,), judgement.row.kind == "outage" and not said_of_the_call
+        from seqsend.verdicts.batches import judge_batch  # a single call needs none of it
+
         found = judge_batch(reply, {r.id: r.call for r in requests}, strict_errors=strict)
         whole = self._clean(found.whole)
         if found.refused:

@@ -1,6 +1,5 @@
 """How a transaction of `send` ended, alone or as a line among others, as an outcome."""
 
-
 from seqsend.errors import CallError, Interrupted
 from seqsend.models import NotSent, Sent
 from seqsend.render.outcome import (

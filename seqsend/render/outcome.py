@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 from seqsend.errors import CallError, Rejected
 from seqsend.models import Answer, Attempt, Endpoint, Level, Sent, count_failovers, count_rounds
-from seqsend.verdicts.node_errors import SEND_METHODS
+from seqsend.verdicts.methods import SEND_METHODS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

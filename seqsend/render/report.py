@@ -16,7 +16,10 @@ from seqsend.render.text import (
     hint_line,
     success_line,
 )
-from seqsend.render.waits import WaitLines, status_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from seqsend.render.waits import WaitLines  # most runs do not wait
 
 
 class Style(NamedTuple):
@@ -33,7 +36,7 @@ class Report:
     def __init__(self, style: Style) -> None:
         self.style = style
         self._polled = AttemptFilter()
-        self._waits = WaitLines()
+        self._waits: WaitLines | None = None
         self._status = StatusLine(quiet=style.quiet)
 
     def __call__(self, event: Event) -> None:
@@ -52,6 +55,9 @@ class Report:
 
     def _report_wait(self, progress: WaitProgress) -> None:
         """Say that a receipt is waited for, at once; then each change, or how long it still is."""
+        from seqsend.render.waits import WaitLines, status_text  # most runs do not wait
+
+        self._waits = self._waits or WaitLines()
         line = self._waits.line(progress)
         if line is not None and not self.style.quiet:
             self._status.clear()

@@ -102,11 +102,10 @@ def parse_raw_transaction(raw: str | RawTransaction) -> RawTransaction:
 
 def keccak256(data: bytes) -> bytes:
     """Return the Keccak-256 of ``data`` (the padding of 2011, not SHA3-256's)."""
-    # Imported on first use: `rpc` does not need it. The backend is named, because eth_hash.auto
-    # would let an environment variable choose one that is not installed.
-    from eth_hash.backends.pycryptodome import backend
+    # Imported on first use: `rpc` does not need it.
+    from Crypto.Hash import keccak
 
-    return bytes(backend.keccak256(data))
+    return keccak.new(data=data, digest_bits=256).digest()
 
 
 def _wrong(what: str) -> UsageError:
