@@ -228,7 +228,6 @@ class SequencerClient:
                 not a level, or ``sync`` is combined with conditions or a batch.
 
         """
-        from seqsend.sending.receipts import Receipts
         from seqsend.sending.sender import Sender
         from seqsend.sending.stream import Stream
 
@@ -242,6 +241,8 @@ class SequencerClient:
         sender = Sender(self._failover, conditions, explains=explain, sync=sync)
         awaiting = None
         if wait is not None:
+            from seqsend.sending.receipts import Receipts  # most do not wait
+
             awaiting = Receipts(self._failover, wait, wait_for, sender.again)
         return Stream(
             sender.send,

@@ -57,6 +57,10 @@ def seqsend(
     """
 
 
+def _nothing_before() -> None:
+    """Take the place of `seqsend` if the command is the first word: no option is before it."""
+
+
 # Module of seqsend.cli and function in one, by the command's name; an example for its help.
 _COMMANDS = {
     "send": "seqsend send 0x02… --rollup.sequencer-http http://seq1:8545",
@@ -69,7 +73,8 @@ _COMMANDS = {
 def _build(arguments: list[str]) -> typer.Typer:
     """Return the program with the commands that ``arguments`` can mean.
 
-    Building one costs time at each start: if one is named, the others are left out.
+    Building one costs time at each start: if one is named, the others are left out, and so are the
+    options before the command if there are none.
     """
     names = {"help_option_names": ["-h", "--help"]}
     app = typer.Typer(
@@ -81,7 +86,8 @@ def _build(arguments: list[str]) -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    app.callback(epilog=_EXAMPLE + _ON_ONE_LINE)(seqsend)
+    command_first = bool(arguments) and arguments[0] in _COMMANDS
+    app.callback(epilog=_EXAMPLE + _ON_ONE_LINE)(_nothing_before if command_first else seqsend)
     named = [name for name in _COMMANDS if name in arguments]
     for name in named or _COMMANDS:
         command = getattr(import_module(f"seqsend.cli.{name}"), name)
@@ -147,7 +153,7 @@ def _describe(error: TyperException, arguments: list[str], options: Sequence[Any
     unknown = getattr(error, "option_name", "") if hasattr(error, "possibilities") else ""
     if not unknown:
         return redact_words(error.format_message(), arguments, valued)
-    from seqsend.cli.suggestions import explain_option, find_single_dash
+    from seqsend.cli.suggestions import explain_option, find_single_dash  # only after a mistake
 
     known = ["--help", "--version", *(f for o in options for f in (*o.opts, *o.secondary_opts))]
     # A single letter may be one of a long option that was given with one dash.

@@ -8,7 +8,6 @@ is one way to carry several.
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 
 from seqsend import waiting
@@ -41,7 +40,7 @@ from seqsend.verdicts.failure_table import (
     Judgement,
     Row,
 )
-from seqsend.verdicts.node_errors import SEND_METHODS
+from seqsend.verdicts.methods import SEND_METHODS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -408,4 +407,4 @@ class Failover:
         lack = (endpoint.index, submission.call.method)
         has_more = submission.fallback is not None and lack not in self._lacking
         self._lacking.add(lack)
-        return replace(judgement, row=_UNSUPPORTED) if has_more else judgement
+        return judgement._replace(row=_UNSUPPORTED) if has_more else judgement

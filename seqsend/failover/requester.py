@@ -4,7 +4,6 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -24,7 +23,6 @@ from seqsend.models import (
 from seqsend.redaction import excerpt, scrub, scrub_json
 from seqsend.transports.base import Deadline, Exchange, Transport
 from seqsend.units import parse_retry_after
-from seqsend.verdicts.batches import judge_batch
 from seqsend.verdicts.failure_table import Class, Judgement, Row, judge_failure, judge_reply
 
 Observer = Callable[[Event], None]
@@ -256,11 +254,13 @@ class Requester:
             # What a node says of one call says nothing of the next; an HTTP status does.
             said_of_the_call = judgement.error is not None and reply.status in (None, 200)
             return (judgement,), judgement.row.kind == "outage" and not said_of_the_call
+        from seqsend.verdicts.batches import judge_batch  # a single call needs none of it
+
         found = judge_batch(reply, {r.id: r.call for r in requests}, strict_errors=strict)
         whole = self._clean(found.whole)
         if found.refused:
             row = _REFUSED if whole.row.delivered == "no" else _REFUSED_PERHAPS
-            refused = replace(whole, row=row, reason_code="batch_refused")
+            refused = whole._replace(row=row, reason_code="batch_refused")
             return (refused,) * len(requests), False
         if whole.row.kind == "outage":
             return (whole,) * len(requests), True
@@ -276,7 +276,7 @@ class Requester:
             error = JsonRpcError(error.code, message, scrub_json(error.data, self._secrets))
         if reason is not None:
             reason = excerpt(scrub(reason, self._secrets))
-        return replace(judgement, reason=reason, error=error)
+        return judgement._replace(reason=reason, error=error)
 
 
 def _body_of(requests: Sequence[Request]) -> bytes:

@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -27,8 +26,8 @@ def _read(**typed: Any) -> Settings:
 
 
 def _values(settings: Settings) -> dict[str, Any]:
-    own = {f.name: getattr(settings, f.name) for f in fields(settings) if f.name != "connection"}
-    return {**settings.connection, **own}
+    own = settings._asdict()
+    return {**own.pop("connection"), **own}
 
 
 def test_every_row_has_its_field_and_every_field_its_row() -> None:
