@@ -57,6 +57,8 @@ class Exchange:
     """Seconds each finished phase took."""
     tls_expires: float | None = None
     """When the peer's certificate expires, in seconds since 1970; set by a TLS dial."""
+    started: float = field(default_factory=time.monotonic)
+    """On the clock of `time.monotonic`."""
     _entered: float | None = None
 
     def enter(self, phase: Phase) -> None:

@@ -54,6 +54,7 @@ def send(raw: str | RawTransaction) -> str | None:
         endpoint_headers={2: {"Authorization": "Bearer b"}},
         reads_from="http://replica:8545",
         retry_for=15.0,
+        hedge_after=0.3,
         observer=observe,
     ) as client:
         try:
