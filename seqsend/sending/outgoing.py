@@ -98,7 +98,10 @@ class Outgoing:
         answered = self.submission.answered_by
         places = [*quick, *([] if answered is None else [answered]), *takers, *order]
         not_reached = {
-            a.endpoint.index for a in recent if a.delivered == "no" and a.phase in _NOT_REACHED
+            a.endpoint.index
+            for a in recent
+            # One that was abandoned might have been reached with more time.
+            if a.delivered == "no" and a.phase in _NOT_REACHED and a.outcome != "abandoned"
         } - {taker.index for taker in takers}
         return tuple(dict.fromkeys(p for p in places if p.index not in not_reached))
 
