@@ -6,6 +6,7 @@ from seqsend.failover.requester import Request
 from seqsend.jsonrpc import Call
 from seqsend.models import Attempt, Endpoint
 from seqsend.verdicts.failure_table import Judgement
+from seqsend.verdicts.node_errors import excuse_for, is_final, says_already_known
 
 
 class Submission:
@@ -89,10 +90,11 @@ class Submission:
     def decide(self, judgement: Judgement, endpoint: Endpoint) -> None:
         """Take a result or a verdict as what the call came to.
 
-        The first that comes decides, except that a result beats a verdict: what one endpoint took
-        another may refuse for that very reason.
+        Of several that were asked at the same time the first decides, if no other one says more: a
+        transaction that one endpoint took another may refuse for that very reason.
         """
-        if self.decided is None or (self.decided.error is not None and judgement.error is None):
+        method = self.call.method
+        if self.decided is None or _weight(self.decided, method) < _weight(judgement, method):
             self.decided, self.answered_by = judgement, endpoint
         self.over = True
 
@@ -104,3 +106,18 @@ class Submission:
     def stop(self, note: str | None) -> None:
         """Ask no further endpoint; ``note`` says why, if some were left to ask."""
         self.over, self.note = True, note
+
+
+def _weight(judgement: Judgement, method: str) -> int:
+    """Return how much a judgement speaks for it that the sequencer has the transaction.
+
+    A result most; then a verdict that calls it known, one that leaves it open, and one that says
+    that nobody took it.
+    """
+    error = judgement.error
+    if error is None:
+        return 3
+    excuse = excuse_for(error)  # a verdict if errors are strict
+    if says_already_known(error) or (excuse is not None and excuse.delivered == "unknown"):
+        return 2
+    return 0 if is_final(error, method) else 1

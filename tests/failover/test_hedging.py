@@ -13,6 +13,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seqsend import (
     Attempt,
@@ -26,7 +28,12 @@ from seqsend import (
     Unreachable,
     UsageError,
 )
-from seqsend.models import CallEnded, Event
+from seqsend.endpoints import parse_endpoints
+from seqsend.failover.requester import Request as Encoded
+from seqsend.failover.submission import Submission
+from seqsend.jsonrpc import Call
+from seqsend.models import CallEnded, Event, JsonRpcError
+from seqsend.verdicts.failure_table import RESULT, VERDICT, Judgement
 from tests.support import ws
 from tests.support.cli import seqsend, start
 from tests.support.moments import is_asleep, until
@@ -249,6 +256,14 @@ def test_one_that_is_dialled_when_it_is_abandoned_cannot_have_it() -> None:
 
 # ---- Verdicts ----
 
+_SAID = {
+    "a result": Judgement(RESULT, result=SIGNED.hash),
+    "already known": Judgement(VERDICT, error=JsonRpcError(-32000, "already known")),
+    "nonce too low": Judgement(VERDICT, error=JsonRpcError(-32000, "nonce too low")),
+    "insufficient funds": Judgement(VERDICT, error=JsonRpcError(-32000, "insufficient funds")),
+}
+"""What says most comes first."""
+
 
 @pytest.mark.parametrize("words", ["nonce too low", "already known", "insufficient funds"])
 @pytest.mark.parametrize("shown", [True, False])
@@ -304,6 +319,19 @@ def test_both_refuse() -> None:
     assert isinstance(ended, Rejected | DeliveryUnknown)
     outcomes = [a.outcome for a in ended.attempts[:2]]
     assert ("abandoned" in outcomes) is isinstance(ended, DeliveryUnknown)
+
+
+@given(st.permutations([*_SAID, *_SAID]), st.integers(1, 4))
+def test_of_several_answers_the_one_that_says_most_counts(said: list[str], count: int) -> None:
+    endpoints = parse_endpoints([f"http://seq{n}" for n in range(count)])
+    call = Call(SENDS, ["0x"], expected=SIGNED.hash)
+    submission = Submission(Encoded(call, 1, b""))
+    for endpoint, words in zip(endpoints, said, strict=False):
+        submission.decide(_SAID[words], endpoint)
+    heard = said[:count]
+    (most, *_) = (words for words in _SAID if words in heard)
+    assert submission.decided is _SAID[most]
+    assert submission.answered_by is endpoints[heard.index(most)]
 
 
 def test_all_fail() -> None:

@@ -334,7 +334,8 @@ def every_endpoint_is_tried(seen: Observation) -> Violations:
             if end.is_hedged:
                 # Smaller batches follow while other endpoints are asked, which may come before.
                 order = [] if seen.scenario.batch_size > 1 else order
-                ended = [a.endpoint for a in end.sent if a.outcome not in ("refused", "abandoned")]
+                again = ("refused", "abandoned", "interrupted")
+                ended = [a.endpoint for a in end.sent if a.outcome not in again]
                 if len(set(ended)) < len(ended):
                     yield f"{_which(end)}: tried twice in {ended}"
             steps = [(index - order[0]) % total for index in order]

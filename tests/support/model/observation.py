@@ -40,11 +40,14 @@ class Tried:
 
 
 def _hedged_sends_of_round(attempts: Iterable[Tried]) -> list[Tried]:
-    """Return those before the first look-up; before that, a batch of look-ups may be refused."""
-    tried = list(attempts)
-    sends = list(takewhile(lambda attempt: not attempt.is_look_up, tried))
-    is_clear = len(sends) == len(tried) or tried[0].method is not None
-    while not is_clear and sends and sends[-1].outcome == "refused":
+    """Return those before the first look-up.
+
+    The program does not name the method of a look-up that a signal has ended: it is the second
+    request to an endpoint.
+    """
+    sends = list(takewhile(lambda attempt: not attempt.is_look_up, attempts))
+    before = {attempt.endpoint for attempt in sends[:-1]}
+    if sends and sends[-1].outcome == "interrupted" and sends[-1].endpoint in before:
         sends.pop()
     return sends
 
