@@ -22,13 +22,14 @@ AttemptOutcome = Literal[
     "not_found",
     "lookup_failed",
     "interrupted",
+    "abandoned",
 ]
 """``answered`` a result; ``verdict`` a JSON-RPC error that ended the call; ``failover`` an outage
 after which the next endpoint was tried; ``outage`` one after which none was; ``refused`` a batch
 that was too much, after which the same endpoint was asked with smaller ones; ``unsupported``
 ``eth_sendRawTransactionSync`` at an endpoint that was then sent it by the usual method; ``found``,
 ``not_found`` and ``lookup_failed`` what became of a look-up of the transaction by its hash;
-``interrupted`` by Ctrl-C."""
+``interrupted`` by Ctrl-C; ``abandoned`` one that was open when another endpoint had answered."""
 
 ReasonCode = Literal[
     # Before the request left
@@ -91,6 +92,7 @@ ReasonCode = Literal[
     "batch_shortened",  # not answered in its batch
     "not_an_answer",  # a look-up that says neither "here it is" nor "not there"
     "interrupted",
+    "abandoned",  # another endpoint answered first
 ]
 """Why an attempt failed, as a word that does not change; hints are chosen by it."""
 
@@ -428,8 +430,16 @@ def count_rounds(attempts: tuple[Attempt, ...]) -> int:
 
 
 def count_failovers(attempts: tuple[Attempt, ...]) -> int:
-    """Return how many of ``attempts`` ended with a move to the next endpoint."""
-    return [attempt.outcome for attempt in attempts].count("failover")
+    """Return how many of ``attempts`` ended with a move to the next endpoint.
+
+    An abandoned one did if one that began after it was answered.
+    """
+    outcomes = [attempt.outcome for attempt in attempts]
+    moves = outcomes.count("failover")
+    if "abandoned" in outcomes:
+        answers = [at for at, outcome in enumerate(outcomes) if outcome in ("answered", "verdict")]
+        moves += outcomes[: answers[-1]].count("abandoned") if answers else 0
+    return moves
 
 
 def role_in(attempts: tuple[Attempt, ...], endpoint: Endpoint) -> Role | None:

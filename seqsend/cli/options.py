@@ -53,6 +53,7 @@ class Settings(NamedTuple):
     strict_errors: bool
     failback_after: float | None
     retry_for: float | None
+    hedge_after: float | None
     state_file: str | None
     metrics_file: str | None
 

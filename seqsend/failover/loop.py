@@ -7,7 +7,7 @@ is one way to carry several.
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
 
 from seqsend import waiting
@@ -15,6 +15,7 @@ from seqsend.errors import CallError, Interrupted
 from seqsend.failover.ends import (
     end_of,
     may_go_again,
+    may_hedge,
     move_on_or_stop,
     not_tried,
     stop_all,
@@ -44,6 +45,7 @@ from seqsend.verdicts.methods import SEND_METHODS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from seqsend.failover.hedging import Race
     from seqsend.failover.roles import Roles  # few calls have them
 
 Describe = Callable[[Submission, Judgement], tuple[AttemptOutcome, Judgement]]
@@ -51,6 +53,9 @@ Describe = Callable[[Submission, Judgement], tuple[AttemptOutcome, Judgement]]
 
 Settle = Callable[[Sequence[Submission]], Sequence[Submission]]
 """Called after each round with the submissions that were in it; returns those still open."""
+
+Steps = Generator[Sequence[Request], Exchanged, bool]
+"""One endpoint's visit: yields what it is sent, is sent what came of that; see `Failover.steps`."""
 
 
 # The endpoint is asked again, by another method.
@@ -68,10 +73,14 @@ class Failover:
         readers: tuple[Endpoint, ...] = (),
         failback_after: float | None = None,
         retry_for: float | None = None,
+        hedge_after: float | None = None,
         begin_at: Preference | None = None,
         roles: "Roles | None" = None,
     ) -> None:
         """``failback_after`` is in seconds, None for never; ``begin_at`` is from an earlier run.
+
+        ``hedge_after`` is for how many seconds an endpoint is asked alone; None for as long as it
+        takes.
 
         ``retry_for`` is for how many seconds a call that no endpoint took is tried again, in
         rounds; None for one round.
@@ -83,6 +92,7 @@ class Failover:
         self.requester = requester
         self._roles = roles
         self.retry_for = retry_for
+        self._hedge_after = hedge_after
         self._failback_after = failback_after
         self._lacking: set[tuple[int, str]] = set()
         """The methods that an endpoint, by its index, has said it does not have."""
@@ -220,6 +230,11 @@ class Failover:
 
         """
         order = order or self.order_now(by, starts_by)
+        race = self._race(submissions, order, by, starts_by)
+        if race is not None:
+            race.run()
+            self._prefer_those_that_answered(submissions, order)
+            return
         left = list(submissions)
         for position in range(len(order)):
             endpoint, too_late = order[position], time_is_up(by, starts_by)
@@ -252,6 +267,32 @@ class Failover:
         failed = f"endpoint {order[-1].index} had just failed for the transactions before this one"
         stop_all(left, time_is_up(by) or f"not tried: {failed}")
 
+    def _race(
+        self,
+        submissions: Sequence[Submission],
+        order: tuple[Endpoint, ...],
+        by: Deadline | None,
+        starts_by: Deadline | None,
+    ) -> "Race | None":
+        """Return what asks several endpoints at the same time, if that is wanted and allowed."""
+        after = self._hedge_after
+        if after is None or not may_hedge(order, submissions):
+            return None
+        from seqsend.failover.hedging import Race  # few runs need it
+
+        try:
+            return Race(self, submissions, after, order=order, by=by, starts_by=starts_by)
+        except OSError:
+            return None  # this machine has no descriptors left: one endpoint at a time
+
+    def _prefer_those_that_answered(
+        self, submissions: Sequence[Submission], order: tuple[Endpoint, ...]
+    ) -> None:
+        for endpoint in order:
+            answered = [s for s in submissions if s.answered_by is endpoint]
+            if answered:
+                self._prefer(endpoint, first=endpoint is order[0], answered=answered)
+
     def visit(
         self,
         endpoint: Endpoint,
@@ -272,6 +313,32 @@ class Failover:
             KeyboardInterrupt: a signal came; what it met is written down in the submissions.
 
         """
+        steps = self.steps(endpoint, submissions, by, describe, last=last)
+        try:
+            requests = next(steps)
+            while True:
+                exchanged = self.requester.ask(endpoint, requests, by, starts_by=starts_by)
+                requests = steps.send(exchanged)
+        except StopIteration as end:
+            return bool(end.value)
+
+    def steps(
+        self,
+        endpoint: Endpoint,
+        submissions: Sequence[Submission],
+        by: Deadline | None,
+        describe: Describe,
+        *,
+        last: bool = False,
+    ) -> Steps:
+        """Do what `visit` does, but leave the asking to the caller.
+
+        Yields the requests that are to be sent next, and wants to be sent what came of them.
+
+        Raises:
+            KeyboardInterrupt: that was the end of what it was sent.
+
+        """
         queue, begun = deque(submissions), False
         while queue:
             if begun and time_is_up(by):
@@ -279,12 +346,15 @@ class Failover:
             begun = True
             size = self._batch_limits.get(endpoint.index, len(queue))
             chunk = [queue.popleft() for _ in range(min(size, len(queue)))]
+            # Another endpoint that is asked at the same time may have answered some of them.
+            chunk = [submission for submission in chunk if not submission.over]
+            if not chunk:
+                continue
             requests = [self._request_for(submission, endpoint) for submission in chunk]
-            exchanged = self.requester.ask(endpoint, requests, by, starts_by=starts_by)
-            again = self._write_down(exchanged, chunk, describe)
+            exchanged = yield requests
+            again, instead = self._write_down(exchanged, chunk, describe)
             if exchanged.interrupt is not None:
                 raise exchanged.interrupt from None
-            instead = any(s.attempts[-1].outcome == "unsupported" for s in again)
             if exchanged.failed and not instead and not (last and exchanged.failed_at_once):
                 return True
             queue.extendleft(reversed(again))
@@ -330,8 +400,8 @@ class Failover:
         failed_over = not first and any(
             attempt.reason_code != "no_such_method" or attempt.method in SEND_METHODS
             for submission in answered
-            for attempt in submission.attempts[:-1]
-            if not attempt.endpoint.reads_only
+            for attempt in submission.attempts
+            if attempt.endpoint is not endpoint and not attempt.endpoint.reads_only
         )
         if endpoint.reads_only or not (first or failed_over):
             return
@@ -357,14 +427,16 @@ class Failover:
 
     def _write_down(
         self, exchanged: Exchanged, chunk: Sequence[Submission], describe: Describe
-    ) -> list[Submission]:
+    ) -> tuple[list[Submission], bool]:
         """Give each of ``chunk`` its attempt; return those to be asked for again here.
 
-        Calls that met the same share one attempt, which is emitted once.
+        The second value says whether that is by another method. Calls that met the same share one
+        attempt, which is emitted once.
         """
         endpoint = exchanged.endpoint
         shared: dict[tuple[str, str | None, AttemptOutcome], Attempt] = {}
         again: list[Submission] = []
+        instead = False
         role = None if self._roles is None else self._roles.of(endpoint)
         now = time.monotonic()
         for submission, judgement in zip(chunk, exchanged.judgements, strict=True):
@@ -376,24 +448,24 @@ class Failover:
                 judgement = self._note_lack(endpoint, submission, judgement)  # noqa: PLW2901
             outcome, judgement = describe(submission, judgement)  # noqa: PLW2901
             if judgement.row is _UNSUPPORTED:
-                outcome = "unsupported"
+                outcome, instead = "unsupported", True
             met = (judgement.row.name, judgement.reason, outcome)
             attempt = shared.get(met)
             if attempt is None or judgement.error is not None:
                 attempt = exchanged.attempt(judgement, outcome, round=submission.round, role=role)
             shared.setdefault(met, attempt)
-            submission.add(attempt, now)
+            submission.add(attempt, now, exchanged.exchange.started)
             if judgement.row.kind == "again":
                 again.append(submission)
             elif judgement.row.kind != "outage":
                 submission.decide(judgement, endpoint)
-        if again and again[0].attempts[-1].outcome != "unsupported":
+        if again and not instead:
             answered = len(chunk) - len(again)
             self._batch_limits[endpoint.index] = max(1, answered or len(chunk) // 2)
         # Last: an observer of a program's own may raise, and all is written down by then.
         for attempt in shared.values():
             self.requester.emit(attempt)
-        return again
+        return again, instead
 
     def _request_for(self, submission: Submission, endpoint: Endpoint) -> Request:
         """Return what ``endpoint`` is sent for a submission."""

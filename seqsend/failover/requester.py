@@ -47,6 +47,14 @@ _INTERRUPTED_AFTER = Judgement(
 _INTERRUPTED_BEFORE = Judgement(
     Row("interrupted before sending began", "outage", "no"), "interrupted", "interrupted"
 )
+_ABANDONED_AFTER = Judgement(
+    Row("abandoned after sending began", "outage", "unknown"),
+    "another endpoint answered first",
+    "abandoned",
+)
+_ABANDONED_BEFORE = _ABANDONED_AFTER._replace(
+    row=Row("abandoned before sending began", "outage", "no")
+)
 
 
 class Timeouts(NamedTuple):
@@ -134,6 +142,19 @@ class Exchanged(NamedTuple):
         )
 
 
+def still_open(endpoint: Endpoint, requests: Sequence[Request], exchange: Exchange) -> Exchanged:
+    """Return what is known of a request that is abandoned, and does not say how far it came."""
+    return Exchanged(
+        endpoint=endpoint,
+        method=requests[0].call.method,
+        judgements=(_ABANDONED_AFTER,) * len(requests),
+        exchange=exchange.snapshot(),
+        http_status=None,
+        elapsed=time.monotonic() - exchange.started,
+        failed=True,
+    )
+
+
 class Requester:
     """Sends requests to one endpoint at a time; safe to share between threads."""
 
@@ -183,21 +204,20 @@ class Requester:
         by: Deadline | None,
         *,
         starts_by: Deadline | None = None,
+        exchange: Exchange | None = None,
     ) -> Exchanged:
         """Send ``requests`` to one endpoint at once: several in a JSON-RPC batch, one by itself.
 
-        ``by`` bounds all of it, ``starts_by`` only the dial.
+        ``by`` bounds all of it, ``starts_by`` only the dial; an ``exchange`` that was started
+        before has both.
 
         Raises:
             KeyboardInterrupt: a signal had come before: nothing was sent.
+            Cancelled: this thread had been cancelled before: nothing was sent.
 
         """
         waiting.check()
-        started = time.monotonic()
-        answer_by = self.start_round(by)
-        dial_by = Deadline.after(self._timeouts.dial, "dial timeout").or_sooner(answer_by)
-        dial_by = dial_by.or_sooner(starts_by)
-        exchange = Exchange(dial_by, answer_by)
+        exchange = exchange or self.start_exchange(by, starts_by)
         status, interrupt, retry_after = None, None, None
         try:
             try:
@@ -214,17 +234,27 @@ class Requester:
             began = exchange.phase in ("send", "answer")
             judgement = _INTERRUPTED_AFTER if began else _INTERRUPTED_BEFORE
             judgements, failed, interrupt = (judgement,) * len(requests), True, signal
+        except waiting.Cancelled:
+            began = exchange.phase in ("send", "answer")
+            judgement = _ABANDONED_AFTER if began else _ABANDONED_BEFORE
+            judgements, failed = (judgement,) * len(requests), True
         return Exchanged(
             endpoint=endpoint,
             method=requests[0].call.method,
             judgements=judgements,
             exchange=exchange,
             http_status=status,
-            elapsed=time.monotonic() - started,
+            elapsed=time.monotonic() - exchange.started,
             failed=failed,
             retry_after=retry_after,
             interrupt=interrupt,
         )
+
+    def start_exchange(self, by: Deadline | None, starts_by: Deadline | None = None) -> Exchange:
+        """Return the record of a request that begins now; the deadlines are those of `ask`."""
+        answer_by = self.start_round(by)
+        dial_by = Deadline.after(self._timeouts.dial, "dial timeout").or_sooner(answer_by)
+        return Exchange(dial_by.or_sooner(starts_by), answer_by)
 
     def emit(self, attempt: Attempt) -> None:
         """Log ``attempt`` and give it to the observer."""

@@ -90,19 +90,22 @@ class Outgoing:
         """Return the endpoints to ask for it, those that know soonest first.
 
         These are the ones that may have taken it, then the one that answered, then the others in
-        ``order``. One that may have taken it and let a timeout pass is asked after the one
-        that answered: it may cost another. An endpoint that could not be reached a moment ago is
-        not asked.
+        ``order``. One that may have taken it and was silent, until a timeout or until it was
+        abandoned, is asked after the one that answered: it may cost another timeout. An endpoint
+        that could not be reached a moment ago is not asked.
         """
         attempts = self.submission.attempts
         recent = self.submission.attempts_of_round
         takers = [a.endpoint for a in attempts if a.delivered == "unknown"]
-        silent = {a.endpoint.index for a in recent if a.reason_code == "timeout"}
+        silent = {a.endpoint.index for a in recent if a.reason_code in ("timeout", "abandoned")}
         quick = [taker for taker in takers if taker.index not in silent]
         answered = self.submission.answered_by
         places = [*quick, *([] if answered is None else [answered]), *takers, *order]
         not_reached = {
-            a.endpoint.index for a in recent if a.delivered == "no" and a.phase in _NOT_REACHED
+            a.endpoint.index
+            for a in recent
+            # One that was abandoned might have been reached with more time.
+            if a.delivered == "no" and a.phase in _NOT_REACHED and a.outcome != "abandoned"
         } - {taker.index for taker in takers}
         return tuple(dict.fromkeys(p for p in places if p.index not in not_reached))
 

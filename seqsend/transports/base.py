@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from copy import copy
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from seqsend.models import Endpoint, Phase, Reply
@@ -48,6 +49,7 @@ class Exchange:
         "answer_by",
         "dial_by",
         "phase",
+        "started",
         "timings",
         "tls_expires",
         "written",
@@ -65,7 +67,15 @@ class Exchange:
         """Seconds each finished phase took."""
         self.tls_expires: float | None = None
         """When the peer's certificate expires, in seconds since 1970; set by a TLS dial."""
+        self.started = time.monotonic()
+        """On the clock of `time.monotonic`."""
         self._entered: float | None = None
+
+    def snapshot(self) -> "Exchange":
+        """Return a record of how far it has come, which another thread does not change."""
+        now = copy(self)
+        now.timings = dict(self.timings)
+        return now
 
     def enter(self, phase: Phase) -> None:
         """End the phase that is running and begin ``phase``."""

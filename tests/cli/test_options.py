@@ -60,6 +60,7 @@ TYPED: Mapping[str, tuple[str, Any]] = {
     "deadline": ("2 min", 120.0),
     "failback_after": ("1h", 3600.0),
     "retry_for": ("30s", 30.0),
+    "hedge_after": ("0ms", 0.0),
     "max_response_size": ("4KiB", 4096),
     "strict_errors": ("yes", True),
     "state_file": ("a state", "a state"),
