@@ -25,6 +25,9 @@ _REFUSED = frozenset({"unauthorized", "not_found", "not_allowed", "redirect", "c
 # After these an endpoint may pass on the next transaction.
 _PASSING = frozenset({"rate_limited", "overloaded", "request_too_large"})
 
+# Of a node that has answered all else, and not what it was to pass on.
+_UNANSWERED = frozenset({"timeout", "closed"})
+
 
 class Probe:
     """Asks one endpoint all questions."""
@@ -240,7 +243,7 @@ def _with_forward(report: EndpointReport, heard: Heard) -> EndpointReport:
     if heard.judgement.row.kind == "verdict" and error and says_insufficient_funds(error):
         return replace(report, forward=_answer_time(heard.attempt))
     if heard.is_failure and code is not None and code not in _PASSING:
-        cause = "forward_failed" if code == "timeout" else code
+        cause = "forward_failed" if code in _UNANSWERED else code
         return _wrong(report, cause, f"its forward to the sequencer fails: {said}")
     said = said or "the transaction was taken, although nobody can pay for it"
     return replace(report, hint=f"the way to the sequencer is not proved: {said}")
