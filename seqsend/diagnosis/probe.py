@@ -19,6 +19,7 @@ from seqsend.transports.base import Deadline, Exchange
 from seqsend.verdicts.node_errors import says_insufficient_funds, takes_transactions
 
 _EXPIRES_SOON = 14  # days
+_MOST_NAMES = 10  # of a certificate that are shown
 _PROGRESS = ("currentBlock", "highestBlock")  # of eth_syncing
 # HTTP statuses that refuse an empty transaction, and will refuse the next one.
 _REFUSED = frozenset({"unauthorized", "not_found", "not_allowed", "redirect", "credentials"})
@@ -191,7 +192,9 @@ class Probe:
         if code == "tls_expired":
             day = time.strftime("%Y-%m-%d", time.gmtime(found.expires))
             return f"its certificate expired on {day}: it must be renewed"
-        return f"its certificate is for {', '.join(found.names) or 'no name'}: use such a name"
+        names = [self._text(name) or "" for name in found.names[:_MOST_NAMES]]
+        more = ["…"] if len(found.names) > _MOST_NAMES else []
+        return f"its certificate is for {', '.join([*names, *more]) or 'no name'}: use such a name"
 
 
 def _ask_transactions(report: EndpointReport, interview: Interview) -> EndpointReport:
