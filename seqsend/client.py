@@ -15,8 +15,9 @@ from seqsend.configuration import (
 from seqsend.errors import Interrupted, UsageError
 from seqsend.failover.loop import Failover
 from seqsend.failover.requester import Observer, Requester
-from seqsend.jsonrpc import Call
+from seqsend.jsonrpc import LONGEST_KNOWN, Call
 from seqsend.models import LEVELS, Answer, Endpoint, Level, NotSent, Preference, Sent
+from seqsend.verdicts.node_errors import SEND_METHODS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -156,7 +157,11 @@ class SequencerClient:
         """
         if isinstance(params, str | bytes) or not isinstance(params, Sequence | Mapping):
             raise UsageError("params are a list or a mapping", example='["latest", False]')
-        call = Call(method, dict(params) if isinstance(params, Mapping) else list(params))
+        call = Call(
+            method,
+            dict(params) if isinstance(params, Mapping) else list(params),
+            longest_answer=LONGEST_KNOWN if method in SEND_METHODS else None,
+        )
         return self._failover.call(call, retry_unsafe=retry_unsafe)
 
     def send_raw_transaction(

@@ -113,6 +113,8 @@ def parse_address(url: str) -> Address:
             not hold the URL.
 
     """
+    if re.search(r"[\ud800-\udfff]", url):
+        raise UsageError("is not valid UTF-8", example=_GOOD)
     if re.search(r"[\s\x00-\x20\x7f-\x9f\\]", url):
         raise _wrong("has a space, a control character or a backslash in it", url)
     scheme, separator, _ = url.partition("://")

@@ -1,6 +1,7 @@
 """One endpoint, asked what it is; on a connection of its own, and nothing that changes a node."""
 
 import os
+import re
 import time
 from dataclasses import replace
 from typing import Any
@@ -21,6 +22,8 @@ _OLD = 60.0  # seconds; a rollup's blocks come every 2 s or sooner
 _NOT_JSON_RPC = (200, 400, 404, 405)  # with these, REST servers answer JSON-RPC
 _EXPIRES_SOON = 14  # days
 _NOT_EXECUTION = "give the address of the execution endpoint (op-geth, op-reth; often port 8545)"
+_QUANTITY = "0x[0-9a-fA-F]{1,64}"
+_MOST_NAMES = 10  # of a certificate that are shown
 _BEACON_PATH = "eth/v1/node/version"  # Ethereum's beacon API
 
 
@@ -179,7 +182,9 @@ class Probe:
         if code == "tls_expired":
             day = time.strftime("%Y-%m-%d", time.gmtime(found.expires))
             return f"its certificate expired on {day}: it must be renewed"
-        return f"its certificate is for {', '.join(found.names) or 'no name'}: use such a name"
+        names = [self._text(name) or "" for name in found.names[:_MOST_NAMES]]
+        more = ["…"] if len(found.names) > _MOST_NAMES else []
+        return f"its certificate is for {', '.join([*names, *more]) or 'no name'}: use such a name"
 
     def _is_beacon(self, by: Deadline) -> bool:
         if not isinstance(self._transport, Fetching):
@@ -203,12 +208,9 @@ def _wrong(report: EndpointReport, reason: str, hint: str) -> EndpointReport:
 
 def _quantity(value: Any) -> int | None:
     """Return the number that a quantity of the execution API is, or None."""
-    if not isinstance(value, str) or not value.startswith("0x"):
-        return None
-    try:
-        return int(value, 16)
-    except ValueError:
-        return None
+    # Of more digits than a word has, it says nothing: it could not even be printed.
+    is_quantity = isinstance(value, str) and re.fullmatch(_QUANTITY, value)
+    return int(value, 16) if is_quantity else None
 
 
 def _finished(report: EndpointReport) -> EndpointReport:

@@ -238,6 +238,8 @@ def _check_buckets(family: Family, samples: _Samples) -> None:
     """
     by_labels: dict[tuple[str, ...], set[str]] = {}
     for name, labels in samples:
+        if family.buckets and name == f"{family.name}_sum":
+            by_labels.setdefault(labels, set())
         if family.buckets and name == f"{family.name}_bucket":
             by_labels.setdefault(labels[:-1], set()).add(labels[-1])
     if any(found != set(family.buckets) for found in by_labels.values()):

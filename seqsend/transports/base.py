@@ -55,6 +55,8 @@ class Exchange:
     """The request was handed to the network whole: from here on it may have been delivered."""
     timings: dict[Phase, float] = field(default_factory=dict)
     """Seconds each finished phase took."""
+    longest_answer: int | None = None
+    """Bytes; None for no other limit than the transport's own."""
     tls_expires: float | None = None
     """When the peer's certificate expires, in seconds since 1970; set by a TLS dial."""
     _entered: float | None = None
@@ -70,6 +72,10 @@ class Exchange:
         if self._entered is not None:
             self.timings[self.phase] = time.monotonic() - self._entered
             self._entered = None
+
+    def bound(self, limit: int) -> int:
+        """Return how many bytes of an answer are read, given the transport's ``limit``."""
+        return limit if self.longest_answer is None else min(limit, self.longest_answer)
 
     @property
     def deadline(self) -> Deadline:
