@@ -5,6 +5,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
+from seqsend.arguments import check_arguments
 from seqsend.configuration import (
     DIAL_TIMEOUT,
     MAX_RESPONSE_SIZE,
@@ -91,6 +92,13 @@ class SequencerClient:
             UsageError: an argument is wrong.
 
         """
+        check_arguments(
+            failback_after=failback_after,
+            retry_for=retry_for,
+            strict_errors=strict_errors,
+            observer=observer,
+            begin_at=begin_at,
+        )
         check_times(failback_after=failback_after, retry_for=retry_for)
         configuration = configure(
             endpoints,
@@ -155,7 +163,10 @@ class SequencerClient:
             UsageError: the parameters cannot be encoded; nothing was sent.
 
         """
-        if isinstance(params, str | bytes) or not isinstance(params, Sequence | Mapping):
+        check_arguments(method=method, retry_unsafe=retry_unsafe)
+        if isinstance(params, str | bytes | bytearray | memoryview) or not isinstance(
+            params, Sequence | Mapping
+        ):
             raise UsageError("params are a list or a mapping", example='["latest", False]')
         call = Call(
             method,
@@ -189,6 +200,7 @@ class SequencerClient:
         """
         from seqsend.sending.sender import Sender
 
+        check_arguments(conditions=conditions, chain_id=chain_id, explain=explain)
         transaction = _parser(chain_id)(raw)
         (end,), _, _ = Sender(self._failover, conditions, explains=explain).send([transaction])
         if isinstance(end, Sent):
@@ -227,6 +239,16 @@ class SequencerClient:
         from seqsend.sending.sender import Sender
         from seqsend.sending.stream import Stream
 
+        check_arguments(
+            batch_size=batch_size,
+            keep_going=keep_going,
+            conditions=conditions,
+            chain_id=chain_id,
+            explain=explain,
+            wait=wait,
+            wait_for=wait_for,
+            sync=sync,
+        )
         if batch_size < 1:
             raise UsageError(f"batch_size is {batch_size}, and must be 1 or more", example="100")
         check_times(wait=wait)
@@ -253,6 +275,7 @@ class SequencerClient:
         """
         from seqsend.sending.explaining import DryRun, ask_in_one_round
 
+        check_arguments(chain_id=chain_id)
         return DryRun(partial(ask_in_one_round, self._failover), _parser(chain_id))
 
     def close(self) -> None:

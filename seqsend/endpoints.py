@@ -39,7 +39,7 @@ def parse_endpoints(given: str | Iterable[str]) -> tuple[Endpoint, ...]:
             message names that part by its position, redacted.
 
     """
-    text = given if isinstance(given, str) else ",".join(given)
+    text = given if isinstance(given, str) else ",".join(_texts(given))
     urls = [part for part in (part.strip(" \t\r\n") for part in text.split(",")) if part]
     if not urls:
         raise UsageError("no sequencer endpoint given", example=_GOOD)
@@ -68,6 +68,14 @@ def parse_endpoints(given: str | Iterable[str]) -> tuple[Endpoint, ...]:
             )
         endpoints.append(Endpoint(index, len(urls), url, redacted, address))
     return tuple(endpoints)
+
+
+def _texts(given: object) -> list[str]:
+    listed = list(given) if isinstance(given, Iterable) else [given]
+    texts = [each for each in listed if isinstance(each, str)]
+    if len(texts) < len(listed):
+        raise UsageError("endpoints are given as strings", example=_GOOD)
+    return texts
 
 
 def parse_readers(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from seqsend import waiting
+from seqsend.arguments import check_arguments
 from seqsend.configuration import (
     DIAL_TIMEOUT,
     MAX_RESPONSE_SIZE,
@@ -64,6 +65,7 @@ def check(
         UsageError: an argument is wrong.
 
     """
+    check_arguments(count=count, max_lag=max_lag, chain_id=chain_id, observer=observer)
     if count < 1:
         raise UsageError(f"count is {count}, and must be 1 or more", example="10")
     if max_lag < 0:

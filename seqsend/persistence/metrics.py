@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from seqsend.arguments import check_arguments
 from seqsend.errors import PersistenceError
 from seqsend.models import Attempt, CallEnded, Event, WaitProgress
 from seqsend.persistence import atomic_file
@@ -100,7 +101,13 @@ class Metrics:
     """Counts calls and attempts; an observer of the client. Safe to share between threads."""
 
     def __init__(self, path: str) -> None:
-        """Nothing is read or written yet."""
+        """Nothing is read or written yet.
+
+        Raises:
+            UsageError: ``path`` is not a path.
+
+        """
+        check_arguments(path=path)
         self.path = path
         self._lock = threading.Lock()
         self._counted: _Samples = {}

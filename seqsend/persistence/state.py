@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from seqsend.arguments import check_arguments
 from seqsend.endpoints import parse_endpoints
 from seqsend.errors import PersistenceError
 from seqsend.models import Endpoint, Event, Preference, Preferred
@@ -27,9 +28,10 @@ class State:
         """Take ``endpoints`` as `seqsend.SequencerClient` does; nothing is read or written yet.
 
         Raises:
-            UsageError: an endpoint is wrong.
+            UsageError: an endpoint is wrong, or ``path`` is not a path.
 
         """
+        check_arguments(path=path)
         self.path = path
         self._endpoints = parse_endpoints(endpoints)
         self._list = _name(self._endpoints)
