@@ -5,6 +5,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
+from seqsend.arguments import check_arguments
 from seqsend.configuration import (
     DIAL_TIMEOUT,
     MAX_RESPONSE_SIZE,
@@ -15,8 +16,9 @@ from seqsend.configuration import (
 from seqsend.errors import Interrupted, UsageError
 from seqsend.failover.loop import Failover
 from seqsend.failover.requester import Observer, Requester
-from seqsend.jsonrpc import Call
+from seqsend.jsonrpc import LONGEST_KNOWN, Call
 from seqsend.models import LEVELS, Answer, Endpoint, Level, NotSent, Preference, Sent
+from seqsend.verdicts.methods import SEND_METHODS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,6 +103,14 @@ class SequencerClient:
             UsageError: an argument is wrong.
 
         """
+        check_arguments(
+            failback_after=failback_after,
+            retry_for=retry_for,
+            hedge_after=hedge_after,
+            strict_errors=strict_errors,
+            observer=observer,
+            begin_at=begin_at,
+        )
         # Of all times this one may be zero.
         check_times(
             failback_after=failback_after, retry_for=retry_for, hedge_after=hedge_after or None
@@ -172,9 +182,16 @@ class SequencerClient:
             UsageError: the parameters cannot be encoded; nothing was sent.
 
         """
-        if isinstance(params, str | bytes) or not isinstance(params, Sequence | Mapping):
+        check_arguments(method=method, retry_unsafe=retry_unsafe)
+        if isinstance(params, str | bytes | bytearray | memoryview) or not isinstance(
+            params, Sequence | Mapping
+        ):
             raise UsageError("params are a list or a mapping", example='["latest", False]')
-        call = Call(method, dict(params) if isinstance(params, Mapping) else list(params))
+        call = Call(
+            method,
+            dict(params) if isinstance(params, Mapping) else list(params),
+            longest_answer=LONGEST_KNOWN if method in SEND_METHODS else None,
+        )
         return self._failover.call(call, retry_unsafe=retry_unsafe)
 
     def send_raw_transaction(
@@ -202,6 +219,7 @@ class SequencerClient:
         """
         from seqsend.sending.sender import Sender
 
+        check_arguments(conditions=conditions, chain_id=chain_id, explain=explain)
         transaction = _parser(chain_id)(raw)
         (end,), _, _ = Sender(self._failover, conditions, explains=explain).send([transaction])
         if isinstance(end, Sent):
@@ -239,6 +257,16 @@ class SequencerClient:
         from seqsend.sending.sender import Sender
         from seqsend.sending.stream import Stream
 
+        check_arguments(
+            batch_size=batch_size,
+            keep_going=keep_going,
+            conditions=conditions,
+            chain_id=chain_id,
+            explain=explain,
+            wait=wait,
+            wait_for=wait_for,
+            sync=sync,
+        )
         if batch_size < 1:
             raise UsageError(f"batch_size is {batch_size}, and must be 1 or more", example="100")
         check_times(wait=wait)
@@ -267,6 +295,7 @@ class SequencerClient:
         """
         from seqsend.sending.explaining import DryRun, ask_in_one_round
 
+        check_arguments(chain_id=chain_id)
         return DryRun(partial(ask_in_one_round, self._failover), _parser(chain_id))
 
     def close(self) -> None:

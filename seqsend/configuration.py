@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from seqsend.arguments import check_arguments
 from seqsend.endpoints import parse_endpoints, parse_readers, parse_rollup_nodes
 from seqsend.errors import UsageError
 from seqsend.failover.requester import Observer, Timeouts
@@ -157,6 +158,17 @@ def configure(
         UsageError: an argument is wrong.
 
     """
+    check_arguments(
+        dial_timeout=dial_timeout,
+        request_timeout=request_timeout,
+        deadline=deadline,
+        headers=headers,
+        endpoint_headers=endpoint_headers,
+        cacert=cacert,
+        client_cert=client_cert,
+        client_key=client_key,
+        max_response_size=max_response_size,
+    )
     check_times(dial_timeout=dial_timeout, request_timeout=request_timeout, deadline=deadline)
     if max_response_size < 1:
         raise UsageError(

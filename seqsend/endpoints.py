@@ -39,7 +39,7 @@ def parse_endpoints(given: str | Iterable[str]) -> tuple[Endpoint, ...]:
             message names that part by its position, redacted.
 
     """
-    text = given if isinstance(given, str) else ",".join(given)
+    text = given if isinstance(given, str) else ",".join(_texts(given))
     urls = [part for part in (part.strip(" \t\r\n") for part in text.split(",")) if part]
     if not urls:
         raise UsageError("no sequencer endpoint given", example=_GOOD)
@@ -68,6 +68,14 @@ def parse_endpoints(given: str | Iterable[str]) -> tuple[Endpoint, ...]:
             )
         endpoints.append(Endpoint(index, len(urls), url, redacted, address))
     return tuple(endpoints)
+
+
+def _texts(given: object) -> list[str]:
+    listed = list(given) if isinstance(given, Iterable) else [given]
+    texts = [each for each in listed if isinstance(each, str)]
+    if len(texts) < len(listed):
+        raise UsageError("endpoints are given as strings", example=_GOOD)
+    return texts
 
 
 def parse_readers(
@@ -99,7 +107,7 @@ def parse_rollup_nodes(
         UsageError: as `parse_endpoints`, or there is not one for each, or not over HTTP.
 
     """
-    text = given if isinstance(given, str) else ",".join(given)
+    text = given if isinstance(given, str) else ",".join(_texts(given))
     if not text.strip(", \t\r\n"):
         raise UsageError("--rollup-rpc: no URL given", example=_GOOD_NODES)
     try:
@@ -148,6 +156,8 @@ def parse_address(url: str) -> Address:
             not hold the URL.
 
     """
+    if re.search(r"[\ud800-\udfff]", url):
+        raise UsageError("is not valid UTF-8", example=_GOOD)
     if re.search(r"[\s\x00-\x20\x7f-\x9f\\]", url):
         raise _wrong("has a space, a control character or a backslash in it", url)
     scheme, separator, _ = url.partition("://")

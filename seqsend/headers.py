@@ -94,7 +94,12 @@ def merge_headers(
         UsageError: a header that is not allowed, or for an endpoint that does not exist.
 
     """
-    for position in by_endpoint:
+    for position, own_headers in by_endpoint.items():
+        if type(position) is not int or not isinstance(own_headers, Mapping):
+            raise UsageError(
+                "headers for one endpoint are a mapping, by its position",
+                example="{2: {'Authorization': 'Bearer abc'}}",
+            )
         _check_position(position, total + readers)
     merged: dict[int, dict[str, str]] = {}
     for position in range(1, total + readers + 1):

@@ -34,6 +34,7 @@ LONGEST_SCRUBBED = 64 * 1024
 """Characters. What a server says beyond them is cut off, unread."""
 
 _LONGEST_SHOWN = 2000  # characters
+_PIECE = 64 * 1024  # characters that are escaped at once
 
 # Authentication schemes (RFC 9110, 11.1, and customs): a first word that is not a secret.
 _SCHEMES = frozenset({"basic", "bearer", "digest", "token", "apikey", "negotiate"})
@@ -282,7 +283,12 @@ def escape(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return re.sub(_UNSAFE, _as_json_escape, text)
+    unsafe = re.compile(_UNSAFE)
+    if unsafe.search(text) is None:
+        return text
+    # A piece at a time: each of millions of characters would be an object of its own, all at once.
+    pieces = (text[at : at + _PIECE] for at in range(0, len(text), _PIECE))
+    return "".join(unsafe.sub(_as_json_escape, piece) for piece in pieces)
 
 
 def excerpt(text: str) -> str:
@@ -292,7 +298,12 @@ def excerpt(text: str) -> str:
 
 
 def _as_json_escape(match: re.Match[str]) -> str:
-    code = ord(match.group())
+    return _json_escape(match.group())
+
+
+@lru_cache(maxsize=256)
+def _json_escape(character: str) -> str:
+    code = ord(character)
     if code < 0x10000:
         return f"\\u{code:04x}"
     code -= 0x10000

@@ -1,5 +1,6 @@
 """`check`: all endpoints are asked side by side, and what they say is compared."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -7,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from seqsend import waiting
+from seqsend.arguments import check_arguments
 from seqsend.configuration import (
     DIAL_TIMEOUT,
     MAX_RESPONSE_SIZE,
@@ -21,6 +23,8 @@ from seqsend.diagnosis.report import Diagnosis, EndpointReport
 from seqsend.errors import UsageError
 from seqsend.failover.requester import Observer
 from seqsend.models import EndpointRole
+
+_log = logging.getLogger("seqsend")
 
 ReportObserver = Callable[[EndpointReport], None]
 """Is given what was found out about each endpoint as it comes."""
@@ -85,6 +89,16 @@ def check(
         UsageError: an argument is wrong.
 
     """
+    check_arguments(
+        count=count,
+        max_lag=max_lag,
+        max_age=max_age,
+        max_safe_lag=max_safe_lag,
+        probe_forward=probe_forward,
+        chain_id=chain_id,
+        observer=observer,
+        on_report=on_report,
+    )
     if count < 1:
         raise UsageError(f"count is {count}, and must be 1 or more", example="10")
     if max_lag < 0:
@@ -115,8 +129,12 @@ def check(
     ]
 
     def report(found: Any) -> None:
-        if on_report is not None and isinstance(found, EndpointReport):
+        if on_report is None or not isinstance(found, EndpointReport):
+            return
+        try:
             on_report(found)
+        except Exception:  # noqa: BLE001 - whatever it is, the other endpoints are not its affair
+            _log.exception("the observer of reports failed")
 
     *reports, roles = _side_by_side(jobs, report)
     limits = Limits(chain_id, max_lag, max_age, max_safe_lag)

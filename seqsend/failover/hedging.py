@@ -149,7 +149,9 @@ class Race:
 
         A daemon: the process may end while it goes on.
         """
-        visit.exchange = self._failover.requester.start_exchange(self._by, self._starts_by)
+        visit.exchange = self._failover.requester.start_exchange(
+            visit.requests, self._by, self._starts_by
+        )
         self._next_at = visit.exchange.started + self._hedge_after
         visit.cancellation = None
         with suppress(OSError):

@@ -22,6 +22,7 @@ from seqsend.models import (
 )
 from seqsend.redaction import excerpt, scrub, scrub_json
 from seqsend.transports.base import Deadline, Exchange, Transport
+from seqsend.transports.failures import failure_of
 from seqsend.units import parse_retry_after
 from seqsend.verdicts.failure_table import Class, Judgement, Row, judge_failure, judge_reply
 
@@ -217,7 +218,7 @@ class Requester:
 
         """
         waiting.check()
-        exchange = exchange or self.start_exchange(by, starts_by)
+        exchange = exchange or self.start_exchange(requests, by, starts_by)
         status, interrupt, retry_after = None, None, None
         try:
             try:
@@ -226,8 +227,9 @@ class Requester:
                 if reply.retry_after is not None:
                     retry_after = parse_retry_after(reply.retry_after, time.time())
                 judgements, failed = self._judge(reply, requests)
-            except EndpointFailure as failure:
-                status = failure.http_status
+            except (EndpointFailure, MemoryError) as error:
+                failure = failure_of(error)  # too little memory to judge it, if it is not one
+                status = failure.http_status or status
                 judgement = self._clean(judge_failure(failure, written=exchange.written))
                 judgements, failed = (judgement,) * len(requests), True
         except KeyboardInterrupt as signal:
@@ -250,11 +252,15 @@ class Requester:
             interrupt=interrupt,
         )
 
-    def start_exchange(self, by: Deadline | None, starts_by: Deadline | None = None) -> Exchange:
-        """Return the record of a request that begins now; the deadlines are those of `ask`."""
+    def start_exchange(
+        self, requests: Sequence[Request], by: Deadline | None, starts_by: Deadline | None = None
+    ) -> Exchange:
+        """Return the record of ``requests`` that begin now; the deadlines are those of `ask`."""
         answer_by = self.start_round(by)
         dial_by = Deadline.after(self._timeouts.dial, "dial timeout").or_sooner(answer_by)
-        return Exchange(dial_by.or_sooner(starts_by), answer_by)
+        return Exchange(
+            dial_by.or_sooner(starts_by), answer_by, longest_answer=_longest_answer(requests)
+        )
 
     def emit(self, attempt: Attempt) -> None:
         """Log ``attempt`` and give it to the observer."""
@@ -307,6 +313,12 @@ class Requester:
         if reason is not None:
             reason = excerpt(scrub(reason, self._secrets))
         return judgement._replace(reason=reason, error=error)
+
+
+def _longest_answer(requests: Sequence[Request]) -> int | None:
+    """Return the bytes that the answer to all of ``requests`` may have; None if they may be any."""
+    lengths = [request.call.longest_answer for request in requests]
+    return sum(length or 0 for length in lengths) if all(lengths) else None
 
 
 def _body_of(requests: Sequence[Request]) -> bytes:

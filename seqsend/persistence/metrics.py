@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from seqsend.arguments import check_arguments
 from seqsend.errors import PersistenceError
 from seqsend.models import Attempt, CallEnded, Event, WaitProgress
 from seqsend.persistence import atomic_file
@@ -118,7 +119,13 @@ class Metrics:
     """Counts calls and attempts; an observer of the client. Safe to share between threads."""
 
     def __init__(self, path: str) -> None:
-        """Nothing is read or written yet."""
+        """Nothing is read or written yet.
+
+        Raises:
+            UsageError: ``path`` is not a path.
+
+        """
+        check_arguments(path=path)
         self.path = path
         self._lock = threading.Lock()
         self._counted: _Samples = {}
@@ -263,6 +270,8 @@ def _check_buckets(family: Family, samples: _Samples) -> None:
     """
     by_labels: dict[tuple[str, ...], set[str]] = {}
     for name, labels in samples:
+        if family.buckets and name == f"{family.name}_sum":
+            by_labels.setdefault(labels, set())
         if family.buckets and name == f"{family.name}_bucket":
             by_labels.setdefault(labels[:-1], set()).add(labels[-1])
     if any(found != set(family.buckets) for found in by_labels.values()):

@@ -154,7 +154,7 @@ class Stream:
             SeqsendError: the input failed; every line before that has been yielded.
 
         """
-        source, failure = iter(lines), None
+        source, failure = _checked(lines), None
         try:
             while True:
                 try:
@@ -246,6 +246,14 @@ class Stream:
 
     def _not_sent(self, line: Line, known: str | None) -> Ended:
         return Ended(line.number, known, NotSent(because=self.stopped_at))
+
+
+def _checked(lines: object) -> Iterator[Line]:
+    listed: Iterable[object] = lines if isinstance(lines, Iterable) else [lines]
+    for line in listed:
+        if not isinstance(line, Line):
+            raise UsageError(f"a line is {type(line).__name__}", example="Line(1, '0x02f86c…')")
+        yield line
 
 
 def _hash_of(line: Line) -> str | None:

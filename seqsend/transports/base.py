@@ -48,6 +48,7 @@ class Exchange:
         "_entered",
         "answer_by",
         "dial_by",
+        "longest_answer",
         "phase",
         "started",
         "timings",
@@ -55,7 +56,9 @@ class Exchange:
         "written",
     )
 
-    def __init__(self, dial_by: Deadline, answer_by: Deadline) -> None:
+    def __init__(
+        self, dial_by: Deadline, answer_by: Deadline, *, longest_answer: int | None = None
+    ) -> None:
         self.dial_by = dial_by
         """DNS, TCP and TLS are done by then."""
         self.answer_by = answer_by
@@ -63,6 +66,8 @@ class Exchange:
         self.phase: Phase = "dial"
         self.written = False
         """The request was handed to the network whole: from here on it may have been delivered."""
+        self.longest_answer = longest_answer
+        """Bytes; None for no other limit than the transport's own."""
         self.timings: dict[Phase, float] = {}
         """Seconds each finished phase took."""
         self.tls_expires: float | None = None
@@ -88,6 +93,10 @@ class Exchange:
         if self._entered is not None:
             self.timings[self.phase] = time.monotonic() - self._entered
             self._entered = None
+
+    def bound(self, limit: int) -> int:
+        """Return how many bytes of an answer are read, given the transport's ``limit``."""
+        return limit if self.longest_answer is None else min(limit, self.longest_answer)
 
     @property
     def deadline(self) -> Deadline:

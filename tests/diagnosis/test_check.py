@@ -17,6 +17,7 @@ from seqsend.endpoints import parse_endpoints
 from seqsend.models import Attempt
 from tests.support import ws
 from tests.support.certificates import Authority, Kind
+from tests.support.cli import seqsend as seqsend_program
 from tests.support.neighbours import beacon, explorer, missing, node, op_node, sends_only
 from tests.support.node import Anvil
 from tests.support.servers import (
@@ -257,6 +258,42 @@ def test_a_certificate_that_is_refused(authority: Authority, kind: Kind, hint: s
     assert (report.phase, report.usable) == ("tls", False)
     assert report.hint is not None
     assert re.search(hint, report.hint)
+
+
+def test_a_certificates_names_are_shown_without_secrets_and_cut(authority: Authority) -> None:
+    names = ["sesame-open-1234.example", *(f"n{n}.example" for n in range(40))]
+    context = authority.context_for(*names)
+    with Replying(GOOD, tls=context) as server:
+        report = look(
+            server.url.replace("http", "https"),
+            cacert=authority.pem,
+            headers={"Authorization": "Bearer sesame-open-1234"},
+        )
+    hint = report.hint or ""
+    assert "its certificate is for ***.example" in hint
+    assert "n8.example, …: use" in hint
+    assert "sesame" not in hint
+
+
+@pytest.mark.parametrize("digits", [65, 100_000])
+@pytest.mark.parametrize("where", ["chain id", "number", "timestamp", "syncing"])
+@pytest.mark.parametrize("as_json", [True, False])
+def test_numbers_longer_than_a_word_are_no_answer(where: str, digits: int, as_json: bool) -> None:  # noqa: FBT001
+    long = "0x" + "9" * digits
+    head = {"number": "0x10", "timestamp": "0x6553f100"} | (
+        {where: long} if where in ("number", "timestamp") else {}
+    )
+    others = {
+        "eth_chainId": long if where == "chain id" else "0x7a69",
+        "eth_getBlockByNumber": head,
+        "eth_syncing": {"currentBlock": long, "highestBlock": long}
+        if where == "syncing"
+        else False,
+    }
+    with Replying(node(probe=refusing(-32000, "typed transaction too short"), others=others)) as it:
+        run = seqsend_program("check", f"--rollup.sequencer={it.url}", *["--json"] * as_json)
+    assert run.code in (0, 4, 8)
+    assert "9999999999" not in run.out + run.err
 
 
 def test_tls_is_timed_and_its_end_is_told(authority: Authority) -> None:

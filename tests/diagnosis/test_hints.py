@@ -12,7 +12,14 @@ from seqsend.verdicts.failure_table import judge_reply
 from tests.support.cli import CHECK_SCHEMA
 
 # Of a verdict, of what was done here, or never of an endpoint that is looked at.
-WITHOUT = {"rejected", "batch_refused", "batch_shortened", "not_an_answer", "interrupted"}
+WITHOUT = {
+    "rejected",
+    "batch_refused",
+    "batch_shortened",
+    "not_an_answer",
+    "interrupted",
+    "abandoned",
+}
 
 
 def _failed(reason_code: ReasonCode | None) -> Attempt:

@@ -526,7 +526,7 @@ def test_a_batch_is_hedged_as_a_whole() -> None:
 
     with Hung() as one, Replying(reply) as two, Replying(reply) as three:
         run = seqsend(
-            *("send", "-", "--batch-size=4", "--json", "--hedge-after=200ms"),
+            *("send", "-", "--batch-size=4", "--json", "--hedge-after=600ms"),
             f"--rollup.sequencer-http={one.url},{two.url},{three.url}",
             stdin="".join(f"{s.raw}\n" for s in signed),
         )

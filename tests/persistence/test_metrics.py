@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from seqsend import Diagnosis, EndpointReport, Head, Rejected, SequencerClient
 from seqsend.endpoints import parse_endpoints
 from seqsend.errors import PersistenceError
-from seqsend.persistence.metrics import _BUCKETS, Metrics, _format, _parse
+from seqsend.persistence.metrics import _BUCKETS, _END, Metrics, _format, _parse
 from tests.conftest import FreshTx
 from tests.support.cli import read_line, seqsend, start
 from tests.support.moments import is_asleep, until
@@ -199,6 +199,16 @@ def test_a_histogram_with_other_buckets_is_not_added_to(tmp_path: Path) -> None:
     assert _parse(ours)[f"{name}_bucket", ("0.5",)] == 1
     with pytest.raises(PersistenceError, match="other buckets"):
         _parse(ours.replace('le="0.5"', 'le="0.6"'))
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [("seqsend_forward_latency_seconds", ""), ("seqsend_inclusion_latency_seconds", "level")],
+)
+def test_a_histogram_without_buckets_is_not_added_to(name: str, labels: str) -> None:
+    shown = f'{{{labels}="safe"}}' if labels else ""
+    with pytest.raises(PersistenceError, match="other buckets"):
+        _parse(f"# TYPE {name} histogram\n{name}_sum{shown} 1.0\n{_END}")
 
 
 SAMPLES = st.dictionaries(
