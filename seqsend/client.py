@@ -46,6 +46,7 @@ class SequencerClient:
         headers: Mapping[str, str] | None = None,
         endpoint_headers: Mapping[int, Mapping[str, str]] | None = None,
         reads_from: str | Iterable[str] | None = None,
+        rollup_rpc: str | Iterable[str] | None = None,
         strict_errors: bool = False,
         failback_after: float | None = None,
         retry_for: float | None = None,
@@ -71,6 +72,10 @@ class SequencerClient:
                 in place of those of the same name for every endpoint.
             reads_from: URLs that look-ups by hash and receipts are asked from first; they are
                 never sent a transaction. Their positions go on after those of ``endpoints``.
+            rollup_rpc: URLs of an op-node or op-conductor for each endpoint, in the same order.
+                They are asked which sequencer is the active one, before the first call and after
+                each outage, for at most ``dial_timeout``: calls begin there. They are sent no
+                header of the endpoints.
             strict_errors: take every JSON-RPC error for the sequencer's verdict, also one that says
                 "not from me" (a rate limit, a missing method, a node that is syncing).
             failback_after: seconds after a failover until endpoint 1 is tried first again; None
@@ -87,8 +92,10 @@ class SequencerClient:
             client_key: path of its key, if that is not in the same file.
             max_response_size: bytes, after decompression.
             observer: is called with each `Attempt` and `CallEnded` as it ends, and with `Preferred`
-                when another endpoint becomes the one that calls begin at. Several threads may
-                call it at once; what it raises is logged and stops nothing.
+                when another endpoint becomes the one that calls begin at. With ``rollup_rpc``, it
+                is called with `RolesAsked` after each question for the roles; those questions are
+                neither attempts nor calls. Several threads may call it at once; what it raises is
+                logged and stops nothing.
 
         Raises:
             UsageError: an argument is wrong.
@@ -109,6 +116,7 @@ class SequencerClient:
             client_cert=client_cert,
             client_key=client_key,
             reads_from=reads_from,
+            rollup_rpc=rollup_rpc,
             max_response_size=max_response_size,
         )
         self._transport = configuration.transport(*configuration.all_endpoints)
@@ -123,6 +131,7 @@ class SequencerClient:
             raise UsageError(
                 f"begin_at: there is no endpoint {begin_at.index}", example="Preference(1, age=0.0)"
             )
+        self._roles = configuration.roles(observer)
         self._failover = Failover(
             configuration.endpoints,
             requester,
@@ -131,6 +140,7 @@ class SequencerClient:
             retry_for=retry_for,
             hedge_after=hedge_after,
             begin_at=begin_at,
+            roles=self._roles,
         )
 
     @property
@@ -226,7 +236,6 @@ class SequencerClient:
                 not a level, or ``sync`` is combined with conditions or a batch.
 
         """
-        from seqsend.sending.receipts import Receipts
         from seqsend.sending.sender import Sender
         from seqsend.sending.stream import Stream
 
@@ -240,6 +249,8 @@ class SequencerClient:
         sender = Sender(self._failover, conditions, explains=explain, sync=sync)
         awaiting = None
         if wait is not None:
+            from seqsend.sending.receipts import Receipts  # most do not wait
+
             awaiting = Receipts(self._failover, wait, wait_for, sender.again)
         return Stream(
             sender.send,
@@ -261,6 +272,8 @@ class SequencerClient:
     def close(self) -> None:
         """Close every connection that was kept alive."""
         self._transport.close()
+        if self._roles is not None:
+            self._roles.close()
 
     def __enter__(self) -> Self:
         return self

@@ -118,6 +118,14 @@ def parse_count(text: str) -> int:
     return number
 
 
+def format_age(seconds: float) -> str:
+    """Return an age in seconds as a person says it: ``3 s``, ``5 min``, ``2 h``, ``4 days``."""
+    for size, unit in ((86_400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
 def parse_size(text: str) -> int:
     """Return the bytes that ``text`` means: ``32MiB``, ``500kB``, ``65536``.
 

@@ -21,7 +21,8 @@ from seqsend.verdicts.failure_table import Judgement
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from seqsend.failover.loop import Failover, Steps
+    from seqsend.failover.loop import Failover
+    from seqsend.failover.visits import Steps
 
 _GRACE = 0.1  # seconds in which an abandoned thread says how far it came; it takes far less
 
@@ -132,7 +133,7 @@ class Race:
             place, endpoint = self._coming.popleft()
             left = self._left()
             visit = _Visit(endpoint, place, left)
-            visit.steps = self._failover.steps(
+            visit.steps = self._failover.visits.steps(
                 endpoint,
                 left,
                 self._by,

@@ -4,7 +4,6 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -19,11 +18,11 @@ from seqsend.models import (
     JsonRpcError,
     ReasonCode,
     Reply,
+    Role,
 )
 from seqsend.redaction import excerpt, scrub, scrub_json
 from seqsend.transports.base import Deadline, Exchange, Transport
 from seqsend.units import parse_retry_after
-from seqsend.verdicts.batches import judge_batch
 from seqsend.verdicts.failure_table import Class, Judgement, Row, judge_failure, judge_reply
 
 Observer = Callable[[Event], None]
@@ -53,8 +52,8 @@ _ABANDONED_AFTER = Judgement(
     "another endpoint answered first",
     "abandoned",
 )
-_ABANDONED_BEFORE = replace(
-    _ABANDONED_AFTER, row=Row("abandoned before sending began", "outage", "no")
+_ABANDONED_BEFORE = _ABANDONED_AFTER._replace(
+    row=Row("abandoned before sending began", "outage", "no")
 )
 
 
@@ -115,8 +114,12 @@ class Exchanged(NamedTuple):
         outcome: AttemptOutcome | None = None,
         *,
         round: int = 1,  # noqa: A002 - as in Attempt
+        role: Role | None = None,
     ) -> Attempt:
-        """Return the attempt that it is for a call with ``judgement``, made in ``round``."""
+        """Return the attempt that it is for a call with ``judgement``, made in ``round``.
+
+        ``role`` is the endpoint's.
+        """
         if self.interrupt is not None:
             outcome = "interrupted"
         return Attempt(
@@ -135,6 +138,7 @@ class Exchanged(NamedTuple):
             tls_expires=self.exchange.tls_expires,
             round=round,
             retry_after=self.retry_after,
+            role=role,
         )
 
 
@@ -144,7 +148,7 @@ def still_open(endpoint: Endpoint, requests: Sequence[Request], exchange: Exchan
         endpoint=endpoint,
         method=requests[0].call.method,
         judgements=(_ABANDONED_AFTER,) * len(requests),
-        exchange=replace(exchange, timings=dict(exchange.timings)),
+        exchange=exchange.snapshot(),
         http_status=None,
         elapsed=time.monotonic() - exchange.started,
         failed=True,
@@ -280,11 +284,13 @@ class Requester:
             # What a node says of one call says nothing of the next; an HTTP status does.
             said_of_the_call = judgement.error is not None and reply.status in (None, 200)
             return (judgement,), judgement.row.kind == "outage" and not said_of_the_call
+        from seqsend.verdicts.batches import judge_batch  # a single call needs none of it
+
         found = judge_batch(reply, {r.id: r.call for r in requests}, strict_errors=strict)
         whole = self._clean(found.whole)
         if found.refused:
             row = _REFUSED if whole.row.delivered == "no" else _REFUSED_PERHAPS
-            refused = replace(whole, row=row, reason_code="batch_refused")
+            refused = whole._replace(row=row, reason_code="batch_refused")
             return (refused,) * len(requests), False
         if whole.row.kind == "outage":
             return (whole,) * len(requests), True
@@ -300,7 +306,7 @@ class Requester:
             error = JsonRpcError(error.code, message, scrub_json(error.data, self._secrets))
         if reason is not None:
             reason = excerpt(scrub(reason, self._secrets))
-        return replace(judgement, reason=reason, error=error)
+        return judgement._replace(reason=reason, error=error)
 
 
 def _body_of(requests: Sequence[Request]) -> bytes:

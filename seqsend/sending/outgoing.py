@@ -8,7 +8,7 @@ from seqsend.failover.submission import Submission
 from seqsend.jsonrpc import Call
 from seqsend.models import Endpoint, NotSent, Phase, Sent
 from seqsend.sending.transaction import RawTransaction
-from seqsend.verdicts.node_errors import SYNC, excuse_for, is_final, says_already_known
+from seqsend.verdicts.methods import SYNC
 
 End = Sent | CallError | Interrupted | NotSent
 """How a transaction ended. (An `Interrupted` is not raised here: it says what a signal met.)"""
@@ -76,7 +76,11 @@ class Outgoing:
         if submission.decided is None or submission.may_be_delivered:
             return submission.may_be_delivered and not self._is_accepted
         error = submission.decided.error
-        if error is None or is_final(error, submission.call.method):
+        if error is None:
+            return False
+        from seqsend.verdicts.node_errors import excuse_for, is_final  # not for a result
+
+        if is_final(error, submission.call.method):
             return False
         # With strict errors "not from me" is a verdict, and says itself that nothing was taken.
         excuse = excuse_for(error)
@@ -172,6 +176,8 @@ class Outgoing:
         decided, answered = submission.decided, submission.answered_by
         if decided is None or decided.error is None or answered is None or not self.needs_look_up:
             return None
+        from seqsend.verdicts.node_errors import excuse_for, says_already_known  # as above
+
         excuse = excuse_for(decided.error)
         if submission.may_be_delivered or (excuse is not None and excuse.delivered == "unknown"):
             return ""

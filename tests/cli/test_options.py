@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -27,8 +26,8 @@ def _read(**typed: Any) -> Settings:
 
 
 def _values(settings: Settings) -> dict[str, Any]:
-    own = {f.name: getattr(settings, f.name) for f in fields(settings) if f.name != "connection"}
-    return {**settings.connection, **own}
+    own = settings._asdict()
+    return {**own.pop("connection"), **own}
 
 
 def test_every_row_has_its_field_and_every_field_its_row() -> None:
@@ -53,6 +52,7 @@ TYPED: Mapping[str, tuple[str, Any]] = {
     "endpoints": ("http://a,http://b", "http://a,http://b"),
     "headers": ("X-Key=a b", {"X-Key": "a b"}),
     "reads_from": ("http://c,http://d", "http://c,http://d"),
+    "rollup_rpc": ("http://e", "http://e"),
     "client_cert": ("/a cert.pem", "/a cert.pem"),
     "client_key": ("key.pem", "key.pem"),
     "dial_timeout": ("300ms", 0.3),
