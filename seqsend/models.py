@@ -35,6 +35,7 @@ ReasonCode = Literal[
     # Before the request left
     "dns_failed",  # the name does not resolve
     "dns_timeout",
+    "no_resolver",  # this machine's own: it cannot look up names
     "refused",  # connection refused
     "no_route",  # host or network unreachable
     "dial_timeout",
@@ -51,6 +52,7 @@ ReasonCode = Literal[
     "tls_not_spoken",  # the port speaks plain HTTP
     "tls_wanted",  # the port speaks TLS, and was spoken to in plain HTTP
     "not_websocket",
+    "websocket_wanted",  # the port speaks WebSocket, and was spoken to in plain HTTP
     # After it left
     "timeout",
     "closed",  # closed, reset or cut off
@@ -100,7 +102,6 @@ FindingCode = Literal[
     "op_conductor",
     "op_batcher",
     "beacon",
-    "websocket_port",  # it speaks WebSocket, and was spoken to in HTTP
     "no_transactions",  # it does not take any
     "slow",  # not all questions were answered within the request timeout
     # Of its chain

@@ -17,10 +17,13 @@ from seqsend.configuration import (
 )
 from seqsend.diagnosis.judging import MAX_AGE, MAX_LAG, Limits, judge
 from seqsend.diagnosis.probe import Probe
-from seqsend.diagnosis.report import Diagnosis
+from seqsend.diagnosis.report import Diagnosis, EndpointReport
 from seqsend.errors import UsageError
 from seqsend.failover.requester import Observer
 from seqsend.models import EndpointRole
+
+ReportObserver = Callable[[EndpointReport], None]
+"""Is given what was found out about each endpoint as it comes."""
 
 DEFAULT_MAX_LAG = MAX_LAG
 DEFAULT_MAX_AGE = MAX_AGE
@@ -46,6 +49,7 @@ def check(
     probe_forward: bool = False,
     count: int = 1,
     observer: Observer | None = None,
+    on_report: ReportObserver | None = None,
 ) -> Diagnosis:
     """Ask all endpoints side by side what they are, and compare what they say.
 
@@ -74,6 +78,8 @@ def check(
             way to the sequencer works: see `seqsend.diagnosis.forward`.
         count: how often the time of an answer is measured.
         observer: is called with each `Attempt` as it ends, in any thread.
+        on_report: is called with what was found out about each endpoint as it comes, in the
+            caller's thread, before the endpoints are compared.
 
     Raises:
         UsageError: an argument is wrong.
@@ -103,8 +109,16 @@ def check(
     ]
     # Not before: the time that the first probe takes to load modules is not the endpoint's.
     started = time.monotonic()
-    ask_roles = partial(_roles, configuration)
-    *reports, roles = _side_by_side([*(probe.run for probe in probes), ask_roles])
+    jobs: list[Callable[[], Any]] = [
+        *(probe.run for probe in probes),
+        partial(_roles, configuration),
+    ]
+
+    def report(found: Any) -> None:
+        if on_report is not None and isinstance(found, EndpointReport):
+            on_report(found)
+
+    *reports, roles = _side_by_side(jobs, report)
     limits = Limits(chain_id, max_lag, max_age, max_safe_lag)
     return Diagnosis(judge(reports, limits, roles), time.monotonic() - started)
 
@@ -120,9 +134,16 @@ def _roles(configuration: Configuration) -> tuple[EndpointRole, ...] | None:
         roles.close()
 
 
-def _side_by_side(jobs: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Do all ``jobs`` at the same time; return what they return, in their order."""
-    with waiting.Mailbox[tuple[int, Any]]() as done:
+def _side_by_side(jobs: Sequence[Callable[[], Any]], on_result: Callable[[Any], None]) -> list[Any]:
+    """Do all ``jobs`` at the same time; return what they return, in their order.
+
+    ``on_result`` is called with each as it comes.
+    """
+    try:
+        done = waiting.Mailbox[tuple[int, Any]]()
+    except OSError:  # no descriptor is left on this machine, which each job will say
+        return [job() for job in jobs]
+    with done:
 
         def run(position: int) -> None:
             try:
@@ -142,4 +163,5 @@ def _side_by_side(jobs: Sequence[Callable[[], Any]]) -> list[Any]:
             if isinstance(found, BaseException):
                 raise found
             results[position] = found
+            on_result(found)
     return [results[position] for position in sorted(results)]
