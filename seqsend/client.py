@@ -50,6 +50,7 @@ class SequencerClient:
         strict_errors: bool = False,
         failback_after: float | None = None,
         retry_for: float | None = None,
+        hedge_after: float | None = None,
         begin_at: Preference | None = None,
         cacert: str | None = None,
         client_cert: str | None = None,
@@ -82,6 +83,9 @@ class SequencerClient:
             retry_for: seconds for which what no endpoint took is tried again, in rounds over the
                 endpoints with growing pauses, if the same bytes may be sent again; None for one
                 round.
+            hedge_after: seconds after which an endpoint that has not answered is no longer asked
+                alone, but the next one beside it, if the call may be repeated; the first answer
+                counts. 0 asks all at once; None asks one at a time.
             begin_at: the endpoint that an earlier run had come to prefer, and since when.
             cacert: path of the CA certificates to trust for https, instead of the system's.
             client_cert: path of the certificate to show to https endpoints that ask for one.
@@ -97,7 +101,10 @@ class SequencerClient:
             UsageError: an argument is wrong.
 
         """
-        check_times(failback_after=failback_after, retry_for=retry_for)
+        # Of all times this one may be zero.
+        check_times(
+            failback_after=failback_after, retry_for=retry_for, hedge_after=hedge_after or None
+        )
         configuration = configure(
             endpoints,
             dial_timeout=dial_timeout,
@@ -131,6 +138,7 @@ class SequencerClient:
             readers=configuration.readers,
             failback_after=failback_after,
             retry_for=retry_for,
+            hedge_after=hedge_after,
             begin_at=begin_at,
             roles=self._roles,
         )
@@ -228,7 +236,6 @@ class SequencerClient:
                 not a level, or ``sync`` is combined with conditions or a batch.
 
         """
-        from seqsend.sending.receipts import Receipts
         from seqsend.sending.sender import Sender
         from seqsend.sending.stream import Stream
 
@@ -242,6 +249,8 @@ class SequencerClient:
         sender = Sender(self._failover, conditions, explains=explain, sync=sync)
         awaiting = None
         if wait is not None:
+            from seqsend.sending.receipts import Receipts  # most do not wait
+
             awaiting = Receipts(self._failover, wait, wait_for, sender.again)
         return Stream(
             sender.send,

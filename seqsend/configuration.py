@@ -2,8 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from seqsend.endpoints import parse_endpoints, parse_readers, parse_rollup_nodes
 from seqsend.errors import UsageError
@@ -27,13 +26,12 @@ if TYPE_CHECKING:
     from seqsend.failover.roles import Roles  # few clients have them
 
 
-@dataclass(frozen=True, slots=True)
-class Configuration:
+class Configuration(NamedTuple):
     """The endpoints and how to speak to them."""
 
     endpoints: tuple[Endpoint, ...]
     limits: Timeouts
-    headers: Mapping[int, Mapping[str, str]] = field(repr=False)
+    headers: Mapping[int, Mapping[str, str]]
     """Those for each endpoint, by its index."""
     cacert: str | None
     max_response_size: int
@@ -44,6 +42,10 @@ class Configuration:
     rollup_nodes: tuple[Endpoint, ...] = ()
     """The op-node or op-conductor of each endpoint, in the same order; they are never sent a
     transaction, or a header of the endpoints."""
+
+    def __repr__(self) -> str:
+        """Show no header's value."""
+        return f"Configuration({self.endpoints!r}, {self.limits!r})"
 
     @property
     def all_endpoints(self) -> tuple[Endpoint, ...]:

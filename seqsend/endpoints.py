@@ -4,7 +4,6 @@ import base64
 import ipaddress
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from urllib.parse import quote, unquote
 
 from seqsend.errors import UsageError
@@ -87,7 +86,7 @@ def parse_readers(
     for reader in parse_endpoints(given):
         same = known.get(_identity(reader.address))
         position = len(endpoints) + sum(each.reads_only for each in readers) + 1
-        readers.append(same or replace(reader, index=position, reads_only=True))
+        readers.append(same or reader._replace(index=position, reads_only=True))
     return tuple(readers)
 
 

@@ -6,8 +6,7 @@ Rules are those of https://www.jsonrpc.org/specification.
 import json
 import re
 import sys
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from seqsend.errors import UsageError
 from seqsend.models import JsonRpcError, ReasonCode
@@ -33,8 +32,7 @@ _SURROGATE = r"\\u[dD][89a-bA-B]"
 _CODE_AS_TEXT = r"-?[0-9]{1,10}"
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """What is asked of the sequencer."""
 
     method: str
@@ -43,8 +41,7 @@ class Call:
     """The only result that is to be believed (for a send: the transaction's own hash)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """The ``result`` member of an answer."""
 
     value: Any

@@ -1,7 +1,6 @@
 """What happened, as frozen records: the words every other module uses. Pure, no I/O."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 Phase = Literal["dns", "dial", "proxy", "tls", "upgrade", "send", "answer"]
@@ -23,13 +22,14 @@ AttemptOutcome = Literal[
     "not_found",
     "lookup_failed",
     "interrupted",
+    "abandoned",
 ]
 """``answered`` a result; ``verdict`` a JSON-RPC error that ended the call; ``failover`` an outage
 after which the next endpoint was tried; ``outage`` one after which none was; ``refused`` a batch
 that was too much, after which the same endpoint was asked with smaller ones; ``unsupported``
 ``eth_sendRawTransactionSync`` at an endpoint that was then sent it by the usual method; ``found``,
 ``not_found`` and ``lookup_failed`` what became of a look-up of the transaction by its hash;
-``interrupted`` by Ctrl-C."""
+``interrupted`` by Ctrl-C; ``abandoned`` one that was open when another endpoint had answered."""
 
 ReasonCode = Literal[
     # Before the request left
@@ -92,6 +92,7 @@ ReasonCode = Literal[
     "batch_shortened",  # not answered in its batch
     "not_an_answer",  # a look-up that says neither "here it is" nor "not there"
     "interrupted",
+    "abandoned",  # another endpoint answered first
 ]
 """Why an attempt failed, as a word that does not change; hints are chosen by it."""
 
@@ -135,8 +136,7 @@ Role = Literal["active", "standby", "unhealthy"]
 one is; ``unhealthy`` it does not say."""
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """A URL taken apart, once: what stands here is what is dialled. See `seqsend.endpoints`."""
 
     scheme: str
@@ -144,14 +144,18 @@ class Address:
     host: str
     """As it is looked up: ASCII, in lower case, without brackets; of IPv6 with its zone."""
     port: int
-    path: str = field(repr=False)
+    path: str
     """At least ``/``, percent-encoded where HTTP wants it so."""
-    query: str = field(repr=False)
+    query: str
     """Percent-encoded like the path; empty without a query."""
-    authorization: str | None = field(repr=False)
+    authorization: str | None
     """The value of the header that the URL's userinfo stands for."""
-    secrets: frozenset[str] = field(repr=False)
+    secrets: frozenset[str]
     """The parts of the URL that must not be shown, as given and percent-decoded."""
+
+    def __repr__(self) -> str:
+        """Show what is not secret."""
+        return f"Address({self.scheme!r}, {self.host!r}, {self.port})"
 
     @property
     def is_secure(self) -> bool:
@@ -189,22 +193,25 @@ class Address:
         return f"{self.path}?{self.query}" if self.query else self.path
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """One address of the sequencer."""
 
-    index: int
+    index: int  # type: ignore[assignment] # in place of the method that every tuple has
     """Position in the list as the user wrote it, counted from 1."""
     total: int
     """How many endpoints that list has."""
-    url: str = field(repr=False)
+    url: str
     """The address with everything in it that is secret. Never show it; show :attr:`redacted`."""
     redacted: str
     """The address with its secrets as ``***``."""
-    address: Address = field(repr=False)
+    address: Address
     """The address taken apart, for what dials it."""
     reads_only: bool = False
     """It is asked for what is only read, and never sent a transaction."""
+
+    def __repr__(self) -> str:
+        """Show what is not secret."""
+        return f"Endpoint({self.index}, {self.redacted!r})"
 
     def __str__(self) -> str:
         if self.reads_only:
@@ -212,8 +219,7 @@ class Endpoint:
         return f"endpoint {self.index} of {self.total} {self.redacted}"
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What came back from an endpoint, not judged."""
 
     status: int | None
@@ -228,8 +234,7 @@ class Reply:
     """The header of that name, as sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class JsonRpcError:
+class JsonRpcError(NamedTuple):
     """The ``error`` member of a JSON-RPC answer, unchanged."""
 
     code: int
@@ -237,8 +242,11 @@ class JsonRpcError:
     data: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+# Not a MappingProxyType: an attempt can be pickled.
+_NO_TIMINGS: Mapping[Phase, float] = {}
+
+
+class Attempt(NamedTuple):
     """One request to one endpoint and what became of it."""
 
     endpoint: Endpoint
@@ -256,7 +264,7 @@ class Attempt:
     http_status: int | None = None
     error: JsonRpcError | None = None
     """The JSON-RPC error the endpoint answered with, also where it did not decide the call."""
-    timings: Mapping[Phase, float] = field(default_factory=dict)
+    timings: Mapping[Phase, float] = _NO_TIMINGS
     """Seconds each finished phase took. A connection that was kept alive has no dial in it."""
     batch: int = 1
     """How many transactions went out together."""
@@ -270,8 +278,7 @@ class Attempt:
     """The endpoint's when the attempt ended; None if there is no op-node to ask."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """The result of a call, which endpoint gave it, and everything that was tried."""
 
     result: Any
@@ -286,8 +293,7 @@ class Answer:
         return count_failovers(self.attempts)
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(NamedTuple):
     """A transaction that the sequencer has, and how that is known."""
 
     hash: str
@@ -299,7 +305,7 @@ class Sent:
     attempts: tuple[Attempt, ...]
     elapsed: float
     """Seconds from the start of the first attempt to the end of the last, look-ups included."""
-    receipt: Mapping[str, Any] | None = field(default=None, repr=False)
+    receipt: Mapping[str, Any] | None = None
     """What the endpoint answered with, if it was sent by ``eth_sendRawTransactionSync``."""
 
     @property
@@ -318,8 +324,7 @@ class Sent:
         return count_failovers(self.attempts)
 
 
-@dataclass(frozen=True, slots=True)
-class NotSent:
+class NotSent(NamedTuple):
     """A run stopped before this transaction left; no endpoint can have it by this run."""
 
     attempts: tuple[Attempt, ...] = ()
@@ -328,8 +333,7 @@ class NotSent:
     """The number of the line at which the run stopped."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallEnded:
+class CallEnded(NamedTuple):
     """A call, or the submission of one transaction, has ended, whichever way."""
 
     method: str
@@ -349,25 +353,22 @@ class CallEnded:
         return self.endpoint is not None and self.endpoint != self.attempts[0].endpoint
 
 
-@dataclass(frozen=True, slots=True)
-class Preferred:
+class Preferred(NamedTuple):
     """Calls begin at ``endpoint`` from now on: it answered after a failover, or again."""
 
     endpoint: Endpoint
 
 
-@dataclass(frozen=True, slots=True)
-class Preference:
+class Preference(NamedTuple):
     """Where an earlier run had come to prefer another endpoint than the first."""
 
-    index: int
+    index: int  # type: ignore[assignment] # as in Endpoint
     """Of the endpoint, counted from 1."""
     age: float
     """Seconds since the failover."""
 
 
-@dataclass(frozen=True, slots=True)
-class WaitProgress:
+class WaitProgress(NamedTuple):
     """How far a transaction is that was taken and is waited for: at first, and after each poll."""
 
     hash: str
@@ -429,8 +430,16 @@ def count_rounds(attempts: tuple[Attempt, ...]) -> int:
 
 
 def count_failovers(attempts: tuple[Attempt, ...]) -> int:
-    """Return how many of ``attempts`` ended with a move to the next endpoint."""
-    return [attempt.outcome for attempt in attempts].count("failover")
+    """Return how many of ``attempts`` ended with a move to the next endpoint.
+
+    An abandoned one did if one that began after it was answered.
+    """
+    outcomes = [attempt.outcome for attempt in attempts]
+    moves = outcomes.count("failover")
+    if "abandoned" in outcomes:
+        answers = [at for at, outcome in enumerate(outcomes) if outcome in ("answered", "verdict")]
+        moves += outcomes[: answers[-1]].count("abandoned") if answers else 0
+    return moves
 
 
 def role_in(attempts: tuple[Attempt, ...], endpoint: Endpoint) -> Role | None:

@@ -18,10 +18,11 @@ HIDDEN = "***"
 # A run this long is what API keys in a path look like (contract, section 2).
 _KEY_IN_PATH = re.compile(r"[A-Za-z0-9_-]{16,}")
 
+# Compiled when something is not plain ASCII, which most output is.
 # C0, DEL and C1 controls; the soft hyphen and the other invisible or direction-changing format
 # characters (Unicode's Bidi_Control, zero-width and tag characters); line and paragraph separators;
 # lone surrogates, which no terminal and no UTF-8 file takes.
-_UNSAFE = re.compile(
+_UNSAFE = (
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     "\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
@@ -279,7 +280,9 @@ def escape(text: str) -> str:
     The form is JSON's, so that the same text may stand inside a JSON string without changing what
     that string means. ``\n`` and ``\t`` are escaped too: one message stays one line.
     """
-    return _UNSAFE.sub(_as_json_escape, text)
+    if text.isascii() and text.isprintable():
+        return text
+    return re.sub(_UNSAFE, _as_json_escape, text)
 
 
 def excerpt(text: str) -> str:

@@ -1,6 +1,5 @@
 """Questions to one endpoint, all within one deadline."""
 
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from seqsend.failover.requester import Requester
@@ -65,6 +64,6 @@ def ask_once(
     if judgement.row.kind == "outage":
         # The phase that failed has no time of its own to show.
         timings = {p: s for p, s in attempt.timings.items() if p != attempt.phase}
-        attempt = replace(attempt, timings=timings)
+        attempt = attempt._replace(timings=timings)
     requester.emit(attempt)
     return Heard(judgement, attempt)

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from seqsend.configuration import Configuration
@@ -125,7 +124,7 @@ class Neighbourhood:
         if address.is_websocket or self._by.remaining <= 0:
             return False
         scheme = "wss" if address.is_secure else "ws"
-        endpoint = replace(first.endpoint, address=replace(address, scheme=scheme))
+        endpoint = first.endpoint._replace(address=address._replace(scheme=scheme))
         transport = self._configuration.transport(endpoint)
         try:
             requester = Requester(transport, self._configuration.limits)

@@ -4,7 +4,6 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -24,7 +23,6 @@ from seqsend.models import (
 from seqsend.redaction import excerpt, scrub, scrub_json
 from seqsend.transports.base import Deadline, Exchange, Transport
 from seqsend.units import parse_retry_after
-from seqsend.verdicts.batches import judge_batch
 from seqsend.verdicts.failure_table import Class, Judgement, Row, judge_failure, judge_reply
 
 Observer = Callable[[Event], None]
@@ -48,6 +46,14 @@ _INTERRUPTED_AFTER = Judgement(
 )
 _INTERRUPTED_BEFORE = Judgement(
     Row("interrupted before sending began", "outage", "no"), "interrupted", "interrupted"
+)
+_ABANDONED_AFTER = Judgement(
+    Row("abandoned after sending began", "outage", "unknown"),
+    "another endpoint answered first",
+    "abandoned",
+)
+_ABANDONED_BEFORE = _ABANDONED_AFTER._replace(
+    row=Row("abandoned before sending began", "outage", "no")
 )
 
 
@@ -136,6 +142,19 @@ class Exchanged(NamedTuple):
         )
 
 
+def still_open(endpoint: Endpoint, requests: Sequence[Request], exchange: Exchange) -> Exchanged:
+    """Return what is known of a request that is abandoned, and does not say how far it came."""
+    return Exchanged(
+        endpoint=endpoint,
+        method=requests[0].call.method,
+        judgements=(_ABANDONED_AFTER,) * len(requests),
+        exchange=exchange.snapshot(),
+        http_status=None,
+        elapsed=time.monotonic() - exchange.started,
+        failed=True,
+    )
+
+
 class Requester:
     """Sends requests to one endpoint at a time; safe to share between threads."""
 
@@ -185,21 +204,20 @@ class Requester:
         by: Deadline | None,
         *,
         starts_by: Deadline | None = None,
+        exchange: Exchange | None = None,
     ) -> Exchanged:
         """Send ``requests`` to one endpoint at once: several in a JSON-RPC batch, one by itself.
 
-        ``by`` bounds all of it, ``starts_by`` only the dial.
+        ``by`` bounds all of it, ``starts_by`` only the dial; an ``exchange`` that was started
+        before has both.
 
         Raises:
             KeyboardInterrupt: a signal had come before: nothing was sent.
+            Cancelled: this thread had been cancelled before: nothing was sent.
 
         """
         waiting.check()
-        started = time.monotonic()
-        answer_by = self.start_round(by)
-        dial_by = Deadline.after(self._timeouts.dial, "dial timeout").or_sooner(answer_by)
-        dial_by = dial_by.or_sooner(starts_by)
-        exchange = Exchange(dial_by, answer_by)
+        exchange = exchange or self.start_exchange(by, starts_by)
         status, interrupt, retry_after = None, None, None
         try:
             try:
@@ -216,17 +234,27 @@ class Requester:
             began = exchange.phase in ("send", "answer")
             judgement = _INTERRUPTED_AFTER if began else _INTERRUPTED_BEFORE
             judgements, failed, interrupt = (judgement,) * len(requests), True, signal
+        except waiting.Cancelled:
+            began = exchange.phase in ("send", "answer")
+            judgement = _ABANDONED_AFTER if began else _ABANDONED_BEFORE
+            judgements, failed = (judgement,) * len(requests), True
         return Exchanged(
             endpoint=endpoint,
             method=requests[0].call.method,
             judgements=judgements,
             exchange=exchange,
             http_status=status,
-            elapsed=time.monotonic() - started,
+            elapsed=time.monotonic() - exchange.started,
             failed=failed,
             retry_after=retry_after,
             interrupt=interrupt,
         )
+
+    def start_exchange(self, by: Deadline | None, starts_by: Deadline | None = None) -> Exchange:
+        """Return the record of a request that begins now; the deadlines are those of `ask`."""
+        answer_by = self.start_round(by)
+        dial_by = Deadline.after(self._timeouts.dial, "dial timeout").or_sooner(answer_by)
+        return Exchange(dial_by.or_sooner(starts_by), answer_by)
 
     def emit(self, attempt: Attempt) -> None:
         """Log ``attempt`` and give it to the observer."""
@@ -256,11 +284,13 @@ class Requester:
             # What a node says of one call says nothing of the next; an HTTP status does.
             said_of_the_call = judgement.error is not None and reply.status in (None, 200)
             return (judgement,), judgement.row.kind == "outage" and not said_of_the_call
+        from seqsend.verdicts.batches import judge_batch  # a single call needs none of it
+
         found = judge_batch(reply, {r.id: r.call for r in requests}, strict_errors=strict)
         whole = self._clean(found.whole)
         if found.refused:
             row = _REFUSED if whole.row.delivered == "no" else _REFUSED_PERHAPS
-            refused = replace(whole, row=row, reason_code="batch_refused")
+            refused = whole._replace(row=row, reason_code="batch_refused")
             return (refused,) * len(requests), False
         if whole.row.kind == "outage":
             return (whole,) * len(requests), True
@@ -276,7 +306,7 @@ class Requester:
             error = JsonRpcError(error.code, message, scrub_json(error.data, self._secrets))
         if reason is not None:
             reason = excerpt(scrub(reason, self._secrets))
-        return replace(judgement, reason=reason, error=error)
+        return judgement._replace(reason=reason, error=error)
 
 
 def _body_of(requests: Sequence[Request]) -> bytes:

@@ -20,7 +20,8 @@ from seqsend.jsonrpc import Call
 from seqsend.models import Endpoint, EndpointRole, Role, RolesAsked
 from seqsend.transports.base import Deadline, Transport
 from seqsend.verdicts.failure_table import Judgement
-from seqsend.verdicts.node_errors import SEND_METHODS, excuse_for
+from seqsend.verdicts.methods import SEND_METHODS
+from seqsend.verdicts.node_errors import excuse_for
 
 METHODS = ("conductor_leader", "admin_sequencerActive")
 """What is asked: the second if the first is not there."""

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from seqsend.errors import PersistenceError
 from seqsend.models import Attempt, CallEnded, Event, WaitProgress
 from seqsend.persistence import atomic_file
-from seqsend.verdicts.node_errors import SEND_METHODS, SYNC
+from seqsend.verdicts.methods import SEND_METHODS, SYNC
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,10 +1,8 @@
 """How a command ended, in one record that text, JSON and the exit code are all made from."""
 
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from seqsend.errors import CallError, Rejected
 from seqsend.models import (
@@ -18,7 +16,7 @@ from seqsend.models import (
     count_rounds,
     role_in,
 )
-from seqsend.verdicts.node_errors import SEND_METHODS
+from seqsend.verdicts.methods import SEND_METHODS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,8 +43,7 @@ EXIT_CODES: Mapping[str, int] = MappingProxyType(
 """Status → exit code (contract, section 3). 1 is left to defects of seqsend itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How a command ended."""
 
     command: Command
@@ -71,8 +68,6 @@ class Outcome:
     """Why it was rejected, if that was asked."""
     interrupted: bool = False
     """A signal ended the command once this was decided."""
-    ended_at: float = field(default_factory=time.time)
-    """When it ended, in seconds since 1970."""
 
     @property
     def exit_code(self) -> int | None:

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 from seqsend.errors import CallError, Interrupted, SeqsendError, UsageError
@@ -31,8 +30,7 @@ Parse = Callable[[str], RawTransaction]
 """Reads a transaction; raises UsageError for one that is not to be sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line of the input that is to hold a transaction."""
 
     number: int
@@ -40,8 +38,7 @@ class Line:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """How one line ended."""
 
     line: int
@@ -226,7 +223,7 @@ class Stream:
         group, self._group = self._group, []
         for (line, transaction), end in zip(group, ends, strict=True):
             if isinstance(end, NotSent):
-                end = replace(end, because=self.stopped_at or line.number)  # noqa: PLW2901
+                end = end._replace(because=self.stopped_at or line.number)  # noqa: PLW2901
             self._end(Ended(line.number, transaction.hash, end), transaction, by)
         if interrupted:
             raise KeyboardInterrupt

@@ -3,8 +3,7 @@
 import os
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from seqsend.errors import EndpointFailure, UsageError
 from seqsend.transports.secure import SecureChannel
@@ -18,8 +17,7 @@ _GOOD_KEY = "a file that starts with -----BEGIN PRIVATE KEY-----"
 _UNKNOWN_ISSUER = (18, 19, 20, 21)  # X509_V_ERR_… of openssl/x509_vfy.h
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
+class Certificate(NamedTuple):
     """What a server presents itself with, as far as a person needs it."""
 
     names: tuple[str, ...]

@@ -9,22 +9,9 @@ from typing import NamedTuple
 from seqsend.models import Delivered, JsonRpcError, ReasonCode, TakesTransactions
 from seqsend.verdicts.http_statuses import JUDGED_BY_ERROR, status_delivered, status_reason_code
 from seqsend.verdicts.kinds import FORWARD_FAILED, KINDS, NODE_TIMEOUT
+from seqsend.verdicts.methods import SEND_METHODS
 from seqsend.verdicts.verdict_words import INSUFFICIENT_FUNDS, Fate, fate_in
 from seqsend.verdicts.words import Layer, plain, says, unwrap
-
-SYNC = "eth_sendRawTransactionSync"
-"""Sends a transaction and returns its receipt (EIP-7966)."""
-
-SEND_METHODS = frozenset(
-    {
-        "eth_sendRawTransaction",
-        "eth_sendRawTransactionConditional",
-        SYNC,
-        "eth_sendPrivateTransaction",
-        "eth_sendPrivateRawTransaction",
-    }
-)
-"""Methods that submit a transaction that is signed already."""
 
 
 class Excuse(NamedTuple):

@@ -37,6 +37,7 @@ def _memory(directory: Path, *, quiet: bool = False, deadline: float | None = No
         strict_errors=False,
         failback_after=None,
         retry_for=None,
+        hedge_after=None,
         state_file=str(directory / "state"),
         metrics_file=str(directory / "m.prom"),
     )

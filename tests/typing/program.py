@@ -59,6 +59,7 @@ def send(raw: str | RawTransaction) -> str | None:
         reads_from="http://replica:8545",
         rollup_rpc=["http://op-node1:9545", "http://op-node2:9545"],
         retry_for=15.0,
+        hedge_after=0.3,
         observer=observe,
     ) as client:
         try:
