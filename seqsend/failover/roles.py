@@ -28,7 +28,7 @@ METHODS = ("conductor_leader", "admin_sequencerActive")
 
 _GRACE = 0.5  # seconds for the others, once an active one has answered, or all that ever did
 _LATE = 0.05  # seconds after the deadline in which a thread can still say what it waited for
-_PAUSE = 1.0  # seconds until the next questions if there is no active sequencer
+_PAUSE = 1.0  # seconds until the next questions if there is no active sequencer, or a slow one
 
 _log = logging.getLogger("seqsend")
 
@@ -68,6 +68,7 @@ class Roles:
         self._known_since = 0.0
         self._is_current = False
         self._asks_again_at = math.inf
+        self._pause = _PAUSE
         self._silent: frozenset[int] = frozenset()
         """The positions of the nodes that let the time pass when they were asked last."""
 
@@ -105,13 +106,20 @@ class Roles:
         """Take note of what an attempt at ``endpoint`` met that ``began`` at that time.
 
         An outage says nothing against what the op-nodes answered after it began, or if they know
-        of another sequencer that is active.
+        of another sequencer that is active. An attempt that was abandoned, because another endpoint
+        was faster, may have met one that hangs: the roles are asked again, but not at once.
         """
-        if endpoint.reads_only or not _is_outage(method, judgement):
+        is_abandoned = judgement.reason_code == "abandoned"
+        if endpoint.reads_only or not (is_abandoned or _is_outage(method, judgement)):
             return
         with self._lock:
             active = [each.endpoint for each in self._known if each.role == "active"]
-            if began >= self._known_since and (endpoint in active or not active):
+            if began < self._known_since or (active and endpoint not in active):
+                return
+            if is_abandoned:
+                again_at = self._known_since + self._pause
+                self._asks_again_at = min(self._asks_again_at, again_at)
+            else:
                 self._is_current = False
 
     @property
@@ -161,8 +169,8 @@ class Roles:
                 self._known = asked.roles
                 self._known_since = now = time.monotonic()
                 # A hand-over may take seconds, in which calls succeed at a standby.
-                pause = max(_PAUSE, 10 * asked.elapsed)
-                self._asks_again_at = math.inf if asked.active else now + pause
+                self._pause = max(_PAUSE, 10 * asked.elapsed)
+                self._asks_again_at = math.inf if asked.active else now + self._pause
                 self._is_current = True
         finally:
             with self._lock:

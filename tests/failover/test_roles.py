@@ -29,6 +29,7 @@ from seqsend import (
 )
 from seqsend.endpoints import parse_endpoints
 from seqsend.errors import EndpointFailure
+from seqsend.failover import roles as module
 from seqsend.failover.roles import Roles
 from seqsend.models import JsonRpcError
 from seqsend.transports.base import Deadline
@@ -327,6 +328,34 @@ def test_what_makes_the_roles_doubtful(
         assert known.active_first(endpoints[::-1]) == endpoints[::-1]
     known.refresh()
     assert asked == 1 + asks
+
+
+@pytest.mark.parametrize(("pause", "asked_then"), [(60.0, 1), (0.0, 2)])
+def test_an_active_one_that_is_slower_than_others_is_doubted_after_a_pause(
+    pause: float, asked_then: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_PAUSE", pause)
+    endpoints = parse_endpoints("http://a,http://b")
+    known = Roles(endpoints, endpoints, Untouched(), dial_timeout=1.0)
+    said = (EndpointRole(endpoints[0], "active"), EndpointRole(endpoints[1], "standby"))
+    asked = 0
+
+    def ask(_by: Deadline, **_patience: bool) -> RolesAsked:
+        nonlocal asked
+        asked += 1
+        return RolesAsked(said, 0.0)
+
+    known.ask = ask  # type: ignore[assignment, method-assign]
+    known.refresh()
+    known.refresh()
+    assert asked == 1
+    abandoned = Judgement(REFUSED.row, "another endpoint answered first", "abandoned")
+    known.note(endpoints[1], "eth_chainId", abandoned, time.monotonic())
+    known.refresh()
+    assert asked == 1
+    known.note(endpoints[0], "eth_chainId", abandoned, time.monotonic())
+    known.refresh()
+    assert asked == asked_then
 
 
 class Untouched:
