@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from seqsend.diagnosis.report import Diagnosis as Diagnosis
     from seqsend.diagnosis.report import EndpointReport as EndpointReport
     from seqsend.diagnosis.report import Head as Head
-    from seqsend.diagnosis.report import Role as Role
     from seqsend.diagnosis.report import Samples as Samples
     from seqsend.diagnosis.report import Status as Status
     from seqsend.diagnosis.report import Verdict as Verdict
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from seqsend.models import CallEnded as CallEnded
     from seqsend.models import Delivered as Delivered
     from seqsend.models import Endpoint as Endpoint
+    from seqsend.models import EndpointRole as EndpointRole
     from seqsend.models import Event as Event
     from seqsend.models import FindingCode as FindingCode
     from seqsend.models import JsonRpcError as JsonRpcError
@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from seqsend.models import Preference as Preference
     from seqsend.models import Preferred as Preferred
     from seqsend.models import ReasonCode as ReasonCode
+    from seqsend.models import Role as Role
+    from seqsend.models import RolesAsked as RolesAsked
     from seqsend.models import Sent as Sent
     from seqsend.models import TakesTransactions as TakesTransactions
     from seqsend.models import WaitProgress as WaitProgress
@@ -77,7 +79,6 @@ _MODULES = {
         "Diagnosis",
         "EndpointReport",
         "Head",
-        "Role",
         "Samples",
         "Status",
         "Verdict",
@@ -110,6 +111,7 @@ _MODULES = {
         "CallEnded",
         "Delivered",
         "Endpoint",
+        "EndpointRole",
         "Event",
         "FindingCode",
         "JsonRpcError",
@@ -119,6 +121,8 @@ _MODULES = {
         "Preference",
         "Preferred",
         "ReasonCode",
+        "Role",
+        "RolesAsked",
         "Sent",
         "TakesTransactions",
         "WaitProgress",

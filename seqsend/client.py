@@ -46,6 +46,7 @@ class SequencerClient:
         headers: Mapping[str, str] | None = None,
         endpoint_headers: Mapping[int, Mapping[str, str]] | None = None,
         reads_from: str | Iterable[str] | None = None,
+        rollup_rpc: str | Iterable[str] | None = None,
         strict_errors: bool = False,
         failback_after: float | None = None,
         retry_for: float | None = None,
@@ -70,6 +71,10 @@ class SequencerClient:
                 in place of those of the same name for every endpoint.
             reads_from: URLs that look-ups by hash and receipts are asked from first; they are
                 never sent a transaction. Their positions go on after those of ``endpoints``.
+            rollup_rpc: URLs of an op-node or op-conductor for each endpoint, in the same order.
+                They are asked which sequencer is the active one, before the first call and after
+                each outage, for at most ``dial_timeout``: calls begin there. They are sent no
+                header of the endpoints.
             strict_errors: take every JSON-RPC error for the sequencer's verdict, also one that says
                 "not from me" (a rate limit, a missing method, a node that is syncing).
             failback_after: seconds after a failover until endpoint 1 is tried first again; None
@@ -83,8 +88,10 @@ class SequencerClient:
             client_key: path of its key, if that is not in the same file.
             max_response_size: bytes, after decompression.
             observer: is called with each `Attempt` and `CallEnded` as it ends, and with `Preferred`
-                when another endpoint becomes the one that calls begin at. Several threads may
-                call it at once; what it raises is logged and stops nothing.
+                when another endpoint becomes the one that calls begin at. With ``rollup_rpc``, it
+                is called with `RolesAsked` after each question for the roles; those questions are
+                neither attempts nor calls. Several threads may call it at once; what it raises is
+                logged and stops nothing.
 
         Raises:
             UsageError: an argument is wrong.
@@ -102,6 +109,7 @@ class SequencerClient:
             client_cert=client_cert,
             client_key=client_key,
             reads_from=reads_from,
+            rollup_rpc=rollup_rpc,
             max_response_size=max_response_size,
         )
         self._transport = configuration.transport(*configuration.all_endpoints)
@@ -116,6 +124,7 @@ class SequencerClient:
             raise UsageError(
                 f"begin_at: there is no endpoint {begin_at.index}", example="Preference(1, age=0.0)"
             )
+        self._roles = configuration.roles(observer)
         self._failover = Failover(
             configuration.endpoints,
             requester,
@@ -123,6 +132,7 @@ class SequencerClient:
             failback_after=failback_after,
             retry_for=retry_for,
             begin_at=begin_at,
+            roles=self._roles,
         )
 
     @property
@@ -253,6 +263,8 @@ class SequencerClient:
     def close(self) -> None:
         """Close every connection that was kept alive."""
         self._transport.close()
+        if self._roles is not None:
+            self._roles.close()
 
     def __enter__(self) -> Self:
         return self

@@ -12,6 +12,7 @@ from seqsend.models import Address, Endpoint
 from seqsend.redaction import HIDDEN, redact_url, secrets_in_url
 
 _GOOD = "http://seq1:8545,http://seq2:8545"
+_GOOD_NODES = "http://op-node1:9545,http://op-node2:9545"
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _HIGHEST_PORT = 65535
 
@@ -88,6 +89,41 @@ def parse_readers(
         position = len(endpoints) + sum(each.reads_only for each in readers) + 1
         readers.append(same or replace(reader, index=position, reads_only=True))
     return tuple(readers)
+
+
+def parse_rollup_nodes(
+    given: str | Iterable[str], endpoints: tuple[Endpoint, ...]
+) -> tuple[Endpoint, ...]:
+    """Return the op-node or op-conductor of each of ``endpoints``, in the same order.
+
+    Raises:
+        UsageError: as `parse_endpoints`, or there is not one for each, or not over HTTP.
+
+    """
+    text = given if isinstance(given, str) else ",".join(given)
+    if not text.strip(", \t\r\n"):
+        raise UsageError("--rollup-rpc: no URL given", example=_GOOD_NODES)
+    try:
+        nodes = parse_endpoints(text)
+    except UsageError as error:
+        raise UsageError(f"--rollup-rpc: {error.problem}", example=_GOOD_NODES) from None
+    if nodes[0].address.is_websocket:
+        raise UsageError(
+            f"--rollup-rpc: endpoint 1 {nodes[0].redacted!r}: scheme must be http or https",
+            example=_GOOD_NODES,
+        )
+    if len(nodes) != len(endpoints):
+        raise UsageError(
+            f"--rollup-rpc: {_counted(len(nodes), 'URL')} for "
+            f"{_counted(len(endpoints), 'endpoint')}: give one op-node or op-conductor for each "
+            "endpoint, in the same order",
+            example=_GOOD_NODES,
+        )
+    return nodes
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _may_be_cut(parts: Sequence[str]) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Phase = Literal["dns", "dial", "proxy", "tls", "upgrade", "send", "answer"]
 """How far an attempt came: name look-up, TCP, a proxy (that was not reached, or its CONNECT), TLS,
@@ -35,6 +35,7 @@ ReasonCode = Literal[
     # Before the request left
     "dns_failed",  # the name does not resolve
     "dns_timeout",
+    "no_resolver",  # this machine's own: it cannot look up names
     "refused",  # connection refused
     "no_route",  # host or network unreachable
     "dial_timeout",
@@ -51,6 +52,7 @@ ReasonCode = Literal[
     "tls_not_spoken",  # the port speaks plain HTTP
     "tls_wanted",  # the port speaks TLS, and was spoken to in plain HTTP
     "not_websocket",
+    "websocket_wanted",  # the port speaks WebSocket, and was spoken to in plain HTTP
     # After it left
     "timeout",
     "closed",  # closed, reset or cut off
@@ -100,7 +102,6 @@ FindingCode = Literal[
     "op_conductor",
     "op_batcher",
     "beacon",
-    "websocket_port",  # it speaks WebSocket, and was spoken to in HTTP
     "no_transactions",  # it does not take any
     "slow",  # not all questions were answered within the request timeout
     # Of its chain
@@ -128,6 +129,10 @@ LEVELS: tuple[Level, ...] = ("preconfirmed", "latest", "safe", "finalized")
 
 TakesTransactions = Literal["yes", "no", "inconclusive"]
 """Whether an endpoint takes transactions, as far as it lets know."""
+
+Role = Literal["active", "standby", "unhealthy"]
+"""What the op-node or op-conductor of an endpoint says: its sequencer is the active one, or another
+one is; ``unhealthy`` it does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +266,8 @@ class Attempt:
     """In which round over the endpoints, counted from 1; later ones are those of a retry."""
     retry_after: float | None = None
     """Seconds from its end after which the endpoint asked to be tried again (``Retry-After``)."""
+    role: Role | None = None
+    """The endpoint's when the attempt ended; None if there is no op-node to ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +301,11 @@ class Sent:
     """Seconds from the start of the first attempt to the end of the last, look-ups included."""
     receipt: Mapping[str, Any] | None = field(default=None, repr=False)
     """What the endpoint answered with, if it was sent by ``eth_sendRawTransactionSync``."""
+
+    @property
+    def role(self) -> Role | None:
+        """The role of the endpoint when it answered; None if it is not known."""
+        return role_in(self.attempts, self.endpoint)
 
     @property
     def rounds(self) -> int:
@@ -379,7 +391,30 @@ class WaitProgress:
         return is_at(self.level, self.wanted)
 
 
-Event = Attempt | CallEnded | Preferred | WaitProgress
+class EndpointRole(NamedTuple):
+    """The role of an endpoint's sequencer."""
+
+    endpoint: Endpoint
+    role: Role
+    reason: str | None = None
+    """Why it is ``unhealthy``, in one line fit to be shown; None otherwise."""
+
+
+class RolesAsked(NamedTuple):
+    """The op-nodes of all endpoints were asked for their roles (``rollup_rpc``)."""
+
+    roles: tuple[EndpointRole, ...]
+    """One for each endpoint, in order."""
+    elapsed: float
+    """Seconds."""
+
+    @property
+    def active(self) -> tuple[Endpoint, ...]:
+        """The endpoints with an active sequencer: one, if all is well."""
+        return tuple(each.endpoint for each in self.roles if each.role == "active")
+
+
+Event = Attempt | CallEnded | Preferred | WaitProgress | RolesAsked
 """What an observer of a client is given."""
 
 
@@ -396,3 +431,9 @@ def count_rounds(attempts: tuple[Attempt, ...]) -> int:
 def count_failovers(attempts: tuple[Attempt, ...]) -> int:
     """Return how many of ``attempts`` ended with a move to the next endpoint."""
     return [attempt.outcome for attempt in attempts].count("failover")
+
+
+def role_in(attempts: tuple[Attempt, ...], endpoint: Endpoint) -> Role | None:
+    """Return the role that ``endpoint`` had in the last of ``attempts`` that was made there."""
+    there = (attempt.role for attempt in reversed(attempts) if attempt.endpoint == endpoint)
+    return next(there, None)

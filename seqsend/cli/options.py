@@ -36,6 +36,7 @@ class Connection(TypedDict):
     endpoints: str
     headers: Mapping[str, str]
     endpoint_headers: Mapping[int, Mapping[str, str]]
+    rollup_rpc: str | None
     cacert: str | None
     client_cert: str | None
     client_key: str | None

@@ -154,6 +154,18 @@ OPTIONS = (
         default_text="the sequencer's addresses",
     ),
     Option(
+        "rollup_rpc",
+        ("--rollup-rpc",),
+        "The op-node or op-conductor of each endpoint, in the same order: calls begin at the "
+        "active sequencer. Repeatable.",
+        SEQUENCER,
+        kind="list",
+        metavar="URL[,URL...]",
+        collect=_join,
+        environment="SEQSEND_ROLLUP_RPC",
+        default_text="none",
+    ),
+    Option(
         "cacert",
         ("--cacert",),
         "Certificates to trust for https, as a file or directory.",

@@ -3,22 +3,28 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 from seqsend import waiting
 from seqsend.configuration import (
     DIAL_TIMEOUT,
     MAX_RESPONSE_SIZE,
     REQUEST_TIMEOUT,
+    Configuration,
     check_times,
     configure,
 )
 from seqsend.diagnosis.judging import MAX_AGE, MAX_LAG, Limits, judge
 from seqsend.diagnosis.probe import Probe
-from seqsend.diagnosis.report import Diagnosis, EndpointReport, Role
+from seqsend.diagnosis.report import Diagnosis, EndpointReport
 from seqsend.errors import UsageError
 from seqsend.failover.requester import Observer
+from seqsend.models import EndpointRole
 
 ReportObserver = Callable[[EndpointReport], None]
+"""Is given what was found out about each endpoint as it comes."""
+
 DEFAULT_MAX_LAG = MAX_LAG
 DEFAULT_MAX_AGE = MAX_AGE
 
@@ -31,6 +37,7 @@ def check(
     deadline: float | None = None,
     headers: Mapping[str, str] | None = None,
     endpoint_headers: Mapping[int, Mapping[str, str]] | None = None,
+    rollup_rpc: str | Iterable[str] | None = None,
     cacert: str | None = None,
     client_cert: str | None = None,
     client_key: str | None = None,
@@ -40,7 +47,6 @@ def check(
     max_age: float | None = MAX_AGE,
     max_safe_lag: float | None = None,
     probe_forward: bool = False,
-    roles: Sequence[Role | None] | None = None,
     count: int = 1,
     observer: Observer | None = None,
     on_report: ReportObserver | None = None,
@@ -57,6 +63,8 @@ def check(
         deadline: seconds for everything, measurements included.
         headers: sent to every endpoint; their values are never shown.
         endpoint_headers: by position in the list, counted from 1: sent to that endpoint alone.
+        rollup_rpc: URLs of an op-node or op-conductor for each endpoint, in the same order, which
+            are asked for the endpoint's role.
         cacert: path of the CA certificates to trust for https, instead of the system's.
         client_cert: path of the certificate to show to https endpoints that ask for one.
         client_key: path of its key, if that is not in the same file.
@@ -68,7 +76,6 @@ def check(
         max_safe_lag: seconds that a safe head may lie behind the head; None for any.
         probe_forward: also send a transaction that can never be valid, to see whether a replica's
             way to the sequencer works: see `seqsend.diagnosis.forward`.
-        roles: what the op-node or op-conductor beside each endpoint says, in the same order.
         count: how often the time of an answer is measured.
         observer: is called with each `Attempt` as it ends, in any thread.
         on_report: is called with what was found out about each endpoint as it comes, in the
@@ -90,46 +97,71 @@ def check(
         deadline=deadline,
         headers=headers,
         endpoint_headers=endpoint_headers,
+        rollup_rpc=rollup_rpc,
         cacert=cacert,
         client_cert=client_cert,
         client_key=client_key,
         max_response_size=max_response_size,
     )
-    if roles is not None and len(roles) != len(configuration.endpoints):
-        said = f"{len(roles)} roles for {len(configuration.endpoints)} endpoints"
-        raise UsageError(said, example='["active", "standby"]')
     probes = [
         Probe(configuration, endpoint, count=count, probe_forward=probe_forward, observer=observer)
         for endpoint in configuration.endpoints
     ]
     # Not before: the time that the first probe takes to load modules is not the endpoint's.
     started = time.monotonic()
-    reports = _side_by_side(probes, on_report)
+    jobs: list[Callable[[], Any]] = [
+        *(probe.run for probe in probes),
+        partial(_roles, configuration),
+    ]
+
+    def report(found: Any) -> None:
+        if on_report is not None and isinstance(found, EndpointReport):
+            on_report(found)
+
+    *reports, roles = _side_by_side(jobs, report)
     limits = Limits(chain_id, max_lag, max_age, max_safe_lag)
     return Diagnosis(judge(reports, limits, roles), time.monotonic() - started)
 
 
-def _side_by_side(probes: list[Probe], on_report: ReportObserver | None) -> list[EndpointReport]:
-    with waiting.Mailbox[tuple[int, EndpointReport | BaseException]]() as done:
+def _roles(configuration: Configuration) -> tuple[EndpointRole, ...] | None:
+    """Return the roles of the endpoints; None if there are no op-nodes to ask."""
+    roles = configuration.roles()
+    if roles is None:
+        return None
+    try:
+        return roles.ask_all(configuration.limits.total).roles
+    finally:
+        roles.close()
+
+
+def _side_by_side(jobs: Sequence[Callable[[], Any]], on_result: Callable[[Any], None]) -> list[Any]:
+    """Do all ``jobs`` at the same time; return what they return, in their order.
+
+    ``on_result`` is called with each as it comes.
+    """
+    try:
+        done = waiting.Mailbox[tuple[int, Any]]()
+    except OSError:  # no descriptor is left on this machine, which each job will say
+        return [job() for job in jobs]
+    with done:
 
         def run(position: int) -> None:
             try:
-                done.put((position, probes[position].run()))
+                done.put((position, jobs[position]()))
             except BaseException as error:  # noqa: BLE001 - raised again, in the thread that waits
                 done.put((position, error))
 
-        for position in range(len(probes)):
+        for position in range(len(jobs)):
             try:
                 # A daemon: a signal ends the process, whatever is still waited for.
                 threading.Thread(target=run, args=(position,), daemon=True).start()
             except RuntimeError:  # no thread is left on this machine: then one after the other
                 run(position)
-        reports: dict[int, EndpointReport] = {}
-        for _ in probes:
+        results: dict[int, Any] = {}
+        for _ in jobs:
             position, found = done.take(None)
             if isinstance(found, BaseException):
                 raise found
-            reports[position] = found
-            if on_report is not None:
-                on_report(found)
-    return [reports[position] for position in sorted(reports)]
+            results[position] = found
+            on_result(found)
+    return [results[position] for position in sorted(results)]

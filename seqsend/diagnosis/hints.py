@@ -25,6 +25,9 @@ HINTS: Mapping[ReasonCode | FindingCode, str] = MappingProxyType(
         "dns_timeout": (
             "the resolver does not answer: see /etc/resolv.conf, or give an IP address"
         ),
+        "no_resolver": (
+            "this machine cannot look up names now: see /etc/resolv.conf, or give an IP address"
+        ),
         "refused": (
             "the host is up and nothing listens on that port: does the node run, is this its RPC "
             "port?"
@@ -46,6 +49,7 @@ HINTS: Mapping[ReasonCode | FindingCode, str] = MappingProxyType(
         "tls_not_spoken": "write http:// instead of https://, or ask for the TLS port",
         "tls_wanted": "write https:// instead of http://",
         "not_websocket": "no WebSocket answers there: check host, port and path, or write http://",
+        "websocket_wanted": "a WebSocket port: write ws:// for http://, or use the HTTP port",
         # After it left
         "timeout": "it takes requests and does not answer: the node hangs or is overloaded",
         "closed": "something closes connections: a proxy, a restart, or a wrong port",
@@ -87,7 +91,6 @@ HINTS: Mapping[ReasonCode | FindingCode, str] = MappingProxyType(
         "op_conductor": _NOT_EXECUTION,
         "op_batcher": _NOT_EXECUTION,
         "beacon": f"a beacon (consensus) node answers there; {_NOT_EXECUTION}",
-        "websocket_port": "a WebSocket port: write ws:// instead of http://, or use the HTTP port",
         "no_transactions": "a read-only or filtering endpoint: use the sequencer's own address",
         "slow": "it is overloaded or far away: raise --sequencer-request-timeout to see the rest",
         "wrong_chain": "the address of another chain: check host, port and path",

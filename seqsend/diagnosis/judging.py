@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from seqsend.diagnosis.hints import HINTS
-from seqsend.diagnosis.report import EndpointReport, Role, Verdict, heads_by_chain
-from seqsend.models import FindingCode
+from seqsend.diagnosis.report import EndpointReport, Verdict, heads_by_chain
+from seqsend.models import EndpointRole, FindingCode
 from seqsend.units import format_age
 
 MAX_LAG = 10
@@ -64,7 +64,7 @@ class _Others(NamedTuple):
 def judge(
     reports: Sequence[EndpointReport],
     limits: Limits,
-    roles: Sequence[Role | None] | None = None,
+    roles: Sequence[EndpointRole] | None = None,
 ) -> tuple[EndpointReport, ...]:
     """Return ``reports`` with what is wrong with them; ``roles`` are theirs, in the same order.
 
@@ -72,7 +72,10 @@ def judge(
     said.
     """
     if roles is not None:
-        reports = [replace(r, role=role) for r, role in zip(reports, roles, strict=True)]
+        reports = [
+            replace(report, role=found.role, role_reason=found.reason)
+            for report, found in zip(reports, roles, strict=True)
+        ]
     others = _Others(
         limits,
         _usual(reports),
@@ -164,12 +167,13 @@ def _judge_clock(report: EndpointReport, _others: _Others) -> Finding | None:
 def _judge_role(report: EndpointReport, others: _Others) -> Finding | None:
     if report.role is None:
         return None
+    if report.role == "unhealthy":
+        said = "its op-node or op-conductor does not say whether its sequencer is active"
+        said += f": {report.role_reason}" if report.role_reason else ""
+        return Finding("usable", "role_unknown", said)
     if not others.active:
         verdict: Verdict = "STANDBY" if report.role == "standby" else "usable"
         return Finding(verdict, "none_active", "no endpoint's sequencer is active")
-    if report.role == "unhealthy":
-        said = "its op-node or op-conductor does not say whether its sequencer is active"
-        return Finding("usable", "role_unknown", said)
     if report.role == "active" and len(others.active) > 1:
         numbers = ", ".join(map(str, others.active))
         return Finding("usable", "several_active", f"several sequencers are active: {numbers}")

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from seqsend.configuration import Configuration
-from seqsend.diagnosis.forward import probe_transaction
 from seqsend.diagnosis.heads import parse_head, parse_quantity
 from seqsend.diagnosis.hints import hint_for, hint_of
 from seqsend.diagnosis.interview import Heard, Interview, ask_once
@@ -135,6 +134,8 @@ class Probe:
     def _ask_forward(self, report: EndpointReport, interview: Interview) -> EndpointReport:
         if not report.usable or report.chain_id is None:
             return report
+        from seqsend.diagnosis.forward import probe_transaction  # only if asked for
+
         raw = probe_transaction(report.chain_id, self._base_fee)
         heard = interview.ask("eth_sendRawTransaction", raw)
         if interview.is_over and heard.attempt.elapsed < self._configuration.limits.request / 2:
@@ -195,6 +196,8 @@ def _ask_transactions(report: EndpointReport, interview: Interview) -> EndpointR
     heard = interview.ask("eth_sendRawTransaction", "0x")
     found = takes_transactions(heard.judgement.error)
     code, said = heard.attempt.reason_code, heard.attempt.reason
+    if code == "timeout" and interview.is_over:
+        return report  # it is slow, which is said of it as a whole
     if code in _REFUSED:
         found = "no"
     report = replace(report, takes_transactions=found)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from seqsend.models import Endpoint, FindingCode, Phase, ReasonCode, TakesTransactions
+from seqsend.models import Endpoint, FindingCode, Phase, ReasonCode, Role, TakesTransactions
 
 Status = Literal["ok", "degraded", "unreachable"]
 """``ok`` all usable and agreeing; ``degraded`` some are usable, some not, they disagree, or a head
@@ -15,9 +15,6 @@ is old; ``unreachable`` none is usable."""
 Verdict = Literal["usable", "STALE", "DIFFERS", "STANDBY", "NOT USABLE"]
 """What an endpoint is, in a word: ``STALE`` its chain, or its safe head, stands still; ``DIFFERS``
 from the others; ``STANDBY`` another sequencer is the active one, which is no fault."""
-
-Role = Literal["active", "standby", "unhealthy"]
-"""What the op-node or op-conductor beside an endpoint says of its sequencer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +75,9 @@ class EndpointReport:
     forward: float | None = None
     """Seconds that a probe took to the sequencer and back; None if none was sent, or none came."""
     role: Role | None = None
+    """None if there is no op-node or op-conductor to ask."""
+    role_reason: str | None = None
+    """Why the role is ``unhealthy``, in one line fit to be shown."""
     tls_expires: float | None = None
     """When its certificate expires, in seconds since 1970."""
     samples: Samples | None = None

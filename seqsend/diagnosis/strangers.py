@@ -10,7 +10,7 @@ from seqsend.diagnosis.interview import Heard, Interview, ask_once
 from seqsend.errors import EndpointFailure
 from seqsend.failover.requester import Requester
 from seqsend.jsonrpc import parse_json
-from seqsend.models import Attempt, FindingCode
+from seqsend.models import Attempt, FindingCode, ReasonCode
 from seqsend.redaction import excerpt, scrub
 from seqsend.transports.base import Deadline, Exchange, Fetching, Transport
 from seqsend.verdicts.shown import describe_body
@@ -20,7 +20,7 @@ _BEACON_PATH = "eth/v1/node/version"  # Ethereum's beacon API
 # What answers JSON-RPC with these speaks another protocol on that port: REST and web servers;
 # WebSocket servers: go-ethereum node/rpcstack.go (404), jsonrpsee (403), besu WebSocketService
 # (400 "Websocket endpoint can't handle HTTP requests"), ws for Node (426).
-_OTHER_PROTOCOL = frozenset({200, 400, 403, 404, 405, 426})
+_OTHER_PROTOCOL = frozenset({400, 403, 404, 405, 426})
 
 
 class Stranger(NamedTuple):
@@ -81,20 +81,20 @@ class Neighbourhood:
         self._transport = transport
         self._by = by
 
-    def recognise(self, first: Attempt) -> FindingCode | None:
+    def recognise(self, first: Attempt) -> FindingCode | ReasonCode | None:
         """Return what answered ``first`` with an HTTP status that REST and WebSocket have."""
         if not _may_be_other(first):
             return None
         if self._is_beacon(first):
             return "beacon"
         if first.http_status != 200 and self._is_websocket(first):
-            return "websocket_port"
+            return "websocket_wanted"
         return None
 
     def page_title(self, first: Attempt) -> str | None:
         """Return the title of the page that a web server has there, if it has one."""
         if not _may_be_other(first) or first.reason_code == "html":
-            return None
+            return None  # of HTML the title is the reason
         body = self._fetch(first, "") or b""
         if re.search(rb"(?i)<title[^>]*>\s*\w", body[:64_000]) is None:
             return None
@@ -137,4 +137,6 @@ class Neighbourhood:
 
 def _may_be_other(first: Attempt) -> bool:
     """Return whether ``first`` was answered as by a server that does not speak JSON-RPC."""
+    if first.http_status == 200:
+        return first.reason_code in ("not_json", "not_json_rpc", "html")
     return first.http_status in _OTHER_PROTOCOL and first.error is None

@@ -43,6 +43,10 @@ from seqsend.verdicts.failure_table import (
 )
 from seqsend.verdicts.node_errors import SEND_METHODS
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from seqsend.failover.roles import Roles  # few calls have them
+
 Describe = Callable[[Submission, Judgement], tuple[AttemptOutcome, Judgement]]
 """What an attempt is called that ended with a judgement, and how the judgement reads then."""
 
@@ -66,16 +70,19 @@ class Failover:
         failback_after: float | None = None,
         retry_for: float | None = None,
         begin_at: Preference | None = None,
+        roles: "Roles | None" = None,
     ) -> None:
         """``failback_after`` is in seconds, None for never; ``begin_at`` is from an earlier run.
 
         ``retry_for`` is for how many seconds a call that no endpoint took is tried again, in
         rounds; None for one round.
         ``readers`` are asked before the others when something is only looked up.
+        ``roles`` know the active sequencer: where calls begin, whatever else is preferred.
         """
         self.endpoints = endpoints
         self.readers = readers
         self.requester = requester
+        self._roles = roles
         self.retry_for = retry_for
         self._failback_after = failback_after
         self._lacking: set[tuple[int, str]] = set()
@@ -172,7 +179,7 @@ class Failover:
 
         """
         rounds = Rounds(self.retry_for, by)
-        order, going = self.in_order(), list(submissions)
+        order, going = self.order_now(by), list(submissions)
         while True:
             self.run(
                 going,
@@ -190,7 +197,8 @@ class Failover:
             for submission in going:  # before the pause: a signal in it finds them not yet decided
                 submission.reopen()
             waiting.sleep(coming.pause)
-            order = tuple(e for e in self.in_order() if e.index not in coming.held_back)
+            in_order = self.order_now(by, rounds.starts_by)
+            order = tuple(e for e in in_order if e.index not in coming.held_back)
 
     def run(
         self,
@@ -204,17 +212,18 @@ class Failover:
         """Ask the endpoints in turn, each once, until every submission is over.
 
         ``retry_unsafe`` lets a method that is not idempotent go on after an attempt that may have
-        been delivered. ``order`` is that in which they are asked; by default that of `in_order`.
+        been delivered. ``order`` is that in which they are asked; by default that of `order_now`.
+        After an outage it goes on at the active sequencer, if that is known and not yet asked.
         ``starts_by`` bounds when an attempt begins, and its dial.
 
         Raises:
             KeyboardInterrupt: a signal came; what it met is written down in the submissions.
 
         """
-        order = order or self.in_order()
+        order = order or self.order_now(by, starts_by)
         left = list(submissions)
-        for position, endpoint in enumerate(order):
-            too_late = time_is_up(by, starts_by)
+        for position in range(len(order)):
+            endpoint, too_late = order[position], time_is_up(by, starts_by)
             if position and too_late:
                 stop_all(left, not_tried(too_late, order[position:]))
                 return
@@ -238,6 +247,8 @@ class Failover:
             left = [submission for submission in left if not submission.over]
             if not left:
                 return
+            if rest and self._roles is not None:
+                order = order[: position + 1] + self._roles.after_outage(rest, by, starts_by)
         # The last endpoint failed with others of them, or took all the time, and was not asked.
         failed = f"endpoint {order[-1].index} had just failed for the transactions before this one"
         stop_all(left, time_is_up(by) or f"not tried: {failed}")
@@ -280,15 +291,29 @@ class Failover:
             queue.extendleft(reversed(again))
         return False
 
+    def order_now(self, *bounds: Deadline | None) -> tuple[Endpoint, ...]:
+        """Return the order for a call that begins now; ask for the roles first if need be.
+
+        That ends by each of ``bounds``.
+
+        Raises:
+            KeyboardInterrupt: a signal came.
+
+        """
+        if self._roles is not None:
+            self._roles.refresh(*bounds)
+        return self.in_order()
+
     def in_order(self) -> tuple[Endpoint, ...]:
-        """Return the endpoints in the order in which a call that begins now tries them."""
+        """Return the endpoints in the order in which a call tries them, by what is known now."""
         first = self._preferred.index - 1
         if (
             self._failback_after is not None
             and time.monotonic() - self._failed_over_at >= self._failback_after
         ):
             first = 0
-        return self.endpoints[first:] + self.endpoints[:first]
+        order = self.endpoints[first:] + self.endpoints[:first]
+        return order if self._roles is None else self._roles.active_first(order)
 
     def reading_order(self, method: str) -> tuple[Endpoint, ...]:
         """Return the endpoints in the order in which something is read by ``method``.
@@ -341,8 +366,13 @@ class Failover:
         endpoint = exchanged.endpoint
         shared: dict[tuple[str, str | None, AttemptOutcome], Attempt] = {}
         again: list[Submission] = []
+        role = None if self._roles is None else self._roles.of(endpoint)
         now = time.monotonic()
         for submission, judgement in zip(chunk, exchanged.judgements, strict=True):
+            if self._roles is not None:
+                self._roles.note(
+                    endpoint, submission.call.method, judgement, now - exchanged.elapsed
+                )
             if judgement.reason_code == "no_such_method":
                 judgement = self._note_lack(endpoint, submission, judgement)  # noqa: PLW2901
             outcome, judgement = describe(submission, judgement)  # noqa: PLW2901
@@ -351,7 +381,7 @@ class Failover:
             met = (judgement.row.name, judgement.reason, outcome)
             attempt = shared.get(met)
             if attempt is None or judgement.error is not None:
-                attempt = exchanged.attempt(judgement, outcome, round=submission.round)
+                attempt = exchanged.attempt(judgement, outcome, round=submission.round, role=role)
             shared.setdefault(met, attempt)
             submission.add(attempt, now)
             if judgement.row.kind == "again":

@@ -19,6 +19,7 @@ from seqsend.models import (
     JsonRpcError,
     ReasonCode,
     Reply,
+    Role,
 )
 from seqsend.redaction import excerpt, scrub, scrub_json
 from seqsend.transports.base import Deadline, Exchange, Transport
@@ -107,8 +108,12 @@ class Exchanged(NamedTuple):
         outcome: AttemptOutcome | None = None,
         *,
         round: int = 1,  # noqa: A002 - as in Attempt
+        role: Role | None = None,
     ) -> Attempt:
-        """Return the attempt that it is for a call with ``judgement``, made in ``round``."""
+        """Return the attempt that it is for a call with ``judgement``, made in ``round``.
+
+        ``role`` is the endpoint's.
+        """
         if self.interrupt is not None:
             outcome = "interrupted"
         return Attempt(
@@ -127,6 +132,7 @@ class Exchanged(NamedTuple):
             tls_expires=self.exchange.tls_expires,
             round=round,
             retry_after=self.retry_after,
+            role=role,
         )
 
 

@@ -7,7 +7,17 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from seqsend.errors import CallError, Rejected
-from seqsend.models import Answer, Attempt, Endpoint, Level, Sent, count_failovers, count_rounds
+from seqsend.models import (
+    Answer,
+    Attempt,
+    Endpoint,
+    Level,
+    Role,
+    Sent,
+    count_failovers,
+    count_rounds,
+    role_in,
+)
 from seqsend.verdicts.node_errors import SEND_METHODS
 
 TYPE_CHECKING = False
@@ -68,6 +78,17 @@ class Outcome:
     def exit_code(self) -> int | None:
         """What the process ends with; None for what was not sent."""
         return EXIT_CODES.get("interrupted" if self.interrupted else self.status)
+
+    @property
+    def role(self) -> Role | None:
+        """The role of the endpoint that answered, when it did; None if it is not known."""
+        return None if self.endpoint is None else role_in(self.attempts, self.endpoint)
+
+    @property
+    def is_by_standby(self) -> bool:
+        """Whether an endpoint took the transaction of which the sequencer is not the active one."""
+        took = self.command == "send" and self.status in ("accepted", "pending", "reverted")
+        return took and self.role == "standby"
 
     @property
     def rounds(self) -> int:

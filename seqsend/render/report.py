@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 
 from seqsend.errors import CallError
-from seqsend.models import Attempt, Event, WaitProgress
+from seqsend.models import Attempt, Event, RolesAsked, WaitProgress
 from seqsend.render.outcome import Outcome
+from seqsend.render.roles import RoleLines
 from seqsend.render.status_line import StatusLine
 from seqsend.render.streams import write_stderr, write_stdout
 from seqsend.render.text import (
@@ -14,6 +15,7 @@ from seqsend.render.text import (
     detail_line,
     explanation_text,
     hint_line,
+    standby_line,
     success_line,
 )
 from seqsend.render.waits import WaitLines, status_text
@@ -35,15 +37,20 @@ class Report:
     style: Style
     _polled: AttemptFilter = field(default_factory=AttemptFilter)
     _waits: WaitLines = field(default_factory=WaitLines)
+    _roles: RoleLines = field(init=False)
     _status: StatusLine = field(init=False)
 
     def __post_init__(self) -> None:
+        self._roles = RoleLines(quiet=self.style.quiet, verbose=self.style.verbose)
         self._status = StatusLine(quiet=self.style.quiet)
 
     def __call__(self, event: Event) -> None:
         """Write a line for an attempt; the other events are for other observers."""
         if isinstance(event, WaitProgress):
             self._report_wait(event)
+        elif isinstance(event, RolesAsked):
+            self._status.clear()
+            self._roles.report(event)
         if not isinstance(event, Attempt):
             return
         line = attempt_line(event) if self._polled.is_new(event) else None
@@ -73,6 +80,9 @@ class Report:
         self._status.clear()
         text = answer_text(outcome, as_json=self.style.json)
         written = text is None or write_stdout(text) != "failed"
+        standby = standby_line(outcome)
+        if standby is not None and not self.style.quiet:
+            write_stderr(standby, "trouble")
         if outcome.error is None:
             if not self.style.quiet:
                 write_stderr(success_line(outcome), "success")

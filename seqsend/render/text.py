@@ -140,6 +140,16 @@ def success_line(outcome: Outcome) -> str:
     return f"{said}; {mined}" if mined else said
 
 
+def standby_line(outcome: Outcome) -> str | None:
+    """Return the warning that a standby took the transaction; None if none did."""
+    if not outcome.is_by_standby:
+        return None
+    return (
+        f"warning: accepted by {outcome.endpoint}, a standby by its op-node: the active sequencer "
+        "has it only if that endpoint passes it on"
+    )
+
+
 def explanation_text(outcome: Outcome, *, brief: bool) -> str | None:
     """Return why a transaction was rejected and, unless ``brief``, what was compared.
 

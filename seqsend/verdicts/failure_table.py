@@ -108,6 +108,20 @@ _TELLING: tuple[tuple[int, bytes, ReasonCode, str], ...] = (
     # go-ethereum node/rpcstack.go virtualHostHandler; node/jwt_handler.go
     (403, rb"^invalid host specified", "unknown_host", "invalid host specified"),
     (401, rb"^missing token", "token_wanted", "missing token"),
+    # reth crates/rpc/rpc-layer/src/jwt_validator.rs; alloy crates/rpc-types-engine/src/jwt.rs
+    (
+        401,
+        rb"^Authorization header is missing or invalid",
+        "token_wanted",
+        "authorization header is missing or invalid",
+    ),
+    # besu ethereum/api WebSocketService.java
+    (
+        400,
+        rb"^Websocket endpoint can't handle HTTP requests",
+        "websocket_wanted",
+        "the port wants WebSocket",
+    ),
 )
 
 

@@ -53,6 +53,7 @@ TYPED: Mapping[str, tuple[str, Any]] = {
     "endpoints": ("http://a,http://b", "http://a,http://b"),
     "headers": ("X-Key=a b", {"X-Key": "a b"}),
     "reads_from": ("http://c,http://d", "http://c,http://d"),
+    "rollup_rpc": ("http://e", "http://e"),
     "client_cert": ("/a cert.pem", "/a cert.pem"),
     "client_key": ("key.pem", "key.pem"),
     "dial_timeout": ("300ms", 0.3),

@@ -69,8 +69,7 @@ def test_a_real_node_says_that_nobody_can_pay_and_keeps_nothing(node: Anvil) -> 
 PROVED = [
     "insufficient funds for gas * price + value: balance 0, tx cost 21000000000001, overshot 2",
     "insufficient funds for transfer",
-    "failed to forward tx to sequencer, please try again. Error message: 'insufficient funds "
-    "for gas * price + value'",
+    "failed to forward tx to sequencer, please try again. Error message: 'insufficient funds'",
     "server returned an error response: error code -32003: insufficient funds for gas * price",
     "Upfront cost exceeds account balance",
     "not enough balance to cover the fee",

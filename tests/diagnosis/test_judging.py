@@ -11,6 +11,7 @@ from seqsend.diagnosis.heads import parse_head, parse_quantity
 from seqsend.diagnosis.hints import HINTS
 from seqsend.diagnosis.judging import Limits, judge
 from seqsend.endpoints import parse_endpoints
+from seqsend.models import EndpointRole
 
 ENDPOINTS = parse_endpoints(f"http://seq{n}" for n in range(1, 10))
 NOW = 1_800_000_000
@@ -21,7 +22,12 @@ def head(number: int = 100, age: float | None = 1.0) -> Head:
 
 
 def report(index: int = 1, **fields: Any) -> EndpointReport:
-    known = {"verdict": "usable", "chain_id": 10, "head": head(), "client_version": "Geth/v1"}
+    known: dict[str, Any] = {
+        "verdict": "usable",
+        "chain_id": 10,
+        "head": head(),
+        "client_version": "Geth/v1",
+    }
     return EndpointReport(ENDPOINTS[index - 1], **(known | fields))
 
 
@@ -78,7 +84,7 @@ def test_by_limits(what: str) -> None:
     assert (found.verdict, found.reason_code, found.reason) == (verdict, code, reason)
     assert found.usable == (verdict != "NOT USABLE")
     assert (found.phase, found.hint) == (None, None) or code is not None
-    assert code is None or found.hint == HINTS[found.reason_code]
+    assert found.reason_code is None or found.hint == HINTS[found.reason_code]
     status = "unreachable" if verdict == "NOT USABLE" else "degraded" if code else "ok"
     assert Diagnosis((found,), 0.1).status == status
 
@@ -128,22 +134,25 @@ def test_a_lag_has_its_plural() -> None:
     assert [r.verdict for r in found] == ["usable", "DIFFERS", "DIFFERS"]
 
 
-ROLES: list[tuple[tuple[Role | None, ...], list[str], list[str | None], str]] = [
+ROLES: list[tuple[tuple[Role, ...], list[str], list[str | None], str]] = [
     (("active", "standby"), ["usable", "STANDBY"], [None, None], "ok"),
     (("standby", "active", "standby"), ["STANDBY", "usable", "STANDBY"], [None] * 3, "ok"),
     (("standby", "standby"), ["STANDBY", "STANDBY"], ["none_active"] * 2, "degraded"),
-    (("standby", "unhealthy"), ["STANDBY", "usable"], ["none_active"] * 2, "degraded"),
+    (("standby", "unhealthy"), ["STANDBY", "usable"], ["none_active", "role_unknown"], "degraded"),
     (("active", "active"), ["usable", "usable"], ["several_active"] * 2, "degraded"),
     (("active", "unhealthy"), ["usable", "usable"], [None, "role_unknown"], "degraded"),
-    ((None, None), ["usable", "usable"], [None, None], "ok"),
 ]
+
+
+def of_endpoints(*roles: Role) -> list[EndpointRole]:
+    return [EndpointRole(endpoint, role) for endpoint, role in zip(ENDPOINTS, roles, strict=False)]
 
 
 @pytest.mark.parametrize(("roles", "verdicts", "codes", "status"), ROLES)
 def test_roles(
-    roles: tuple[Role | None, ...], verdicts: list[str], codes: list[str | None], status: str
+    roles: tuple[Role, ...], verdicts: list[str], codes: list[str | None], status: str
 ) -> None:
-    found = judge([report(n) for n in range(1, len(roles) + 1)], Limits(), roles)
+    found = judge([report(n) for n in range(1, len(roles) + 1)], Limits(), of_endpoints(*roles))
     assert [r.role for r in found] == list(roles)
     assert [r.verdict for r in found] == verdicts
     assert [r.reason_code for r in found] == codes
@@ -153,7 +162,7 @@ def test_roles(
 
 def test_a_standby_that_stands_still_is_stale() -> None:
     reports = [report(1), report(2, head=head(age=7200))]
-    found = judge(reports, Limits(), ["active", "standby"])
+    found = judge(reports, Limits(), of_endpoints("active", "standby"))
     assert [r.verdict for r in found] == ["usable", "STALE"]
 
 
@@ -187,8 +196,8 @@ def test_numbers_of_any_size_crash_nothing(number: Any, stamp: Any, chain: Any) 
     reports = [report(1, head=found, chain_id=parse_quantity(chain)), report(2)]
     for judged in judge(reports, Limits(max_lag=0, max_safe_lag=1)):
         str(judged)
-    for odd in (number, [number], {}):
-        assert parse_head(odd, NOW) is None
+    odds: list[Any] = [number, [number], {}]
+    assert [parse_head(odd, NOW) for odd in odds] == [None] * 3
 
 
 @pytest.mark.parametrize(
@@ -210,3 +219,17 @@ def test_numbers_of_any_size_crash_nothing(number: Any, stamp: Any, chain: Any) 
 )
 def test_quantities(value: Any, number: int | None) -> None:
     assert parse_quantity(value) == number
+
+
+@pytest.mark.parametrize(
+    ("number", "stamp", "found"),
+    [
+        ("0x10", hex(NOW - 5), Head(16, NOW - 5, 5.0)),
+        ("0x10", hex(NOW + 5), Head(16, NOW + 5, -5.0)),
+        ("0x10", hex(2**64), Head(16)),
+        (hex(2**64 - 1), None, Head(2**64 - 1)),
+        (hex(2**64), hex(NOW), None),
+    ],
+)
+def test_heads(number: str, stamp: str | None, found: Head | None) -> None:
+    assert parse_head({"number": number, "timestamp": stamp}, NOW) == found

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqsend import Rejected, SequencerClient
+from seqsend import Diagnosis, EndpointReport, Head, Rejected, SequencerClient
+from seqsend.endpoints import parse_endpoints
 from seqsend.errors import PersistenceError
 from seqsend.persistence.metrics import _BUCKETS, Metrics, _format, _parse
 from tests.conftest import FreshTx
@@ -111,6 +112,35 @@ def test_check_leaves_what_it_found_and_nothing_of_what_it_found_before(
     assert of_check == {("seqsend_endpoint_usable", one): 0, ("seqsend_endpoint_info", info): 1}
     # What only calls have would be there twice for a node_exporter that reads a file of calls, too.
     assert of_check == after
+
+
+def test_check_leaves_the_times_of_heads_and_who_is_active(tmp_path: Path) -> None:
+    path = tmp_path / "seqsend.prom"
+    endpoints = parse_endpoints(["http://one/key-of-thirty-characters-or-so", "http://two"])
+    reports = (
+        EndpointReport(endpoints[0], "usable", head=Head(7, 99), safe=Head(5, 90), role="active"),
+        EndpointReport(endpoints[1], "STANDBY", head=Head(2**64 - 1), role="standby"),
+    )
+    metrics = Metrics(str(path))
+    metrics.note(Diagnosis(reports, 0.1))
+    metrics.save(patience=5)
+    found = {
+        (name.removeprefix("seqsend_endpoint_"), dict(labels)["endpoint"]): value
+        for (name, labels), value in read_metrics(path).items()
+    }
+    assert found == {
+        ("usable", "1"): 1,
+        ("usable", "2"): 1,
+        ("block_number", "1"): 7,
+        ("block_number", "2"): float(2**64 - 1),
+        ("head_timestamp_seconds", "1"): 99,
+        ("safe_timestamp_seconds", "1"): 90,
+        ("active", "1"): 1,
+        ("active", "2"): 0,
+        ("info", "1"): 1,
+        ("info", "2"): 1,
+    }
+    assert "key-of-thirty" not in path.read_text()
 
 
 def test_fifty_runs_at_once_with_the_same_files(tmp_path: Path, node: Anvil) -> None:

@@ -22,6 +22,7 @@ def _memory(directory: Path, *, quiet: bool = False, deadline: float | None = No
         endpoints=URLS,
         headers={},
         endpoint_headers={},
+        rollup_rpc=None,
         cacert=None,
         client_cert=None,
         client_key=None,

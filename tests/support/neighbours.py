@@ -15,6 +15,28 @@ def op_node(request: Request) -> bytes:
     return missing(request)
 
 
+def op_service(*namespaces: str) -> Callable[[Request], bytes]:
+    """Return a service of the OP stack (op-service rpc/server.go), with methods of its own.
+
+    go-ethereum's RPC server says which namespaces it has; op-service adds its own, "health".
+    """
+    modules = dict.fromkeys([*namespaces, "health", "rpc"], "1.0")
+
+    def reply(request: Request) -> bytes:
+        if request.json["method"] == "rpc_modules":
+            return jsonrpc_result(request, modules)
+        return missing(request)
+
+    return reply
+
+
+def kona_node(request: Request) -> bytes:
+    """Answer as kona-node does, in the words of jsonrpsee."""
+    if request.json["method"] == "optimism_syncStatus":
+        return jsonrpc_result(request, {"unsafe_l2": {"number": 1}})
+    return jsonrpc_error(request, -32601, "Method not found")
+
+
 def missing(request: Request) -> bytes:
     """Answer as go-ethereum's RPC server does to a method that it does not have."""
     said = f"the method {request.json['method']} does not exist/is not available"
