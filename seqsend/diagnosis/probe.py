@@ -19,11 +19,15 @@ from seqsend.transports.base import Deadline, Exchange
 from seqsend.verdicts.node_errors import says_insufficient_funds, takes_transactions
 
 _EXPIRES_SOON = 14  # days
+_MOST_NAMES = 10  # of a certificate that are shown
 _PROGRESS = ("currentBlock", "highestBlock")  # of eth_syncing
 # HTTP statuses that refuse an empty transaction, and will refuse the next one.
 _REFUSED = frozenset({"unauthorized", "not_found", "not_allowed", "redirect", "credentials"})
 # After these an endpoint may pass on the next transaction.
 _PASSING = frozenset({"rate_limited", "overloaded", "request_too_large"})
+
+# Of a node that has answered all else, and not what it was to pass on.
+_UNANSWERED = frozenset({"timeout", "closed"})
 
 
 class Probe:
@@ -188,7 +192,9 @@ class Probe:
         if code == "tls_expired":
             day = time.strftime("%Y-%m-%d", time.gmtime(found.expires))
             return f"its certificate expired on {day}: it must be renewed"
-        return f"its certificate is for {', '.join(found.names) or 'no name'}: use such a name"
+        names = [self._text(name) or "" for name in found.names[:_MOST_NAMES]]
+        more = ["…"] if len(found.names) > _MOST_NAMES else []
+        return f"its certificate is for {', '.join([*names, *more]) or 'no name'}: use such a name"
 
 
 def _ask_transactions(report: EndpointReport, interview: Interview) -> EndpointReport:
@@ -240,7 +246,7 @@ def _with_forward(report: EndpointReport, heard: Heard) -> EndpointReport:
     if heard.judgement.row.kind == "verdict" and error and says_insufficient_funds(error):
         return replace(report, forward=_answer_time(heard.attempt))
     if heard.is_failure and code is not None and code not in _PASSING:
-        cause = "forward_failed" if code == "timeout" else code
+        cause = "forward_failed" if code in _UNANSWERED else code
         return _wrong(report, cause, f"its forward to the sequencer fails: {said}")
     said = said or "the transaction was taken, although nobody can pay for it"
     return replace(report, hint=f"the way to the sequencer is not proved: {said}")

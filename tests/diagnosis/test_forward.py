@@ -84,6 +84,10 @@ def test_no_funds_prove_the_way(words: str) -> None:
     assert report.forward is not None
 
 
+def close(_request: Request) -> bytes:
+    raise ConnectionError("so the server closes the connection")
+
+
 DEAD: list[tuple[Answer, str, str]] = [
     # op-geth returns what its client met
     (
@@ -109,6 +113,7 @@ DEAD: list[tuple[Answer, str, str]] = [
     ),
     (refusing(-32000, "sequencer is stopped"), "not_leader", "active sequencer"),
     (lambda _request: http(502, b""), "bad_gateway", "no healthy node"),
+    (close, "forward_failed", "see its log"),
 ]
 
 
