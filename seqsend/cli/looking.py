@@ -117,15 +117,19 @@ def look_until_usable(looking: Looking, within: float) -> int:
             looking.view.show_status(_until_text(now - began, within))
             continue
         under_way -= 1
-        if last is not None and look.progress.started < last.progress.started:
-            continue  # it was held up, and is older than what is known
+        is_good = looking.judge(look.diagnosis) == 0
+        if last is not None and not is_good:
+            if look.progress.started < last.progress.started:
+                continue  # it was held up, and is older than what is known
+            if time.monotonic() >= ends:
+                break  # it was cut short, and knows less
         found = changes(None if last is None else last.diagnosis, look.diagnosis)
         if found and lines <= _MOST_CHANGES:
             lines += 1
             looking.view.report_changes(found if lines <= _MOST_CHANGES else [_MORE])
         last = look
         looking.keep(last.diagnosis)
-        if looking.judge(last.diagnosis) == 0:
+        if is_good:
             break
     return looking.finish(last.diagnosis)
 

@@ -8,9 +8,11 @@ from seqsend.render.streams import Written, write_raw_stdout
 # Of xterm's control sequences (https://invisible-island.net/xterm/ctlseqs/ctlseqs.html): the
 # alternate screen has no scrollback, and leaving it brings back what was there before.
 _ENTER = "\x1b[?1049h\x1b[?25l"  # save the cursor and switch; hide the cursor
-_LEAVE = "\x1b[?25h\x1b[?1049l"
 _HOME = "\x1b[H"
 _CLEAR_BELOW = "\x1b[J"
+# Cleared before it is left: a tmux that was resized meanwhile would put a part of it into its
+# scrollback.
+_LEAVE = f"{_HOME}{_CLEAR_BELOW}\x1b[?25h\x1b[?1049l"
 
 
 class AlternateScreen:

@@ -71,10 +71,16 @@ def picture(
     If they are more than ``height``, the details are left out, and the hints for endpoints without
     a fault; with ``crop`` as many endpoints as necessary, too, those without a fault first.
     """
-    style = _STATUS_STYLES[diagnosis.status]
-    end = [Text(), *wrapped(console, Text(summary(diagnosis), style=style))]
+    end = [Text(), *wrapped(console, _end(diagnosis))]
     left = None if height is None else height - len(end)
     return [*picture_of_endpoints(diagnosis.endpoints, console, left, crop=crop), *end]
+
+
+def _end(diagnosis: Diagnosis) -> Text:
+    said, _, status = summary(diagnosis).rpartition("(")
+    word, comma, rest = status.partition(",")
+    style = _STATUS_STYLES[diagnosis.status]
+    return Text.assemble((f"{said}(", "bold"), (word, style), (f"{comma}{rest}", "bold"))
 
 
 def picture_of_endpoints(

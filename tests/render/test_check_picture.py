@@ -158,6 +158,7 @@ def test_colours_are_on_words_and_sentences_keep_the_terminals_own() -> None:
             "\x1b[36m○ STANDBY\x1b[0m",
             "\x1b[1;31mdial: \x1b[0mconnection refused",
             "\x1b[36mhint: \x1b[0mthe host",
+            "\x1b[33mdegraded\x1b[0m",
         ):
             assert coloured in text
         assert GETH in text

@@ -33,7 +33,7 @@ class Seen:
     scrollback: tuple[str, ...] = ()
     """The lines that have left the screen at its top."""
     alternate: tuple[str, ...] | None = None
-    """What was last on the alternate screen, if the program has used that."""
+    """What was on the alternate screen when Ctrl-C was pressed, if the program was using it."""
     lost: int = 0
     """Lines that have left the alternate screen at its top: nobody will see them again."""
 
@@ -54,7 +54,6 @@ class _Screen(pyte.HistoryScreen):
     def __init__(self, columns: int, lines: int) -> None:
         super().__init__(columns, lines, history=10_000)
         self.lost = 0
-        self.alternate: tuple[str, ...] | None = None
         self._main: tuple[Any, int, int] | None = None
 
     @property
@@ -63,6 +62,10 @@ class _Screen(pyte.HistoryScreen):
         while lines and not lines[-1]:
             lines.pop()
         return tuple(lines)
+
+    @property
+    def alternate(self) -> tuple[str, ...] | None:
+        return None if self._main is None else self.shown
 
     @property
     def scrollback(self) -> tuple[str, ...]:
@@ -79,7 +82,6 @@ class _Screen(pyte.HistoryScreen):
     def reset_mode(self, *modes: int, **kwargs: Any) -> None:
         super().reset_mode(*modes, **kwargs)
         if kwargs.get("private") and 1049 in modes and self._main is not None:
-            self.alternate = self.shown
             self.buffer, self.cursor.x, self.cursor.y = self._main
             self.cursor.y = min(self.cursor.y, self.lines - 1)
             self._main = None
@@ -113,6 +115,7 @@ def on_a_terminal(
     fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
     screen = _Screen(columns, lines)
     stream = pyte.ByteStream(screen)
+    alternate = None
     with subprocess.Popen(
         [sys.executable, "-m", "seqsend", *words],
         stdin=subprocess.DEVNULL,
@@ -132,6 +135,7 @@ def on_a_terminal(
                     _resize(main, screen, resized)
                     resized = None
                 if not pressed and interrupt_when(raw.decode(errors="replace")):
+                    alternate = screen.alternate
                     running.send_signal(signal.SIGINT)
                     pressed = True
         except TimeoutError:
@@ -139,7 +143,7 @@ def on_a_terminal(
             raise
         code = running.wait(timeout=10)
     os.close(main)
-    return Seen(raw.decode(), screen.shown, code, screen.scrollback, screen.alternate, screen.lost)
+    return Seen(raw.decode(), screen.shown, code, screen.scrollback, alternate, screen.lost)
 
 
 def _resize(terminal: int, screen: _Screen, to: Resized) -> None:
