@@ -14,7 +14,7 @@ _ATTEMPT_LINES: Mapping[str, str] = MappingProxyType(
     {
         "failover": "{endpoint}: {reason} ({phase}, {elapsed}); trying the next",
         "outage": "{endpoint}: {reason} ({phase}, {elapsed})",
-        "abandoned": "{endpoint}: abandoned, {reason} ({phase}, {elapsed})",
+        "abandoned": "{endpoint}: abandoned because {reason} ({phase}, {elapsed})",
         "refused": "{endpoint}: {reason}; asking with smaller ones",
         "unsupported": "{endpoint}: {reason} ({method}); sending it and waiting instead",
         "found": "{endpoint}: has the transaction (look-up by hash, {elapsed})",

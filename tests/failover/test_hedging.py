@@ -175,7 +175,7 @@ def test_the_program_says_so() -> None:
         assert second["outcome"] == "answered"
         assert run.document["failovers"] == 1
         line, answered = run.err.splitlines()
-        assert line.startswith(f"endpoint 1 of 2 {one.url}: abandoned, another endpoint answered")
+        assert line.startswith(f"endpoint 1 of 2 {one.url}: abandoned because another endpoint")
         assert "answered by endpoint 2 of 2" in answered
         # A daemon thread does not keep the process.
         assert run.lingered < 1.0
@@ -223,6 +223,22 @@ def test_an_outage_does_not_wait() -> None:
         sent = client.send_raw_transaction(SIGNED.raw)
     assert sent.elapsed < MARGIN
     assert told(sent.attempts) == [(1, "failover", "no"), (2, "answered", "yes")]
+
+
+def test_an_outage_beside_one_that_is_open_does_not_wait() -> None:
+    with (
+        Hung() as one,
+        dead() as two,
+        Replying(accept) as three,
+        client_of(one.url, two.url, three.url, hedge_after=0.5) as (client, _),
+    ):
+        sent = client.send_raw_transaction(SIGNED.raw)
+    assert 0.5 <= sent.elapsed < 0.5 + MARGIN
+    assert told(sent.attempts) == [
+        (1, "abandoned", "unknown"),
+        (2, "failover", "no"),
+        (3, "answered", "yes"),
+    ]
 
 
 def test_the_first_may_still_win() -> None:
