@@ -36,7 +36,11 @@ def seqsend(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", "-V", help="Print the version.", callback=_print_version, is_eager=True
+            "--version",
+            "-V",
+            help="Show the version and exit.",
+            callback=_print_version,
+            is_eager=True,
         ),
     ] = False,
     completion: Annotated[
@@ -44,17 +48,14 @@ def seqsend(
         typer.Option(
             "--show-completion",
             metavar="SHELL",
-            help="Print what makes bash, zsh or fish complete commands and options.",
+            help="Print a completion script: bash, zsh or fish.",
             callback=_print_completion,
             is_eager=True,
             show_default=False,
         ),
     ] = None,
 ) -> None:
-    """Submit transactions to rollup sequencers, with failover.
-
-    stdout gets the answer and nothing else; stderr gets what was tried and who answered.
-    """
+    """Submit signed transactions to rollup sequencers, with failover."""
 
 
 def _nothing_before() -> None:
@@ -113,7 +114,7 @@ def _complete(shell: str, words: list[str]) -> int:
     from seqsend.cli.completion import SHELLS, complete
 
     if shell not in SHELLS:
-        write_stderr("error: _SEQSEND_COMPLETE is set, and does not name a shell", "error")
+        write_stderr("error: _SEQSEND_COMPLETE is set, but does not name a shell", "error")
         return 2
     return int(write_stdout(complete(shell, get_command(_build(words[:-1])), words)) == "failed")
 
@@ -131,7 +132,7 @@ def _refuse(error: TyperException, arguments: list[str]) -> int:
     options = [p for p in parameters if p.param_type_name == "option"]
     write_stderr(f"error: {_describe(error, arguments, options)}", "error")
     example = context.command.epilog.removeprefix(_EXAMPLE) if context else _ON_ONE_LINE
-    write_stderr(f"hint: {path} --help says what it takes; example: {example}", "note")
+    write_stderr(f"hint: {path} --help lists its options; example: {example}", "note")
     return error.exit_code
 
 
@@ -143,7 +144,7 @@ def _refuse_command(error: UnknownCommandError, arguments: list[str]) -> int:
     shown = shown or redact_words(error.word, arguments)
     write_stderr(f"error: No such command: {shown}{said}", "error")
     example = example or _ON_ONE_LINE
-    write_stderr(f"hint: seqsend --help says what it takes; example: {example}", "note")
+    write_stderr(f"hint: seqsend --help lists the commands; example: {example}", "note")
     return error.exit_code
 
 

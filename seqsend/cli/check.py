@@ -40,18 +40,18 @@ def check(
     ] = None,
     chain_id: Annotated[
         str | None,
-        _option("--chain-id", "N", "Required chain id. [default: the same everywhere]"),
+        _option("--chain-id", "N", "Required chain id. [default: all the same]"),
     ] = None,
     max_lag: Annotated[
         str | None,
-        _option("--max-lag", "BLOCKS", "How far heads may lie apart. [default: 10]"),
+        _option("--max-lag", "BLOCKS", "How far apart heads may be. [default: 10]"),
     ] = None,
     max_age: Annotated[
         str | None,
         _option(
             "--max-age",
             "DURATION|none",
-            "How old a head may be, except of nodes that mine on demand. [default: 10m]",
+            "How old a head may be; not for nodes that mine on demand. [default: 10m]",
         ),
     ] = None,
     max_safe_lag: Annotated[
@@ -59,7 +59,7 @@ def check(
         _option(
             "--max-safe-lag",
             "DURATION",
-            "How far the safe head may lie behind the head. [default: any distance]",
+            "How far the safe head may be behind the head. [default: no limit]",
         ),
     ] = None,
     probe_forward: Annotated[
@@ -67,8 +67,8 @@ def check(
         _option(
             "--probe-forward",
             None,
-            "Send a transaction without a valid sender, which can never be executed, to see "
-            "whether replicas forward to the sequencer.",
+            "Send a transaction that can never be executed, to test whether replicas forward to "
+            "the sequencer.",
         ),
     ] = False,
     count: Annotated[
@@ -77,7 +77,9 @@ def check(
     ] = None,
     require: Annotated[
         str | None,
-        _option("--require", "any|all", "How many must be usable for exit code 0. [default: all]"),
+        _option(
+            "--require", "any|all", "Endpoints that must be usable for exit code 0. [default: all]"
+        ),
     ] = None,
     watch: Annotated[
         str | None,
@@ -93,10 +95,12 @@ def check(
         ),
     ] = None,
 ) -> int:
-    """Reach every endpoint at once and say what is wrong with each.
+    """Contact all endpoints at once and say what is wrong with each.
 
-    Nothing that it asks changes a node. Exit codes: 0 all usable and agreeing; 8 some are usable,
-    some are not, they disagree, or heads are old; 4 none is usable; 2 wrong input.
+    This changes nothing on a node.
+
+    Exit codes: 0 all usable, and they agree; 8 some not usable, they disagree, or heads are old;
+    4 none usable; 2 wrong input.
     """
     options = {**options, "endpoints": [*(options["endpoints"] or ()), *(urls or ())] or None}
     with CommandRun("check", options) as run:
@@ -132,7 +136,7 @@ class _Repeating(NamedTuple):
     def check(self) -> None:
         if self.watch is not None and self.until_usable is not None:
             raise UsageError(
-                "--watch never ends by itself, and --until-usable does: give one of them",
+                "--watch and --until-usable cannot be combined",
                 example="--until-usable 60s",
             )
 

@@ -22,7 +22,7 @@ def decode(
         list[str] | None,
         typer.Argument(
             metavar="[RAWTX]...",
-            help="Signed transactions as hex; - reads one per line from stdin.",
+            help="Signed transactions in hex; - reads one per line from stdin.",
             show_default=False,
         ),
     ] = None,
@@ -31,7 +31,7 @@ def decode(
         typer.Option(
             "--file",
             metavar="PATH",
-            help="Read them from a file: one per line, # for comments.",
+            help="Read transactions from a file, one per line.",
             rich_help_panel="Many transactions",
             show_default=False,
         ),
@@ -39,8 +39,9 @@ def decode(
 ) -> int:
     """Show what signed raw transactions say, without any network.
 
-    Of types 0 to 4 all fields and the sender, of others the hash and the size. Exit codes: 0
-    decoded; 2 wrong input.
+    For types 0 to 4 all fields and the sender; for others the hash and the size.
+
+    Exit codes: 0 decoded; 2 wrong input.
     """
     words = raw or []
     with CommandRun("decode", options) as run:

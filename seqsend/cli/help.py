@@ -1,21 +1,28 @@
-"""Help that can be read at 80 columns: options in groups, one name each, nothing cut.
+"""Help that fits on a screen of 80 columns: options in groups, one name each, nothing cut.
+
+A command's help has its own options; those of every command are in that of the program.
 
 typer's own, through rich, cuts long option names to make a table of them; its plain one puts every
 alias of an option on one line that is longer than the terminal.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.exceptions import TyperException
 
+from seqsend.cli.shared_options import GROUPS, OPTIONS
 from seqsend.render.streams import print_version, write_stdout
 
 _OTHER = "Other options"
+_ELSEWHERE = "Options of every command (addresses, timeouts, --json): seqsend --help"
 
 
-def _write_options(command: Any, context: Any, formatter: Any) -> None:
+def _write_options(
+    command: Any, context: Any, formatter: Any, without: Collection[str] = ()
+) -> None:
     groups: dict[str, list[tuple[str, str]]] = {}
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
@@ -24,6 +31,8 @@ def _write_options(command: Any, context: Any, formatter: Any) -> None:
         is_option = parameter.param_type_name == "option"
         group = getattr(parameter, "rich_help_panel", None)
         group = group or (_OTHER if is_option else "Arguments")
+        if group in without:
+            continue
         name = _name(parameter, context) if is_option else parameter.metavar
         groups.setdefault(group, []).append((name, record[1]))
     last = groups.pop(_OTHER, [])
@@ -80,8 +89,10 @@ class Command(TyperCommand):
         return [*super().get_params(ctx), _VERSION]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write arguments and options."""
-        _write_options(self, ctx, formatter)
+        """Write arguments and the command's own options, and where the others are."""
+        _write_options(self, ctx, formatter, without=GROUPS)
+        formatter.write_paragraph()
+        formatter.write_text(_ELSEWHERE)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the words of the usage line, arguments as they are in the list below it."""
@@ -97,9 +108,11 @@ class Group(TyperGroup):
     """The program itself, with such help."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the commands, then the options."""
+        """Write the commands, the options, and the variables that can stand for options."""
         self.format_commands(ctx, formatter)
         _write_options(self, ctx, formatter)
+        with formatter.section("Environment"):
+            formatter.write_text(", ".join(o.environment for o in OPTIONS if o.environment))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command that ``args`` name.

@@ -19,7 +19,9 @@ def rpc(
     options: RawOptions,
     method: Annotated[
         str,
-        typer.Argument(metavar="METHOD", help="Such as eth_chainId.", show_default=False),
+        typer.Argument(
+            metavar="METHOD", help="The method's name, such as eth_chainId.", show_default=False
+        ),
     ],
     params: Annotated[
         list[str] | None,
@@ -44,8 +46,8 @@ def rpc(
         bool,
         typer.Option(
             "--retry-unsafe",
-            help="Go on to the next endpoint even if the method could be carried out twice "
-            "(eth_sendTransaction after an attempt that may have been delivered).",
+            help="Try the next endpoint even if the method could then be carried out twice, such "
+            "as eth_sendTransaction after a timeout.",
             rich_help_panel="Call",
             show_default=False,
         ),
@@ -53,9 +55,10 @@ def rpc(
 ) -> int:
     """Make one JSON-RPC call and print its result.
 
-    The result is printed as JSON on one line, a string without quotes. Exit codes: 0 answered;
-    2 wrong input, nothing sent; 3 the sequencer answered with an error; 4 unreachable; 5 unknown,
-    an endpoint may have received it.
+    The result is printed as JSON on one line, a string without quotes.
+
+    Exit codes: 0 answered; 2 wrong input, nothing sent; 3 the sequencer answered with an error;
+    4 unreachable, not delivered; 5 unknown, may have been delivered.
     """
     with CommandRun("rpc", options) as run:
         checked, sent = _checked_method(method), _read_params(params or [], raw)
@@ -75,7 +78,7 @@ def _read_params(params: list[str], raw: str | None) -> list[Any] | dict[str, An
     if raw is None:
         return [_read_param(text, position) for position, text in enumerate(params, start=1)]
     if params:
-        raise UsageError("--raw gives all parameters: leave out PARAM", example=_GOOD_RAW)
+        raise UsageError("--raw gives all parameters, so PARAM must be left out", example=_GOOD_RAW)
     text = _read_stdin() if raw == "-" else _encodable(raw, "--raw", example=_GOOD_RAW)
     try:
         value = parse_json(text)

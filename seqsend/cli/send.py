@@ -13,7 +13,7 @@ from seqsend.render.ended import outcome_of_single
 from seqsend.sending.stream import Line
 from seqsend.units import parse_count, parse_duration, parse_whole
 
-_BEFORE, _MANY, _ONE = "Before sending", "Many transactions", "What follows"
+_BEFORE, _MANY, _ONE = "Before sending", "Many transactions", "Sending and waiting"
 
 
 def _option(name: str, metavar: str | None, text: str, group: str) -> Any:
@@ -27,7 +27,7 @@ def send(
         list[str] | None,
         typer.Argument(
             metavar="[RAWTX]...",
-            help="Signed transactions as hex, as `cast mktx` prints them; - reads one per line "
+            help="Signed transactions in hex, as `cast mktx` prints them; - reads one per line "
             "from stdin.",
             show_default=False,
         ),
@@ -37,26 +37,24 @@ def send(
         _option(
             "--dry-run",
             None,
-            "Send nothing: compare with the chain, and exit 3 if something speaks against it.",
+            "Send nothing: compare with the chain; exit 3 if it cannot succeed.",
             _BEFORE,
         ),
     ] = False,
     chain_id: Annotated[
         str | None,
-        _option("--chain-id", "N", "Do not send what is signed for another chain.", _BEFORE),
+        _option("--chain-id", "N", "Refuse transactions signed for another chain.", _BEFORE),
     ] = None,
     file: Annotated[
         str | None,
-        _option("--file", "PATH", "Read them from a file: one per line, # for comments.", _MANY),
+        _option("--file", "PATH", "Read transactions from a file, one per line.", _MANY),
     ] = None,
     keep_going: Annotated[
         bool,
-        _option(
-            "--keep-going", None, "Do not stop at the first that is not accepted or known.", _MANY
-        ),
+        _option("--keep-going", None, "Go on after a transaction that is not accepted.", _MANY),
     ] = False,
     allow_empty: Annotated[
-        bool, _option("--allow-empty", None, "Exit 0 if there is no transaction at all.", _MANY)
+        bool, _option("--allow-empty", None, "Exit 0 if the input holds no transaction.", _MANY)
     ] = False,
     batch_size: Annotated[
         str | None,
@@ -68,15 +66,14 @@ def send(
         ),
     ] = None,
     wait: Annotated[
-        bool, _option("--wait", None, "Wait until it is mined; adds its receipt.", _ONE)
+        bool, _option("--wait", None, "Wait until it is mined; --json adds the receipt.", _ONE)
     ] = False,
     wait_for: Annotated[
         str | None,
         _option(
             "--wait-for",
             "LEVEL",
-            "Wait until it is preconfirmed, latest (mined), safe or finalized. [default with "
-            "--wait: latest]",
+            "Wait until it is preconfirmed, latest (mined), safe or finalized. [default: latest]",
             _ONE,
         ),
     ] = None,
@@ -85,21 +82,21 @@ def send(
         _option(
             "--sync",
             None,
-            "Send by eth_sendRawTransactionSync, which is answered by the receipt; implies --wait. "
-            "An endpoint without it is sent the transaction as usual.",
+            "Send by eth_sendRawTransactionSync, which returns the receipt; implies --wait. "
+            "Endpoints without it get the transaction as usual.",
             _ONE,
         ),
     ] = False,
     wait_timeout: Annotated[
-        str | None, _option("--wait-timeout", "DURATION", "For each. [default: 60s]", _ONE)
+        str | None,
+        _option("--wait-timeout", "DURATION", "Limit for each transaction. [default: 60s]", _ONE),
     ] = None,
     no_explain: Annotated[
         bool,
         _option(
             "--no-explain",
             None,
-            "Do not ask the chain why a transaction was rejected. (Of several it is asked with -v "
-            "only.)",
+            "Do not ask the chain why a transaction was rejected.",
             _ONE,
         ),
     ] = False,
@@ -108,20 +105,21 @@ def send(
         _option(
             "--conditional",
             "JSON|@FILE",
-            "Send under conditions (eth_sendRawTransactionConditional): knownAccounts, "
-            "blockNumberMin, blockNumberMax, timestampMin, timestampMax.",
+            "Send by eth_sendRawTransactionConditional, with knownAccounts, blockNumberMin, "
+            "blockNumberMax, timestampMin, timestampMax.",
             _ONE,
         ),
     ] = None,
 ) -> int:
     """Submit signed raw transactions and print their hashes.
 
-    Several get one line each, in the order given: the hash if it was accepted, is known or may have
-    been delivered, else a word. Exit codes: 0 accepted, or already known (confirmed by
-    hash); 2 wrong input, not sent; 3 rejected by the sequencer; 4 unreachable, nothing
-    delivered; 5 unknown, it may have been delivered (sending the same bytes again is safe); with
-    --wait 6 not that deep in time, 7 mined and reverted. For several, that of
-    the first that is not 0.
+    Each transaction gets one line, in input order: its hash if it was accepted, is known or may
+    have been delivered; otherwise a word such as rejected.
+
+    Exit codes: 0 accepted or already known; 2 wrong input, not sent; 3 rejected; 4 unreachable,
+    not delivered; 5 unknown, may have been delivered (sending the same bytes again is safe);
+    with --wait, 6 not mined in time, 7 mined and reverted. For several transactions: the first
+    code that is not 0.
     """
     words = raw or []
     with CommandRun("send", options) as run:
@@ -139,7 +137,8 @@ def send(
         )
         if sync and (chosen.conditions is not None or chosen.batch_size > 1):
             raise UsageError(
-                "--sync excludes --conditional and --batch-size", example="--sync --wait-for safe"
+                "--sync cannot be combined with --conditional or --batch-size",
+                example="--sync --wait-for safe",
             )
         if dry_run:
             from seqsend.cli.dry_run import dry_run_all  # few runs are
@@ -177,7 +176,7 @@ def _send_one(run: CommandRun, raw: str, options: SendOptions) -> None:
 
 def _parse_wait(*, wait: bool, text: str | None) -> float | None:
     if text is not None and not wait:
-        raise UsageError("--wait-timeout is for --wait", example="--wait --wait-timeout 30s")
+        raise UsageError("--wait-timeout needs --wait", example="--wait --wait-timeout 30s")
     return parse_option("--wait-timeout", text, parse_duration, 60.0) if wait else None
 
 

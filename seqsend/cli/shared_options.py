@@ -13,6 +13,8 @@ from seqsend.headers import collect_headers, parse_header
 from seqsend.units import format_duration, format_size, parse_delay, parse_duration, parse_size
 
 SEQUENCER, TIME, FILES, OUTPUT = "Sequencer", "Time", "Between runs", "Output"
+GROUPS = frozenset({SEQUENCER, TIME, FILES, OUTPUT})
+"""The groups of the help that hold these options and no others."""
 
 Kind = Literal["value", "list", "switch", "flag"]
 """What is typed: one value; values that may be given repeatedly; a switch with its opposite; or a
@@ -25,9 +27,9 @@ class Option(NamedTuple):
     field: str
     """Its name in the records of options, and in the library."""
     flags: tuple[str, ...]
-    """The first long one is shown in the help, which names the others after it."""
+    """The first long one is shown in the help; the reference has them all."""
     help: str
-    """Without variable and default, which are appended."""
+    """One line of the help, without the default, which is appended."""
     group: str
     kind: Kind = "value"
     metavar: str | None = None
@@ -48,23 +50,12 @@ class Option(NamedTuple):
         return next(flag for flag in self.flags if flag.startswith("--"))
 
     @property
-    def aliases(self) -> tuple[str, ...]:
-        """The other long flags of the same meaning."""
-        same = () if self.kind == "switch" else self.flags
-        return tuple(flag for flag in same if flag.startswith("--") and flag != self.name)
-
-    @property
     def full_help(self) -> str:
-        """The help with aliases, variable and default."""
-        also = f" Also {', '.join(self.aliases)}." if self.aliases else ""
-        per_line = ", one per line" if self.per_line else ""
-        notes = (
-            f"env: {self.environment}{per_line}" if self.environment else "",
-            _REQUIRED if self.default_text == _REQUIRED else "",
-            f"default: {self.default_text}" if self.default_text not in (None, _REQUIRED) else "",
-        )
-        known = "; ".join(filter(None, notes))
-        return f"{self.help}{also}" + (f" [{known}]" if known else "")
+        """The help with the default."""
+        if self.default_text is None:
+            return self.help
+        is_required = self.default_text == _REQUIRED
+        return f"{self.help} [{_REQUIRED if is_required else f'default: {self.default_text}'}]"
 
 
 _REQUIRED = "required"
@@ -118,8 +109,7 @@ OPTIONS = (
             "--rollup.sequencer-ws",
             "--rollup.sequencerhttp",
         ),
-        "The sequencer's addresses, tried in this order, or a single ws:// or wss:// address. "
-        "Repeatable: lists are joined.",
+        "The sequencer's addresses, in order.",
         SEQUENCER,
         kind="list",
         metavar="URL[,URL...]",
@@ -130,8 +120,7 @@ OPTIONS = (
     Option(
         "headers",
         ("--rollup.sequencer-headers",),
-        "Header for every endpoint, or with 2: for endpoint 2 alone; its value is never shown. "
-        "Repeatable.",
+        "Header for every endpoint, or for endpoint N.",
         SEQUENCER,
         kind="list",
         metavar="[N:]NAME=VALUE",
@@ -144,51 +133,44 @@ OPTIONS = (
     Option(
         "reads_from",
         ("--reads-from",),
-        "Ask these first whether a transaction is known or mined; they are never sent one. "
-        "Repeatable.",
+        "Look up transactions and receipts here first.",
         SEQUENCER,
         kind="list",
         metavar="URL[,URL...]",
         collect=_join_readers,
         environment="SEQSEND_READS_FROM",
-        default_text="the sequencer's addresses",
     ),
     Option(
         "rollup_rpc",
         ("--rollup-rpc",),
-        "The op-node or op-conductor of each endpoint, in the same order: calls begin at the "
-        "active sequencer. Repeatable.",
+        "Ask these op-nodes which sequencer is active.",
         SEQUENCER,
         kind="list",
         metavar="URL[,URL...]",
         collect=_join,
         environment="SEQSEND_ROLLUP_RPC",
-        default_text="none",
     ),
     Option(
         "cacert",
         ("--cacert",),
-        "Certificates to trust for https, as a file or directory.",
+        "CA certificates to trust: a file or directory.",
         SEQUENCER,
         metavar="PATH",
         parse=parse_path,
-        # The transport reads these variables, as other programs do.
-        default_text="SSL_CERT_FILE, REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE, else the system's",
     ),
     Option(
         "client_cert",
         ("--client-cert",),
-        "Certificate to show to https endpoints that ask for one.",
+        "Client certificate for https endpoints.",
         SEQUENCER,
         metavar="PATH",
         parse=parse_path,
         environment="SEQSEND_CLIENT_CERT",
-        default_text="none",
     ),
     Option(
         "client_key",
         ("--client-key",),
-        "The certificate's private key.",
+        "Its private key.",
         SEQUENCER,
         metavar="PATH",
         parse=parse_path,
@@ -198,7 +180,7 @@ OPTIONS = (
     Option(
         "dial_timeout",
         ("--sequencer-dial-timeout", "--rollup.sequencer-dial-timeout"),
-        "Limit for DNS, TCP over all addresses, and TLS.",
+        "Limit for DNS, TCP and TLS.",
         TIME,
         metavar="DURATION",
         parse=parse_duration,
@@ -209,7 +191,7 @@ OPTIONS = (
     Option(
         "request_timeout",
         ("--sequencer-request-timeout", "--rollup.sequencer-request-timeout"),
-        "Limit for one whole attempt at one endpoint.",
+        "Limit for one whole attempt.",
         TIME,
         metavar="DURATION",
         parse=parse_duration,
@@ -220,47 +202,43 @@ OPTIONS = (
     Option(
         "deadline",
         ("--deadline",),
-        "Limit for everything: all attempts, look-ups included.",
+        "Limit for everything, look-ups included.",
         TIME,
         metavar="DURATION",
         parse=parse_duration,
         environment="SEQSEND_DEADLINE",
-        default_text="none beyond the request timeouts",
     ),
     Option(
         "retry_for",
         ("--retry-for",),
-        "Try again for this long what no endpoint took, if the same bytes may be sent again.",
+        "Try all endpoints again for up to this long.",
         TIME,
         metavar="DURATION",
         parse=parse_duration,
         environment="SEQSEND_RETRY_FOR",
-        default_text="one round",
     ),
     Option(
         "hedge_after",
         ("--hedge-after",),
-        "Ask the next endpoint, too, if one has not answered for this long; 0ms asks all at once.",
+        "Ask the next endpoint as well after this long.",
         TIME,
         metavar="DURATION",
         parse=parse_delay,
         environment="SEQSEND_HEDGE_AFTER",
-        default_text="one endpoint at a time",
     ),
     Option(
         "failback_after",
         ("--failback-after",),
-        "Try endpoint 1 first again this long after a failover.",
+        "Return to endpoint 1 this long after a failover.",
         TIME,
         metavar="DURATION",
         parse=parse_duration,
         environment="SEQSEND_FAILBACK_AFTER",
-        default_text="never",
     ),
     Option(
         "max_response_size",
         ("--max-response-size",),
-        "Refuse longer answers, counted after decompression.",
+        "Refuse larger answers.",
         SEQUENCER,
         metavar="SIZE",
         parse=parse_size,
@@ -271,41 +249,37 @@ OPTIONS = (
     Option(
         "strict_errors",
         ("--strict-errors", "--no-strict-errors"),
-        'Take every JSON-RPC error as the sequencer\'s verdict, even one that says "not from me" '
-        "(a rate limit, a missing method, a node that is syncing).",
+        "Take every JSON-RPC error as the final answer.",
         SEQUENCER,
         kind="switch",
         parse=_parse_switch,
         environment="SEQSEND_STRICT_ERRORS",
         default=False,
-        default_text="off",
     ),
     Option(
         "state_file",
         ("--state-file",),
-        "Remember the preferred endpoint between runs in this file.",
+        "Keep the preferred endpoint in this file.",
         FILES,
         metavar="PATH",
         parse=parse_path,
         environment="SEQSEND_STATE_FILE",
-        default_text="nothing is remembered",
     ),
     Option(
         "metrics_file",
         ("--metrics-file",),
-        "Add up metrics in this file, for Prometheus' node_exporter.",
+        "Add metrics for Prometheus to this file.",
         FILES,
         metavar="PATH.prom",
         parse=_parse_metrics_path,
         environment="SEQSEND_METRICS_FILE",
-        default_text="none",
     ),
     Option("json", ("--json",), "Print one JSON object, on failure too.", OUTPUT, "flag"),
     Option("quiet", ("--quiet", "-q"), "Print only errors on stderr.", OUTPUT, "flag"),
     Option(
         "verbose",
         ("--verbose", "-v"),
-        "Show phases, HTTP status and timings of every attempt.",
+        "Show the phase, HTTP status and times of each attempt.",
         OUTPUT,
         "flag",
     ),

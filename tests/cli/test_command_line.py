@@ -12,6 +12,7 @@ from unittest.mock import ANY
 
 import pytest
 
+from seqsend.cli.shared_options import OPTIONS
 from seqsend.version import __version__
 from tests.conftest import FreshTx
 from tests.support.certificates import Authority
@@ -274,7 +275,7 @@ def test_words_that_are_not_understood_are_refused_without_secrets(
     run = seqsend(*words)
     assert (run.code, run.out) == (2, "")
     assert said in run.err
-    assert "--help says what it takes; example: seqsend " in run.err
+    assert re.search("--help lists (its options|the commands); example: seqsend ", run.err)
     assert "secret" not in run.err
 
 
@@ -305,17 +306,31 @@ def test_the_version(words: list[str]) -> None:
 
 @pytest.mark.parametrize("columns", ["60", "80", "200"])
 @pytest.mark.parametrize(
-    "words", [["--help"], ["send", "--help"], ["rpc", "--help"], ["check", "--help"]]
+    "words", [["--help"], *([name, "--help"] for name in ("send", "rpc", "check", "decode"))]
 )
-def test_help_is_whole_at_80_columns(words: list[str], columns: str) -> None:
+def test_help_is_whole_on_a_screen(words: list[str], columns: str) -> None:
     run = seqsend(*words, environment=ENV | {"COLUMNS": columns})
     assert run.code == 0
     assert "…" not in run.out.replace("0x02…", "")
     assert max(map(len, run.out.splitlines())) <= 80
+    assert columns == "60" or len(run.out.splitlines()) <= 60
     example = run.out.splitlines()[-1].strip()
-    assert re.fullmatch("seqsend (send|rpc|check) .*[^,-]", example)
-    assert "--rollup.sequencer-http URL[,URL...]" in run.out
-    assert "--strict-errors, --no-strict-errors" in run.out
+    assert re.fullmatch("seqsend (send|rpc|check|decode) .*[^,-]", example)
+
+
+def test_the_program_s_help_has_the_options_of_every_command() -> None:
+    shown = seqsend("--help").out
+    listed = re.findall(r"(?m)^  (?:-\w, )?(--[\w.-]+)", shown)
+    assert {o.name for o in OPTIONS} == set(listed) - {"--version", "--show-completion", "--help"}
+    assert all(option.environment in shown for option in OPTIONS if option.environment)
+
+
+@pytest.mark.parametrize("command", ["send", "rpc", "check", "decode"])
+def test_a_command_s_help_has_its_own_options_and_says_where_the_others_are(command: str) -> None:
+    shown = seqsend(command, "--help").out
+    listed = set(re.findall(r"(?m)^  (?:-\w, )?(--[\w.-]+)", shown))
+    assert not listed & {flag for option in OPTIONS for flag in option.flags}
+    assert "Options of every command (addresses, timeouts, --json): seqsend --help\n" in shown
 
 
 @pytest.mark.parametrize("words", [[], ["send"], ["rpc"], ["check"], ["decode"]])

@@ -55,7 +55,7 @@ LISTED = {
     },
     "seqsend check --rollup.sequencer-h": {
         "bash": ["--rollup.sequencer-headers", "--rollup.sequencer-http"],
-        "zsh": ["The sequencer's addresses", "its value is never shown"],
+        "zsh": ["The sequencer's addresses", "Header for every endpoint"],
         "fish": ["The sequencer's addresses"],
     },
     "seqsend send --wait-for ": {name: ["preconfirmed", "safe", "finalized"] for name in SHELLS},

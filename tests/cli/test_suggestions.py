@@ -76,7 +76,8 @@ def test_options_by_their_meaning(typed: str, meant: list[str]) -> None:
 
 def test_every_name_of_other_programs_is_a_word_that_is_not_ours() -> None:
     """Else it would be suggested that an option is replaced by another, or never reached."""
-    ours = {option for command in ("send", "rpc", "decode") for option in _options_of(command)}
+    commands = ((), ("send",), ("rpc",), ("decode",))
+    ours = {option for words in commands for option in _options_of(*words)}
     foreign = {name for names in suggestions._MEANT.values() for name in names}
     notes = {name for names in suggestions._NOT_HERE.values() for name in names}
     # Options of one command can be missed in another.
@@ -84,5 +85,5 @@ def test_every_name_of_other_programs_is_a_word_that_is_not_ours() -> None:
     assert set(suggestions._COMMANDS) == {"send", "check", "rpc", "decode"}
 
 
-def _options_of(command: str) -> list[str]:
-    return re.findall(r"(?m)^ +(?:-\w, )?(--[\w.-]+)", seqsend(command, "--help").out)
+def _options_of(*words: str) -> list[str]:
+    return re.findall(r"(?m)^ +(?:-\w, )?(--[\w.-]+)", seqsend(*words, "--help").out)
