@@ -195,12 +195,20 @@ def wait_any(descriptors: Iterable[int], event: int, seconds: float | None) -> l
 def wait_for_output(descriptor: int) -> bool:
     """Wait until ``descriptor`` takes output; return False if it is to be given up.
 
-    What is known must be said, so that the first signal does not end this wait. The second one
-    does, and from then on nothing is waited for: it may be that nobody reads.
+    What is known must be said, so that the first signal does not end this wait.
+    """
+    return wait_past_signal(descriptor, WRITE)
+
+
+def wait_past_signal(descriptor: int, event: int) -> bool:
+    """Wait until ``descriptor`` is ready for ``event``; return False if that is to be given up.
+
+    The first signal does not end this wait. The second one does, and from then on nothing is
+    waited for: it may be that nobody reads, or that nothing comes.
     """
     signals = _current
     poller = select.poll()
-    poller.register(descriptor, WRITE)
+    poller.register(descriptor, event)
     ready = poller.poll(0)
     if signals is not None:
         poller.register(signals.descriptor(), READ)
@@ -258,6 +266,20 @@ class Mailbox(Generic[T]):
             if left is not None and left <= 0:
                 raise TimeoutError
             wait(self._reader.fileno(), READ, left)
+
+    @property
+    def descriptor(self) -> int:
+        """What becomes readable when something is there, to be waited for beside others."""
+        return self._reader.fileno()
+
+    def take_all(self) -> list[T]:
+        """Return everything that is there; waits for nothing."""
+        _drain(self._reader)  # first: what is put from now on wakes again
+        found = []
+        with suppress(Empty):
+            while True:
+                found.append(self._items.get_nowait())
+        return found
 
     def close(self) -> None:
         """Stop taking things in."""

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 import time
 from collections import Counter
 from contextlib import ExitStack
@@ -35,6 +36,8 @@ class RunReport:
         """``size`` is that of the input in bytes, if it is known."""
         self._style = style
         self._size = size
+        # Attempts come from several threads: lines stay whole, and status and progress in place.
+        self._writing = threading.Lock()
         self._started = time.monotonic()
         self._statuses: Counter[str] = Counter()
         self._answered: Counter[int] = Counter()
@@ -60,11 +63,14 @@ class RunReport:
 
     def __call__(self, event: Event) -> None:
         """Write a line for an attempt that failed; with `-v` for every one."""
+        if isinstance(event, Attempt | WaitProgress):
+            with self._writing:
+                self._note(event)
+
+    def _note(self, event: Attempt | WaitProgress) -> None:
         if isinstance(event, WaitProgress):
             if self._progress is None and not event.ended:
                 self._status.draw(status_text(event))
-            return
-        if not isinstance(event, Attempt):
             return
         self._status.clear()
         # The summary says how many are known; a line for each would drown the rest.
@@ -81,6 +87,10 @@ class RunReport:
         Its line is written at once, or together with the next ones if there is ``more`` that has
         ended already: a batch needs no write for each of its transactions.
         """
+        with self._writing:
+            self._add(outcome, position, more=more)
+
+    def _add(self, outcome: Outcome, position: int, *, more: bool) -> None:
         self._status.clear()
         self._held.append((outcome, str(answer_text(outcome, as_json=self._style.json))))
         if not more or outcome.error is not None:

@@ -191,6 +191,20 @@ def chain_id_of(raw: RawTransaction) -> int | None:
         ) from None
 
 
+def signer_of(raw: RawTransaction) -> bytes | None:
+    """Return the public key that signed a transaction; None if it cannot be told.
+
+    It stands for the sender without the work of making an address of it.
+    """
+    try:
+        kind, fields, _ = _open(bytes.fromhex(raw.hex[2:]))
+        signature = _read_v(fields) if kind == 0 else _read_parity(fields, bytes([kind]))
+    except (_Malformed, UsageError):
+        return None
+    key, _ = _recover_key(signature)
+    return key
+
+
 def parse_for_chain(raw: str | RawTransaction, chain_id: int) -> RawTransaction:
     """Return the transaction that ``raw`` holds, which must not be for another chain.
 
@@ -338,6 +352,12 @@ def _read_parity(fields: _Fields, prefix: bytes) -> _Signature:
 
 def _recover(signature: _Signature) -> tuple[str | None, str | None]:
     """Return the address that made a signature, or None and why no account can have made it."""
+    key, problem = _recover_key(signature)
+    return (None if key is None else f"0x{keccak256(key)[-20:].hex()}"), problem
+
+
+def _recover_key(signature: _Signature) -> tuple[bytes | None, str | None]:
+    """Return the public key that made a signature, or None and why no account can have made it."""
     if signature.parity is None:
         return None, f"{signature.given}, which no signer makes"
     for name, number in (("r", signature.r), ("s", signature.s)):
@@ -345,26 +365,51 @@ def _recover(signature: _Signature) -> tuple[str | None, str | None]:
             return None, f"{name} of the signature is out of range"
     if signature.s > _ORDER // 2:
         return None, "s of the signature is in the upper half of its range, which EIP-2 forbids"
-    curve, mistakes = _curve()
-    vrs = (signature.parity, signature.r, signature.s)
-    try:
-        key = curve.ecdsa_recover(keccak256(signature.signed), curve.Signature(vrs=vrs))
-    except mistakes:
-        return None, "no public key fits the signature"
-    return f"0x{keccak256(key.to_bytes())[-20:].hex()}", None
+    digest = keccak256(signature.signed)
+    key = _curve()(digest, signature.parity, signature.r, signature.s)
+    return key, None if key is not None else "no public key fits the signature"
+
+
+_Curve = Callable[[bytes, int, int, int], bytes | None]
+"""Recovers a public key, 64 bytes, from a digest and the parity, r and s of its signature."""
 
 
 @functools.cache
-def _curve() -> tuple[Any, type[Exception]]:
-    """Return what recovers public keys, and the error it raises for a bad signature.
+def _curve() -> _Curve:
+    """Return what recovers public keys; loaded for the first signature only.
 
-    Loaded for the first signature only. The backend is named, because eth_keys would let an
-    environment variable choose one that is not installed.
+    libsecp256k1 if it is there: 0.04 ms for a key and 15 ms to load, in place of 16 and 170.
     """
-    from eth_keys.backends.coincurve import CoinCurveECCBackend, is_coincurve_available
+    try:
+        import coincurve
+    except ImportError:
+        return _pure_curve()
+
+    def recover(digest: bytes, parity: int, r: int, s: int) -> bytes | None:
+        signature = r.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes([parity])
+        try:
+            key = coincurve.PublicKey.from_signature_and_message(signature, digest, hasher=None)
+        except Exception:  # noqa: BLE001 - it raises that very class if no key fits
+            return None
+        return bytes(key.format(compressed=False)[1:])
+
+    return recover
+
+
+def _pure_curve() -> _Curve:
+    # The backend is named, because eth_keys would let an environment variable choose one that is
+    # not installed.
     from eth_keys.backends.native.main import NativeECCBackend
     from eth_keys.exceptions import BadSignature
     from eth_keys.main import KeyAPI
 
-    backend = CoinCurveECCBackend if is_coincurve_available() else NativeECCBackend
-    return KeyAPI(backend()), BadSignature
+    curve = KeyAPI(NativeECCBackend())
+
+    def recover(digest: bytes, parity: int, r: int, s: int) -> bytes | None:
+        try:
+            key = curve.ecdsa_recover(digest, curve.Signature(vrs=(parity, r, s)))
+        except BadSignature:
+            return None
+        return bytes(key.to_bytes())
+
+    return recover

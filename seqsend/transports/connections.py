@@ -17,7 +17,7 @@ from seqsend.transports.responses import Response
 from seqsend.transports.sockets import Channel, ChannelSocket
 from seqsend.transports.tls import check_paths, read_certificate, secure, trust
 
-MOST_KEPT = 32  # connections per endpoint; more threads than that dial each time
+MOST_KEPT = 256  # connections per endpoint; more threads than that dial each time
 
 
 class Route(NamedTuple):
