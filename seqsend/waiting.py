@@ -221,6 +221,13 @@ def wait_past_signal(descriptor: int, event: int) -> bool:
     return True
 
 
+def wait_briefly(descriptor: int, event: int, seconds: float) -> bool:
+    """Wait until ``descriptor`` is ready for ``event``; return whether it is. No signal ends it."""
+    poller = select.poll()
+    poller.register(descriptor, event)
+    return bool(poller.poll(max(0, math.ceil(seconds * 1000))))
+
+
 def sleep(seconds: float) -> None:
     """Wait for ``seconds``.
 

@@ -1,6 +1,7 @@
 """Threads that send groups, and hand back how each ended."""
 
 import threading
+import time
 from collections.abc import Sequence
 from queue import SimpleQueue
 from typing import Generic, TypeVar
@@ -11,6 +12,8 @@ from seqsend.sending.transaction import RawTransaction
 from seqsend.waiting import Mailbox
 
 K = TypeVar("K")
+
+_GRACE = 0.25  # seconds after a second signal; what a promised time may be passed by
 
 
 _Jobs = SimpleQueue[tuple[K, Sequence[RawTransaction]] | None]
@@ -30,6 +33,7 @@ class Workers(Generic[K]):
         self._threads = 0
         self._jobs: _Jobs[K] = SimpleQueue()
         self._ended: Mailbox[_Result[K]] = Mailbox()
+        self._give_up_at: float | None = None
         self.under_way = 0
         """How many groups were begun and not taken back."""
 
@@ -59,8 +63,16 @@ class Workers(Generic[K]):
         return ended
 
     def wait_past_signal(self) -> bool:
-        """Wait until another group has ended; return False if a second signal ends the wait."""
-        return waiting.wait_past_signal(self.descriptor, waiting.READ)
+        """Wait until another group has ended; return False if a second signal ends the wait.
+
+        That signal ends all waits of the threads as well: they are given the time to say so.
+        """
+        if waiting.wait_past_signal(self.descriptor, waiting.READ):
+            return True
+        if self._give_up_at is None:
+            self._give_up_at = time.monotonic() + _GRACE
+        left = self._give_up_at - time.monotonic()
+        return waiting.wait_briefly(self.descriptor, waiting.READ, left)
 
     def close(self) -> None:
         """Let the threads end; what is under way is not waited for, and ends unheard."""
