@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from seqsend.sending.transaction import parse_raw_transaction
-from tests.support.chain import FakeChain
+from tests.support.chain import FakeChain, stay
 from tests.support.cli import read_line, seqsend, start, write_to
 from tests.support.moments import until
 from tests.support.servers import Replying, Request, http, jsonrpc_error, jsonrpc_result
@@ -119,7 +119,7 @@ def test_a_slow_pipe_holds_back_nothing_that_has_ended() -> None:
 
 def test_receipts_are_asked_for_while_the_input_is_idle() -> None:
     (signed,) = sign(1)
-    with FakeChain([FakeChain.mine]) as chain:
+    with FakeChain([stay, stay, FakeChain.mine]) as chain:
         words = ["--wait", "--in-flight=4", f"--rollup.sequencer-http={chain.url}"]
         with start("send", "-", *words) as running:
             write_to(running, f"{signed.raw}\n")
@@ -210,6 +210,43 @@ def test_a_reader_that_leaves_is_told_of_all_that_was_under_way(tmp_path: Path) 
     assert said == set(node.taken) - {signed[0].hash}
     (first,) = re.findall(r"line (\d+) and all after it were not sent", err)
     assert {each.hash for each in signed[int(first) - 1 :]}.isdisjoint(node.taken)
+
+
+def test_a_reader_that_has_left_is_told_which_in_the_middle_were_not_sent() -> None:
+    places = [(0, 0), (1, 0), (1, 1), (2, 0), (3, 0), (3, 1)]
+    signed = [WALLETS[sender].sign(2, nonce=nonce) for sender, nonce in places]
+    first_left, others = threading.Event(), threading.Event()
+
+    def reply(request: Request) -> bytes:
+        known = hash_in(request)
+        if known == signed[1].hash:
+            first_left.wait(20)
+            return jsonrpc_error(request, -32000, "insufficient funds for gas")
+        if known != signed[0].hash:
+            others.wait(20)
+        return jsonrpc_result(request, known)
+
+    with Replying(reply) as server:
+        at = f"--rollup.sequencer-http={server.url}"
+        with start("send", "-", "--in-flight=3", at) as running:
+            assert running.stdout is not None
+            assert running.stdin is not None
+            assert running.stderr is not None
+            write_to(running, text_of(signed))
+            running.stdin.close()
+            assert read_line(running).strip() == signed[0].hash
+            running.stdout.close()
+            until(lambda: len(server.requests) == 4)
+            first_left.set()
+            while "line 2: rejected" not in running.stderr.readline():
+                pass
+            others.set()
+            err = running.stderr.read()
+            assert running.wait(10) == 3
+    assert f"line 3: not_sent {signed[2].hash}" in err
+    assert f"line 4: accepted {signed[3].hash}" in err
+    assert f"line 5: accepted {signed[4].hash}" in err
+    assert "line 6 and all after it were not sent" in err
 
 
 def test_batches_go_side_by_side() -> None:
