@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from io import StringIO
 from pathlib import Path
 
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.terminal_theme import DIMMED_MONOKAI
 from rich.text import Text
 
@@ -38,7 +38,7 @@ def failover() -> Text:
     return Text.assemble((typed, "bold"), shown)
 
 
-def diagnosis(console: Console) -> RenderableType:
+def diagnosis(console: Console) -> Text:
     """Return what `seqsend check` shows of five endpoints."""
     with ExitStack() as stack:
         urls = [
@@ -49,7 +49,7 @@ def diagnosis(console: Console) -> RenderableType:
             stack.enter_context(Replying(op_node)).url,
         ]
         found = check(urls, dial_timeout=1, count=20)
-    return picture(found, console)
+    return Text("\n").join(picture(found, console))
 
 
 def _console(columns: int) -> Console:
@@ -72,7 +72,7 @@ def main() -> None:
     console.print(failover(), soft_wrap=True)
     save(console, "failover", "seqsend send")
     console = _console(168)
-    console.print(diagnosis(console))
+    console.print(diagnosis(console), soft_wrap=True)
     save(console, "check", "seqsend check")
 
 

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from seqsend.diagnosis.comparison import check as check
     from seqsend.diagnosis.report import Diagnosis as Diagnosis
     from seqsend.diagnosis.report import EndpointReport as EndpointReport
+    from seqsend.diagnosis.report import Head as Head
     from seqsend.diagnosis.report import Samples as Samples
     from seqsend.diagnosis.report import Status as Status
+    from seqsend.diagnosis.report import Verdict as Verdict
     from seqsend.errors import CallError as CallError
     from seqsend.errors import DeliveryUnknown as DeliveryUnknown
     from seqsend.errors import InputError as InputError
@@ -39,7 +41,9 @@ if TYPE_CHECKING:
     from seqsend.models import CallEnded as CallEnded
     from seqsend.models import Delivered as Delivered
     from seqsend.models import Endpoint as Endpoint
+    from seqsend.models import EndpointRole as EndpointRole
     from seqsend.models import Event as Event
+    from seqsend.models import FindingCode as FindingCode
     from seqsend.models import JsonRpcError as JsonRpcError
     from seqsend.models import Level as Level
     from seqsend.models import NotSent as NotSent
@@ -47,6 +51,8 @@ if TYPE_CHECKING:
     from seqsend.models import Preference as Preference
     from seqsend.models import Preferred as Preferred
     from seqsend.models import ReasonCode as ReasonCode
+    from seqsend.models import Role as Role
+    from seqsend.models import RolesAsked as RolesAsked
     from seqsend.models import Sent as Sent
     from seqsend.models import TakesTransactions as TakesTransactions
     from seqsend.models import WaitProgress as WaitProgress
@@ -72,8 +78,10 @@ _MODULES = {
     "diagnosis.report": (
         "Diagnosis",
         "EndpointReport",
+        "Head",
         "Samples",
         "Status",
+        "Verdict",
     ),
     "errors": (
         "CallError",
@@ -103,7 +111,9 @@ _MODULES = {
         "CallEnded",
         "Delivered",
         "Endpoint",
+        "EndpointRole",
         "Event",
+        "FindingCode",
         "JsonRpcError",
         "Level",
         "NotSent",
@@ -111,6 +121,8 @@ _MODULES = {
         "Preference",
         "Preferred",
         "ReasonCode",
+        "Role",
+        "RolesAsked",
         "Sent",
         "TakesTransactions",
         "WaitProgress",

@@ -1,7 +1,10 @@
 """The program's first lines, and its last: what nothing else has caught ends here."""
 
 import gc
+import os
 import sys
+from contextlib import suppress
+from typing import NoReturn
 
 
 def main() -> None:
@@ -16,8 +19,19 @@ def main() -> None:
         code = 130
     except Exception as error:  # noqa: BLE001 - the last place where it can be told decently
         code = _report_defect(error)
-    gc.freeze()
-    sys.exit(code)
+    _leave(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process at once.
+
+    Everything is written and closed by now. To take a few hundred modules apart, object by object,
+    would only take time: 4 of 100 ms.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # full, closed, or not there at all
+            stream.flush()
+    os._exit(code)
 
 
 def _run(arguments: list[str]) -> int:

@@ -5,6 +5,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
+from seqsend.arguments import check_arguments
 from seqsend.configuration import (
     DIAL_TIMEOUT,
     MAX_RESPONSE_SIZE,
@@ -15,8 +16,9 @@ from seqsend.configuration import (
 from seqsend.errors import Interrupted, UsageError
 from seqsend.failover.loop import Failover
 from seqsend.failover.requester import Observer, Requester
-from seqsend.jsonrpc import Call
+from seqsend.jsonrpc import LONGEST_KNOWN, Call
 from seqsend.models import LEVELS, Answer, Endpoint, Level, NotSent, Preference, Sent
+from seqsend.verdicts.methods import SEND_METHODS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,9 +48,11 @@ class SequencerClient:
         headers: Mapping[str, str] | None = None,
         endpoint_headers: Mapping[int, Mapping[str, str]] | None = None,
         reads_from: str | Iterable[str] | None = None,
+        rollup_rpc: str | Iterable[str] | None = None,
         strict_errors: bool = False,
         failback_after: float | None = None,
         retry_for: float | None = None,
+        hedge_after: float | None = None,
         begin_at: Preference | None = None,
         cacert: str | None = None,
         client_cert: str | None = None,
@@ -70,6 +74,10 @@ class SequencerClient:
                 in place of those of the same name for every endpoint.
             reads_from: URLs that look-ups by hash and receipts are asked from first; they are
                 never sent a transaction. Their positions go on after those of ``endpoints``.
+            rollup_rpc: URLs of an op-node or op-conductor for each endpoint, in the same order.
+                They are asked which sequencer is the active one, before the first call and after
+                each outage, for at most ``dial_timeout``: calls begin there. They are sent no
+                header of the endpoints.
             strict_errors: take every JSON-RPC error for the sequencer's verdict, also one that says
                 "not from me" (a rate limit, a missing method, a node that is syncing).
             failback_after: seconds after a failover until endpoint 1 is tried first again; None
@@ -77,20 +85,36 @@ class SequencerClient:
             retry_for: seconds for which what no endpoint took is tried again, in rounds over the
                 endpoints with growing pauses, if the same bytes may be sent again; None for one
                 round.
+            hedge_after: seconds after which an endpoint that has not answered is no longer asked
+                alone, but the next one beside it, if the call may be repeated; the first answer
+                counts. 0 asks all at once; None asks one at a time.
             begin_at: the endpoint that an earlier run had come to prefer, and since when.
             cacert: path of the CA certificates to trust for https, instead of the system's.
             client_cert: path of the certificate to show to https endpoints that ask for one.
             client_key: path of its key, if that is not in the same file.
             max_response_size: bytes, after decompression.
             observer: is called with each `Attempt` and `CallEnded` as it ends, and with `Preferred`
-                when another endpoint becomes the one that calls begin at. Several threads may
-                call it at once; what it raises is logged and stops nothing.
+                when another endpoint becomes the one that calls begin at. With ``rollup_rpc``, it
+                is called with `RolesAsked` after each question for the roles; those questions are
+                neither attempts nor calls. Several threads may call it at once; what it raises is
+                logged and stops nothing.
 
         Raises:
             UsageError: an argument is wrong.
 
         """
-        check_times(failback_after=failback_after, retry_for=retry_for)
+        check_arguments(
+            failback_after=failback_after,
+            retry_for=retry_for,
+            hedge_after=hedge_after,
+            strict_errors=strict_errors,
+            observer=observer,
+            begin_at=begin_at,
+        )
+        # Of all times this one may be zero.
+        check_times(
+            failback_after=failback_after, retry_for=retry_for, hedge_after=hedge_after or None
+        )
         configuration = configure(
             endpoints,
             dial_timeout=dial_timeout,
@@ -102,6 +126,7 @@ class SequencerClient:
             client_cert=client_cert,
             client_key=client_key,
             reads_from=reads_from,
+            rollup_rpc=rollup_rpc,
             max_response_size=max_response_size,
         )
         self._transport = configuration.transport(*configuration.all_endpoints)
@@ -116,13 +141,16 @@ class SequencerClient:
             raise UsageError(
                 f"begin_at: there is no endpoint {begin_at.index}", example="Preference(1, age=0.0)"
             )
+        self._roles = configuration.roles(observer)
         self._failover = Failover(
             configuration.endpoints,
             requester,
             readers=configuration.readers,
             failback_after=failback_after,
             retry_for=retry_for,
+            hedge_after=hedge_after,
             begin_at=begin_at,
+            roles=self._roles,
         )
 
     @property
@@ -154,9 +182,16 @@ class SequencerClient:
             UsageError: the parameters cannot be encoded; nothing was sent.
 
         """
-        if isinstance(params, str | bytes) or not isinstance(params, Sequence | Mapping):
+        check_arguments(method=method, retry_unsafe=retry_unsafe)
+        if isinstance(params, str | bytes | bytearray | memoryview) or not isinstance(
+            params, Sequence | Mapping
+        ):
             raise UsageError("params are a list or a mapping", example='["latest", False]')
-        call = Call(method, dict(params) if isinstance(params, Mapping) else list(params))
+        call = Call(
+            method,
+            dict(params) if isinstance(params, Mapping) else list(params),
+            longest_answer=LONGEST_KNOWN if method in SEND_METHODS else None,
+        )
         return self._failover.call(call, retry_unsafe=retry_unsafe)
 
     def send_raw_transaction(
@@ -184,6 +219,7 @@ class SequencerClient:
         """
         from seqsend.sending.sender import Sender
 
+        check_arguments(conditions=conditions, chain_id=chain_id, explain=explain)
         transaction = _parser(chain_id)(raw)
         (end,), _, _ = Sender(self._failover, conditions, explains=explain).send([transaction])
         if isinstance(end, Sent):
@@ -222,10 +258,20 @@ class SequencerClient:
                 or a batch.
 
         """
-        from seqsend.sending.receipts import Receipts
         from seqsend.sending.sender import Sender
         from seqsend.sending.stream import MOST_IN_FLIGHT, Stream
 
+        check_arguments(
+            batch_size=batch_size,
+            in_flight=in_flight,
+            keep_going=keep_going,
+            conditions=conditions,
+            chain_id=chain_id,
+            explain=explain,
+            wait=wait,
+            wait_for=wait_for,
+            sync=sync,
+        )
         if batch_size < 1:
             raise UsageError(f"batch_size is {batch_size}, and must be 1 or more", example="100")
         if not 1 <= in_flight <= MOST_IN_FLIGHT:
@@ -238,6 +284,8 @@ class SequencerClient:
         sender = Sender(self._failover, conditions, explains=explain, sync=sync)
         awaiting = None
         if wait is not None:
+            from seqsend.sending.receipts import Receipts  # most do not wait
+
             awaiting = Receipts(self._failover, wait, wait_for, sender.again)
         send, parse = sender.send, _parser(chain_id)
         if in_flight == 1:
@@ -257,11 +305,14 @@ class SequencerClient:
         """
         from seqsend.sending.explaining import DryRun, ask_in_one_round
 
+        check_arguments(chain_id=chain_id)
         return DryRun(partial(ask_in_one_round, self._failover), _parser(chain_id))
 
     def close(self) -> None:
         """Close every connection that was kept alive."""
         self._transport.close()
+        if self._roles is not None:
+            self._roles.close()
 
     def __enter__(self) -> Self:
         return self

@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from seqsend.endpoints import parse_endpoints, parse_readers
+from seqsend.arguments import check_arguments
+from seqsend.endpoints import parse_endpoints, parse_readers, parse_rollup_nodes
 from seqsend.errors import UsageError
-from seqsend.failover.requester import Timeouts
+from seqsend.failover.requester import Observer, Timeouts
 from seqsend.headers import merge_headers
 from seqsend.models import Endpoint
 from seqsend.redaction import secrets_in_header
@@ -20,15 +20,19 @@ REQUEST_TIMEOUT = 10.0
 """Seconds; the default."""
 MAX_RESPONSE_SIZE = 32 * 2**20
 """Bytes after decompression; the default."""
+_LONGEST_ROLE = 64 * 2**10  # bytes of an answer that is true or false
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from seqsend.failover.roles import Roles  # few clients have them
 
 
-@dataclass(frozen=True, slots=True)
-class Configuration:
+class Configuration(NamedTuple):
     """The endpoints and how to speak to them."""
 
     endpoints: tuple[Endpoint, ...]
     limits: Timeouts
-    headers: Mapping[int, Mapping[str, str]] = field(repr=False)
+    headers: Mapping[int, Mapping[str, str]]
     """Those for each endpoint, by its index."""
     cacert: str | None
     max_response_size: int
@@ -36,6 +40,13 @@ class Configuration:
     client_key: str | None = None
     readers: tuple[Endpoint, ...] = ()
     """Asked first when something is only read."""
+    rollup_nodes: tuple[Endpoint, ...] = ()
+    """The op-node or op-conductor of each endpoint, in the same order; they are never sent a
+    transaction, or a header of the endpoints."""
+
+    def __repr__(self) -> str:
+        """Show no header's value."""
+        return f"Configuration({self.endpoints!r}, {self.limits!r})"
 
     @property
     def all_endpoints(self) -> tuple[Endpoint, ...]:
@@ -47,7 +58,7 @@ class Configuration:
         """What must not be shown of a server's words, for `seqsend.redaction.scrub`."""
         from seqsend.transports.proxies import proxy_for  # a client is about to dial anyway
 
-        own = [endpoint.address for endpoint in self.all_endpoints]
+        own = [each.address for each in (*self.all_endpoints, *self.rollup_nodes)]
         proxies = [proxy_for(address, os.environ) for address in own]
         addresses = [*own, *filter(None, proxies)]
         found = {secret for address in addresses for secret in address.secrets}
@@ -90,6 +101,37 @@ class Configuration:
             return http
         return Routed(routes | {endpoint.index: http for endpoint in over_http})
 
+    def roles(self, observer: Observer | None = None) -> "Roles | None":
+        """Return what asks the op-nodes for the endpoints' roles; None if there are none to ask.
+
+        ``observer`` is given each `RolesAsked`.
+
+        Raises:
+            UsageError: a proxy of the environment or a CA file cannot be used.
+
+        """
+        if not self.rollup_nodes:
+            return None
+        from seqsend.failover.roles import Roles
+        from seqsend.transports.http import HttpTransport
+
+        transport = HttpTransport(
+            self.rollup_nodes,
+            {},
+            max_response_size=_LONGEST_ROLE,
+            cacert=self.cacert,
+            client_cert=self.client_cert,
+            client_key=self.client_key,
+        )
+        return Roles(
+            self.endpoints,
+            self.rollup_nodes,
+            transport,
+            dial_timeout=self.limits.dial,
+            secrets=self.secrets,
+            observer=observer,
+        )
+
 
 def configure(
     endpoints: str | Iterable[str],
@@ -104,6 +146,7 @@ def configure(
     client_cert: str | None = None,
     client_key: str | None = None,
     reads_from: str | Iterable[str] | None = None,
+    rollup_rpc: str | Iterable[str] | None = None,
 ) -> Configuration:
     """Check everything that can be checked without dialling; times are in seconds, sizes in bytes.
 
@@ -115,6 +158,17 @@ def configure(
         UsageError: an argument is wrong.
 
     """
+    check_arguments(
+        dial_timeout=dial_timeout,
+        request_timeout=request_timeout,
+        deadline=deadline,
+        headers=headers,
+        endpoint_headers=endpoint_headers,
+        cacert=cacert,
+        client_cert=client_cert,
+        client_key=client_key,
+        max_response_size=max_response_size,
+    )
     check_times(dial_timeout=dial_timeout, request_timeout=request_timeout, deadline=deadline)
     if max_response_size < 1:
         raise UsageError(
@@ -125,6 +179,7 @@ def configure(
         readers = () if reads_from is None else parse_readers(reads_from, parsed)
     except UsageError as error:
         raise error.within("--reads-from") from None
+    nodes = () if rollup_rpc is None else parse_rollup_nodes(rollup_rpc, parsed)
     strangers = sum(reader.reads_only for reader in readers)
     return Configuration(
         parsed,
@@ -135,6 +190,7 @@ def configure(
         client_cert,
         client_key,
         readers,
+        nodes,
     )
 
 

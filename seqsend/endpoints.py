@@ -4,7 +4,6 @@ import base64
 import ipaddress
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from urllib.parse import quote, unquote
 
 from seqsend.errors import UsageError
@@ -12,6 +11,7 @@ from seqsend.models import Address, Endpoint
 from seqsend.redaction import HIDDEN, redact_url, secrets_in_url
 
 _GOOD = "http://seq1:8545,http://seq2:8545"
+_GOOD_NODES = "http://op-node1:9545,http://op-node2:9545"
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _HIGHEST_PORT = 65535
 
@@ -39,7 +39,7 @@ def parse_endpoints(given: str | Iterable[str]) -> tuple[Endpoint, ...]:
             message names that part by its position, redacted.
 
     """
-    text = given if isinstance(given, str) else ",".join(given)
+    text = given if isinstance(given, str) else ",".join(_texts(given))
     urls = [part for part in (part.strip(" \t\r\n") for part in text.split(",")) if part]
     if not urls:
         raise UsageError("no sequencer endpoint given", example=_GOOD)
@@ -70,6 +70,14 @@ def parse_endpoints(given: str | Iterable[str]) -> tuple[Endpoint, ...]:
     return tuple(endpoints)
 
 
+def _texts(given: object) -> list[str]:
+    listed = list(given) if isinstance(given, Iterable) else [given]
+    texts = [each for each in listed if isinstance(each, str)]
+    if len(texts) < len(listed):
+        raise UsageError("endpoints are given as strings", example=_GOOD)
+    return texts
+
+
 def parse_readers(
     given: str | Iterable[str], endpoints: tuple[Endpoint, ...]
 ) -> tuple[Endpoint, ...]:
@@ -86,8 +94,43 @@ def parse_readers(
     for reader in parse_endpoints(given):
         same = known.get(_identity(reader.address))
         position = len(endpoints) + sum(each.reads_only for each in readers) + 1
-        readers.append(same or replace(reader, index=position, reads_only=True))
+        readers.append(same or reader._replace(index=position, reads_only=True))
     return tuple(readers)
+
+
+def parse_rollup_nodes(
+    given: str | Iterable[str], endpoints: tuple[Endpoint, ...]
+) -> tuple[Endpoint, ...]:
+    """Return the op-node or op-conductor of each of ``endpoints``, in the same order.
+
+    Raises:
+        UsageError: as `parse_endpoints`, or there is not one for each, or not over HTTP.
+
+    """
+    text = given if isinstance(given, str) else ",".join(_texts(given))
+    if not text.strip(", \t\r\n"):
+        raise UsageError("--rollup-rpc: no URL given", example=_GOOD_NODES)
+    try:
+        nodes = parse_endpoints(text)
+    except UsageError as error:
+        raise UsageError(f"--rollup-rpc: {error.problem}", example=_GOOD_NODES) from None
+    if nodes[0].address.is_websocket:
+        raise UsageError(
+            f"--rollup-rpc: endpoint 1 {nodes[0].redacted!r}: scheme must be http or https",
+            example=_GOOD_NODES,
+        )
+    if len(nodes) != len(endpoints):
+        raise UsageError(
+            f"--rollup-rpc: {_counted(len(nodes), 'URL')} for "
+            f"{_counted(len(endpoints), 'endpoint')}: give one op-node or op-conductor for each "
+            "endpoint, in the same order",
+            example=_GOOD_NODES,
+        )
+    return nodes
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _may_be_cut(parts: Sequence[str]) -> bool:
@@ -113,6 +156,8 @@ def parse_address(url: str) -> Address:
             not hold the URL.
 
     """
+    if re.search(r"[\ud800-\udfff]", url):
+        raise UsageError("is not valid UTF-8", example=_GOOD)
     if re.search(r"[\s\x00-\x20\x7f-\x9f\\]", url):
         raise _wrong("has a space, a control character or a backslash in it", url)
     scheme, separator, _ = url.partition("://")

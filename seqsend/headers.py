@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from seqsend.errors import UsageError
 from seqsend.redaction import escape
@@ -18,22 +18,28 @@ _VALUE = r"[\x20-\x7e\t]*"
 _OWN = frozenset({"content-length", "transfer-encoding", "connection", "content-type"})
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """One header, and the endpoint that it is for."""
 
     name: str
-    value: str = field(repr=False)
+    value: str
     endpoint: int | None = None
     """Position in the list, counted from 1; None for every endpoint."""
 
+    def __repr__(self) -> str:
+        """Show no value."""
+        return f"Header({self.name!r}, endpoint={self.endpoint})"
 
-@dataclass(frozen=True, slots=True)
-class Headers:
+
+class Headers(NamedTuple):
     """All headers: those for every endpoint, and those for one, which replace them there."""
 
-    everywhere: Mapping[str, str] = field(repr=False)
-    by_endpoint: Mapping[int, Mapping[str, str]] = field(repr=False)
+    everywhere: Mapping[str, str]
+    by_endpoint: Mapping[int, Mapping[str, str]]
+
+    def __repr__(self) -> str:
+        """Show no value."""
+        return "Headers()"
 
 
 def parse_header(text: str) -> Header:
@@ -88,7 +94,12 @@ def merge_headers(
         UsageError: a header that is not allowed, or for an endpoint that does not exist.
 
     """
-    for position in by_endpoint:
+    for position, own_headers in by_endpoint.items():
+        if type(position) is not int or not isinstance(own_headers, Mapping):
+            raise UsageError(
+                "headers for one endpoint are a mapping, by its position",
+                example="{2: {'Authorization': 'Bearer abc'}}",
+            )
         _check_position(position, total + readers)
     merged: dict[int, dict[str, str]] = {}
     for position in range(1, total + readers + 1):

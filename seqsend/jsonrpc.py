@@ -6,8 +6,7 @@ Rules are those of https://www.jsonrpc.org/specification.
 import json
 import re
 import sys
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from seqsend.errors import UsageError
 from seqsend.models import JsonRpcError, ReasonCode
@@ -19,6 +18,10 @@ MAX_COST = 176 * 1024 * 1024
 """Bytes that a JSON text and its values may take, so that an answer, its bytes included, costs less
 than 256 MB."""
 
+LONGEST_KNOWN = 4 * 1024 * 1024
+"""Bytes of an answer to what this program asks of its own accord, or to a send; a program's own
+calls (`rpc`) may be answered with more."""
+
 # Bytes in CPython 3.11 to 3.13 on 64 bits, the widest of them: an element is a pointer and a
 # scalar or a short string; a member is an entry of a hash table, half full, and its key.
 _COST_OF_ITEM = 8 + 56
@@ -26,25 +29,29 @@ _COST_OF_MEMBER = 56 + 56
 _COST_OF_LIST = 56 + 32 + 8
 _COST_OF_OBJECT = 184 + 8
 _LAYERS_TAKEN_OUT = 16
+_LONG = 500
+"""Digits from which on a number is long: 256 bits have 78."""
+_MOST_DIGITS = 2 * 1024 * 1024  # in all long numbers of an answer
 
 # Compiled when they are needed, which most answers do not.
 _NOT_BRACKETS = r'(?s)(?:"(?:[^"\\]++|\\.)*+(?:"|\Z)|[^"\[\]{}]++)++'
+_LONG_NUMBER = rf"[\s:,\[-][0-9]{{{_LONG}}}"
 _SURROGATE = r"\\u[dD][89a-bA-B]"
 _CODE_AS_TEXT = r"-?[0-9]{1,10}"
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """What is asked of the sequencer."""
 
     method: str
     params: list[Any] | dict[str, Any]
     expected: str | None = None
     """The only result that is to be believed (for a send: the transaction's own hash)."""
+    longest_answer: int | None = LONGEST_KNOWN
+    """Bytes; None if only the user's limit holds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """The ``result`` member of an answer."""
 
     value: Any
@@ -235,7 +242,10 @@ def parse_json(text: str) -> Any:
         raise TooCostly("too many values")
     if _is_too_deep(text):
         raise RecursionError
-    return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+    parse_int = _Digits().read if _has_long_numbers(text) else None
+    return json.loads(
+        text, parse_constant=_refuse_constant, parse_float=_finite, parse_int=parse_int
+    )
 
 
 def _cost(text: str) -> int:
@@ -272,6 +282,30 @@ def _is_too_deep(text: str) -> bool:
         if depth > MAX_DEPTH:
             return True
     return False
+
+
+def _has_long_numbers(text: str) -> bool:
+    """Return whether the text may hold more long numbers than are taken.
+
+    Digits cost time by their square, where they are read and once more where they are printed.
+    """
+    # Counted first, which is far quicker than the search.
+    digits = sum(map(text.count, "0123456789")) if len(text) > _MOST_DIGITS else 0
+    return digits > _MOST_DIGITS and re.search(_LONG_NUMBER, text) is not None
+
+
+class _Digits:
+    """Reads whole numbers as long as there are not too many digits in long ones."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_DIGITS
+
+    def read(self, digits: str) -> int:
+        if len(digits) >= _LONG:
+            self._left -= len(digits)
+            if self._left < 0:
+                raise ValueError("too many digits")
+        return int(digits)
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -1,8 +1,7 @@
 """What happened, as frozen records: the words every other module uses. Pure, no I/O."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Phase = Literal["dns", "dial", "proxy", "tls", "upgrade", "send", "answer"]
 """How far an attempt came: name look-up, TCP, a proxy (that was not reached, or its CONNECT), TLS,
@@ -23,18 +22,20 @@ AttemptOutcome = Literal[
     "not_found",
     "lookup_failed",
     "interrupted",
+    "abandoned",
 ]
 """``answered`` a result; ``verdict`` a JSON-RPC error that ended the call; ``failover`` an outage
 after which the next endpoint was tried; ``outage`` one after which none was; ``refused`` a batch
 that was too much, after which the same endpoint was asked with smaller ones; ``unsupported``
 ``eth_sendRawTransactionSync`` at an endpoint that was then sent it by the usual method; ``found``,
 ``not_found`` and ``lookup_failed`` what became of a look-up of the transaction by its hash;
-``interrupted`` by Ctrl-C."""
+``interrupted`` by Ctrl-C; ``abandoned`` one that was open when another endpoint had answered."""
 
 ReasonCode = Literal[
     # Before the request left
     "dns_failed",  # the name does not resolve
     "dns_timeout",
+    "no_resolver",  # this machine's own: it cannot look up names
     "refused",  # connection refused
     "no_route",  # host or network unreachable
     "dial_timeout",
@@ -51,6 +52,7 @@ ReasonCode = Literal[
     "tls_not_spoken",  # the port speaks plain HTTP
     "tls_wanted",  # the port speaks TLS, and was spoken to in plain HTTP
     "not_websocket",
+    "websocket_wanted",  # the port speaks WebSocket, and was spoken to in plain HTTP
     # After it left
     "timeout",
     "closed",  # closed, reset or cut off
@@ -90,8 +92,33 @@ ReasonCode = Literal[
     "batch_shortened",  # not answered in its batch
     "not_an_answer",  # a look-up that says neither "here it is" nor "not there"
     "interrupted",
+    "abandoned",  # another endpoint answered first
 ]
 """Why an attempt failed, as a word that does not change; hints are chosen by it."""
+
+FindingCode = Literal[
+    # Of what listens there
+    "not_execution",  # it speaks JSON-RPC, and is not an execution endpoint
+    "op_node",
+    "op_conductor",
+    "op_batcher",
+    "beacon",
+    "no_transactions",  # it does not take any
+    "slow",  # not all questions were answered within the request timeout
+    # Of its chain
+    "wrong_chain",  # another chain id than the required one
+    "chain_differs",  # another chain id than most of the endpoints
+    "head_unknown",
+    "head_old",
+    "head_in_future",
+    "head_behind",  # the highest head of its chain
+    "safe_stuck",  # the safe head lies too far behind the head
+    # Of its sequencer's role
+    "role_unknown",
+    "none_active",
+    "several_active",
+]
+"""What `check` finds besides, as a word that does not change; hints are chosen by it, too."""
 
 Level = Literal["preconfirmed", "latest", "safe", "finalized"]
 """How deep a transaction is in the chain: ``preconfirmed`` it has a receipt, and its block is not
@@ -104,9 +131,12 @@ LEVELS: tuple[Level, ...] = ("preconfirmed", "latest", "safe", "finalized")
 TakesTransactions = Literal["yes", "no", "inconclusive"]
 """Whether an endpoint takes transactions, as far as it lets know."""
 
+Role = Literal["active", "standby", "unhealthy"]
+"""What the op-node or op-conductor of an endpoint says: its sequencer is the active one, or another
+one is; ``unhealthy`` it does not say."""
 
-@dataclass(frozen=True, slots=True)
-class Address:
+
+class Address(NamedTuple):
     """A URL taken apart, once: what stands here is what is dialled. See `seqsend.endpoints`."""
 
     scheme: str
@@ -114,14 +144,18 @@ class Address:
     host: str
     """As it is looked up: ASCII, in lower case, without brackets; of IPv6 with its zone."""
     port: int
-    path: str = field(repr=False)
+    path: str
     """At least ``/``, percent-encoded where HTTP wants it so."""
-    query: str = field(repr=False)
+    query: str
     """Percent-encoded like the path; empty without a query."""
-    authorization: str | None = field(repr=False)
+    authorization: str | None
     """The value of the header that the URL's userinfo stands for."""
-    secrets: frozenset[str] = field(repr=False)
+    secrets: frozenset[str]
     """The parts of the URL that must not be shown, as given and percent-decoded."""
+
+    def __repr__(self) -> str:
+        """Show what is not secret."""
+        return f"Address({self.scheme!r}, {self.host!r}, {self.port})"
 
     @property
     def is_secure(self) -> bool:
@@ -159,22 +193,25 @@ class Address:
         return f"{self.path}?{self.query}" if self.query else self.path
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """One address of the sequencer."""
 
-    index: int
+    index: int  # type: ignore[assignment] # in place of the method that every tuple has
     """Position in the list as the user wrote it, counted from 1."""
     total: int
     """How many endpoints that list has."""
-    url: str = field(repr=False)
+    url: str
     """The address with everything in it that is secret. Never show it; show :attr:`redacted`."""
     redacted: str
     """The address with its secrets as ``***``."""
-    address: Address = field(repr=False)
+    address: Address
     """The address taken apart, for what dials it."""
     reads_only: bool = False
     """It is asked for what is only read, and never sent a transaction."""
+
+    def __repr__(self) -> str:
+        """Show what is not secret."""
+        return f"Endpoint({self.index}, {self.redacted!r})"
 
     def __str__(self) -> str:
         if self.reads_only:
@@ -182,8 +219,7 @@ class Endpoint:
         return f"endpoint {self.index} of {self.total} {self.redacted}"
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What came back from an endpoint, not judged."""
 
     status: int | None
@@ -198,8 +234,7 @@ class Reply:
     """The header of that name, as sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class JsonRpcError:
+class JsonRpcError(NamedTuple):
     """The ``error`` member of a JSON-RPC answer, unchanged."""
 
     code: int
@@ -207,8 +242,11 @@ class JsonRpcError:
     data: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+# Not a MappingProxyType: an attempt can be pickled.
+_NO_TIMINGS: Mapping[Phase, float] = {}
+
+
+class Attempt(NamedTuple):
     """One request to one endpoint and what became of it."""
 
     endpoint: Endpoint
@@ -226,7 +264,7 @@ class Attempt:
     http_status: int | None = None
     error: JsonRpcError | None = None
     """The JSON-RPC error the endpoint answered with, also where it did not decide the call."""
-    timings: Mapping[Phase, float] = field(default_factory=dict)
+    timings: Mapping[Phase, float] = _NO_TIMINGS
     """Seconds each finished phase took. A connection that was kept alive has no dial in it."""
     batch: int = 1
     """How many transactions went out together."""
@@ -236,10 +274,11 @@ class Attempt:
     """In which round over the endpoints, counted from 1; later ones are those of a retry."""
     retry_after: float | None = None
     """Seconds from its end after which the endpoint asked to be tried again (``Retry-After``)."""
+    role: Role | None = None
+    """The endpoint's when the attempt ended; None if there is no op-node to ask."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """The result of a call, which endpoint gave it, and everything that was tried."""
 
     result: Any
@@ -254,8 +293,7 @@ class Answer:
         return count_failovers(self.attempts)
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(NamedTuple):
     """A transaction that the sequencer has, and how that is known."""
 
     hash: str
@@ -267,8 +305,13 @@ class Sent:
     attempts: tuple[Attempt, ...]
     elapsed: float
     """Seconds from the start of the first attempt to the end of the last, look-ups included."""
-    receipt: Mapping[str, Any] | None = field(default=None, repr=False)
+    receipt: Mapping[str, Any] | None = None
     """What the endpoint answered with, if it was sent by ``eth_sendRawTransactionSync``."""
+
+    @property
+    def role(self) -> Role | None:
+        """The role of the endpoint when it answered; None if it is not known."""
+        return role_in(self.attempts, self.endpoint)
 
     @property
     def rounds(self) -> int:
@@ -281,8 +324,7 @@ class Sent:
         return count_failovers(self.attempts)
 
 
-@dataclass(frozen=True, slots=True)
-class NotSent:
+class NotSent(NamedTuple):
     """A run stopped before this transaction left; no endpoint can have it by this run."""
 
     attempts: tuple[Attempt, ...] = ()
@@ -291,8 +333,7 @@ class NotSent:
     """The number of the line at which the run stopped."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallEnded:
+class CallEnded(NamedTuple):
     """A call, or the submission of one transaction, has ended, whichever way."""
 
     method: str
@@ -312,25 +353,22 @@ class CallEnded:
         return self.endpoint is not None and self.endpoint != self.attempts[0].endpoint
 
 
-@dataclass(frozen=True, slots=True)
-class Preferred:
+class Preferred(NamedTuple):
     """Calls begin at ``endpoint`` from now on: it answered after a failover, or again."""
 
     endpoint: Endpoint
 
 
-@dataclass(frozen=True, slots=True)
-class Preference:
+class Preference(NamedTuple):
     """Where an earlier run had come to prefer another endpoint than the first."""
 
-    index: int
+    index: int  # type: ignore[assignment] # as in Endpoint
     """Of the endpoint, counted from 1."""
     age: float
     """Seconds since the failover."""
 
 
-@dataclass(frozen=True, slots=True)
-class WaitProgress:
+class WaitProgress(NamedTuple):
     """How far a transaction is that was taken and is waited for: at first, and after each poll."""
 
     hash: str
@@ -354,7 +392,30 @@ class WaitProgress:
         return is_at(self.level, self.wanted)
 
 
-Event = Attempt | CallEnded | Preferred | WaitProgress
+class EndpointRole(NamedTuple):
+    """The role of an endpoint's sequencer."""
+
+    endpoint: Endpoint
+    role: Role
+    reason: str | None = None
+    """Why it is ``unhealthy``, in one line fit to be shown; None otherwise."""
+
+
+class RolesAsked(NamedTuple):
+    """The op-nodes of all endpoints were asked for their roles (``rollup_rpc``)."""
+
+    roles: tuple[EndpointRole, ...]
+    """One for each endpoint, in order."""
+    elapsed: float
+    """Seconds."""
+
+    @property
+    def active(self) -> tuple[Endpoint, ...]:
+        """The endpoints with an active sequencer: one, if all is well."""
+        return tuple(each.endpoint for each in self.roles if each.role == "active")
+
+
+Event = Attempt | CallEnded | Preferred | WaitProgress | RolesAsked
 """What an observer of a client is given."""
 
 
@@ -369,5 +430,19 @@ def count_rounds(attempts: tuple[Attempt, ...]) -> int:
 
 
 def count_failovers(attempts: tuple[Attempt, ...]) -> int:
-    """Return how many of ``attempts`` ended with a move to the next endpoint."""
-    return [attempt.outcome for attempt in attempts].count("failover")
+    """Return how many of ``attempts`` ended with a move to the next endpoint.
+
+    An abandoned one did if one that began after it was answered.
+    """
+    outcomes = [attempt.outcome for attempt in attempts]
+    moves = outcomes.count("failover")
+    if "abandoned" in outcomes:
+        answers = [at for at, outcome in enumerate(outcomes) if outcome in ("answered", "verdict")]
+        moves += outcomes[: answers[-1]].count("abandoned") if answers else 0
+    return moves
+
+
+def role_in(attempts: tuple[Attempt, ...], endpoint: Endpoint) -> Role | None:
+    """Return the role that ``endpoint`` had in the last of ``attempts`` that was made there."""
+    there = (attempt.role for attempt in reversed(attempts) if attempt.endpoint == endpoint)
+    return next(there, None)

@@ -18,10 +18,11 @@ HIDDEN = "***"
 # A run this long is what API keys in a path look like (contract, section 2).
 _KEY_IN_PATH = re.compile(r"[A-Za-z0-9_-]{16,}")
 
+# Compiled when something is not plain ASCII, which most output is.
 # C0, DEL and C1 controls; the soft hyphen and the other invisible or direction-changing format
 # characters (Unicode's Bidi_Control, zero-width and tag characters); line and paragraph separators;
 # lone surrogates, which no terminal and no UTF-8 file takes.
-_UNSAFE = re.compile(
+_UNSAFE = (
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     "\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
@@ -33,6 +34,7 @@ LONGEST_SCRUBBED = 64 * 1024
 """Characters. What a server says beyond them is cut off, unread."""
 
 _LONGEST_SHOWN = 2000  # characters
+_PIECE = 64 * 1024  # characters that are escaped at once
 
 # Authentication schemes (RFC 9110, 11.1, and customs): a first word that is not a secret.
 _SCHEMES = frozenset({"basic", "bearer", "digest", "token", "apikey", "negotiate"})
@@ -279,7 +281,14 @@ def escape(text: str) -> str:
     The form is JSON's, so that the same text may stand inside a JSON string without changing what
     that string means. ``\n`` and ``\t`` are escaped too: one message stays one line.
     """
-    return _UNSAFE.sub(_as_json_escape, text)
+    if text.isascii() and text.isprintable():
+        return text
+    unsafe = re.compile(_UNSAFE)
+    if unsafe.search(text) is None:
+        return text
+    # A piece at a time: each of millions of characters would be an object of its own, all at once.
+    pieces = (text[at : at + _PIECE] for at in range(0, len(text), _PIECE))
+    return "".join(unsafe.sub(_as_json_escape, piece) for piece in pieces)
 
 
 def excerpt(text: str) -> str:
@@ -289,7 +298,12 @@ def excerpt(text: str) -> str:
 
 
 def _as_json_escape(match: re.Match[str]) -> str:
-    code = ord(match.group())
+    return _json_escape(match.group())
+
+
+@lru_cache(maxsize=256)
+def _json_escape(character: str) -> str:
+    code = ord(character)
     if code < 0x10000:
         return f"\\u{code:04x}"
     code -= 0x10000

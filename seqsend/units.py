@@ -37,13 +37,24 @@ def parse_duration(text: str) -> float:
             ASCII, units not from large to small, or more than 7 days.
 
     """
+    seconds = parse_delay(text)
+    if seconds <= 0:
+        raise UsageError(f"{text!r} is zero: a time must be longer", example="500ms, 5s")
+    return seconds
+
+
+def parse_delay(text: str) -> float:
+    """Return the seconds that ``text`` means, as `parse_duration` does; zero is allowed.
+
+    Raises:
+        UsageError: as `parse_duration` raises it.
+
+    """
     match = re.fullmatch(_DURATION, text.strip(" "))
     if match is None or not any(match.groups()):
         problem = "has no unit" if re.fullmatch(_NUMBER, text.strip(" ")) else "is not a duration"
         raise UsageError(f"{text!r} {problem}", example="500ms, 5s, 1m30s, 1h")
     seconds = sum(float(n) * unit for n, unit in zip(match.groups(), _SECONDS, strict=True) if n)
-    if seconds <= 0:
-        raise UsageError(f"{text!r} is zero: a time must be longer", example="500ms, 5s")
     if seconds > LONGEST:
         raise UsageError(f"{text!r} is longer than 7 days", example="5s, 1m30s, 1h")
     return seconds
@@ -105,6 +116,14 @@ def parse_count(text: str) -> int:
     if number < 1:
         raise UsageError(f"{text!r} is below 1", example="10")
     return number
+
+
+def format_age(seconds: float) -> str:
+    """Return an age in seconds as a person says it: ``3 s``, ``5 min``, ``2 h``, ``4 days``."""
+    for size, unit in ((86_400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def parse_size(text: str) -> int:

@@ -31,6 +31,55 @@ class SignalReceived(KeyboardInterrupt):
     """One of the signals that the program handles has ended a wait."""
 
 
+class Cancelled(BaseException):
+    """Another thread has ended this one's waits. The thread that was cancelled catches it.
+
+    It is not an `Exception`: what treats failures must not take it for one.
+    """
+
+
+class Cancellation:
+    """Lets one thread end the waits of another.
+
+    A context manager for the thread that may be cancelled: it has effect until that is left.
+    """
+
+    def __init__(self) -> None:
+        """Raise `OSError` if there are no descriptors left."""
+        self._reader, self._writer = _pair()
+        self.is_cancelled = False
+
+    def cancel(self) -> None:
+        """End the wait that the other thread is in, and each one that it begins from now on."""
+        self.is_cancelled = True
+        with suppress(OSError):  # closed: it has ended by itself
+            self._writer.send(b"\0")
+
+    def descriptor(self) -> int:
+        """Return what becomes readable when the thread is cancelled."""
+        return self._reader.fileno()
+
+    def close(self) -> None:
+        """Give the descriptors back."""
+        self._reader.close()
+        self._writer.close()
+
+    def __enter__(self) -> Self:
+        _of_thread.cancellation = self
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        _of_thread.cancellation = None
+        self.close()
+
+
+class _OfThread(threading.local):
+    cancellation: Cancellation | None = None
+
+
+_of_thread = _OfThread()
+
+
 class Signals:
     """Notes signals and wakes what waits; a context manager for the main thread.
 
@@ -137,10 +186,14 @@ def check() -> None:
 
     Raises:
         SignalReceived: one has, and was not acknowledged.
+        Cancelled: this thread was cancelled.
 
     """
     if _current is not None and _current.pending:
         raise SignalReceived
+    cancellation = _of_thread.cancellation
+    if cancellation is not None and cancellation.is_cancelled:
+        raise Cancelled
 
 
 def wait(descriptor: int | None, event: int, seconds: float | None) -> bool:
@@ -153,6 +206,7 @@ def wait(descriptor: int | None, event: int, seconds: float | None) -> bool:
 
     Raises:
         SignalReceived: a signal came, now or before.
+        Cancelled: this thread was cancelled, now or before.
 
     """
     return bool(wait_any(() if descriptor is None else (descriptor,), event, seconds))
@@ -165,8 +219,10 @@ def wait_any(descriptors: Iterable[int], event: int, seconds: float | None) -> l
 
     Raises:
         SignalReceived: a signal came, now or before.
+        Cancelled: this thread was cancelled, now or before.
 
     """
+    cancellation = _of_thread.cancellation
     until = None if seconds is None else time.monotonic() + seconds
     while True:
         # Looked up each time round: in another thread the context can end during the wait.
@@ -180,16 +236,29 @@ def wait_any(descriptors: Iterable[int], event: int, seconds: float | None) -> l
                 raise SignalReceived
             woken = signals.descriptor()
             poller.register(woken, READ)
+        stopped = None
+        if cancellation is not None:
+            if cancellation.is_cancelled:
+                raise Cancelled
+            stopped = cancellation.descriptor()
+            poller.register(stopped, READ)
         left = None if until is None else max(0.0, until - time.monotonic())
         # Rounded up: poll counts milliseconds, and must not come back a moment too early for ever.
         found = poller.poll(None if left is None else math.ceil(left * 1000))
-        ready = [descriptor for descriptor, _ in found if descriptor != woken]
+        ready = [descriptor for descriptor, _ in found if descriptor not in (woken, stopped)]
         if ready:
             return ready
         if found and signals is not None:
             signals.drain()
         elif until is not None and time.monotonic() >= until:
             return []
+
+
+def _wait_regardless(descriptor: int, event: int, seconds: float | None) -> None:
+    """Wait as `wait` does, whatever signals come."""
+    poller = select.poll()
+    poller.register(descriptor, event)
+    poller.poll(None if seconds is None else math.ceil(seconds * 1000))
 
 
 def wait_for_output(descriptor: int) -> bool:
@@ -254,14 +323,18 @@ class Mailbox(Generic[T]):
         with suppress(OSError):  # full: then there are wake-ups enough; closed: nobody waits
             self._writer.send(b"\0")
 
-    def take(self, seconds: float | None) -> T:
+    def take(self, seconds: float | None, *, heeds_signals: bool = True) -> T:
         """Return the next item.
+
+        With ``heeds_signals`` off it goes on waiting when a signal comes: for what takes a moment
+        and must be known.
 
         Raises:
             TimeoutError: none came within ``seconds``.
             SignalReceived: a signal came, now or before.
 
         """
+        waits = wait if heeds_signals else _wait_regardless
         until = None if seconds is None else time.monotonic() + seconds
         while True:
             with suppress(Empty):
@@ -272,7 +345,7 @@ class Mailbox(Generic[T]):
             left = None if until is None else until - time.monotonic()
             if left is not None and left <= 0:
                 raise TimeoutError
-            wait(self._reader.fileno(), READ, left)
+            waits(self._reader.fileno(), READ, left)
 
     @property
     def descriptor(self) -> int:

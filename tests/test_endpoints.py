@@ -168,7 +168,15 @@ def test_two_keys_on_one_host_are_two_endpoints() -> None:
     assert len(parse_endpoints("http://a/?k=1,http://a/?k=2,http://u:1@a,http://u:2@a")) == 4
 
 
-@given(st.text())
+@pytest.mark.parametrize("url", ["http://h/{}", "http://h?{}", "http://u:{}@h", "http://{}", "{}"])
+def test_bytes_that_are_not_utf_8_are_a_usage_error(url: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_endpoints(url.format("a\udcffsesame-open"))
+    assert "not valid UTF-8" in str(caught.value)
+    str(caught.value).encode("utf-8", errors="strict")
+
+
+@given(st.text() | st.text(st.characters()))
 def test_any_text_is_a_list_of_endpoints_or_a_usage_error(text: str) -> None:
     with suppress(UsageError):
         assert parse_endpoints(text)

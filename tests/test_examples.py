@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import yaml
@@ -113,24 +113,142 @@ def _steps() -> list[dict[str, Any]]:
     return [step for step in job["steps"] if "run" in step]
 
 
-@pytest.mark.parametrize(
-    ("second", "chain", "codes"),
-    [("node", "31337", [0, 0, 0]), ("dead", "31337", [0, 0, 0]), ("node", "10", [4, 0, 0])],
-)
-def test_the_smoke_test_fails_only_where_none_is_usable(
-    second: str, chain: str, codes: list[int], node: Anvil, fresh_tx: FreshTx
+class Job(NamedTuple):
+    """How a run of the smoke test ended."""
+
+    codes: list[int]
+    """Of the steps that ran."""
+    log: str
+    summary: str
+
+    def annotations(self, level: str) -> list[str]:
+        """Return what the run's page shows at its top."""
+        return re.findall(f"(?m)^::{level}::(.*)$", self.log)
+
+
+def _run_job(directory: Path, at: str, chain: str, raw: str) -> Job:
+    """Run the job's steps but for the installation, as a runner does.
+
+    See https://docs.github.com/actions: "steps[*].shell" and "status check functions".
+    """
+    summary = directory / "summary.md"
+    summary.touch()
+    more = {"CHAIN_ID": chain, "RAW_TRANSACTION": raw, "GITHUB_STEP_SUMMARY": str(summary)}
+    ends: list[subprocess.CompletedProcess[str]] = []
+    for step in _steps()[1:]:
+        failed = any(end.returncode for end in ends)
+        wanted = step.get("if", "success()")
+        if (failed and wanted != "always()") or (wanted.startswith("env.RAW") and not raw):
+            continue
+        shell = {"python": (sys.executable, "-c")}.get(step.get("shell", ""), ("bash", "-e", "-c"))
+        script = step["run"].replace("--until-usable 60s", "--until-usable 2s")
+        ends.append(run(*shell, script, at=at, more=more, directory=directory))
+    log = "".join(end.stdout + end.stderr for end in ends)
+    return Job([end.returncode for end in ends], log, summary.read_text())
+
+
+def test_the_smoke_test_lands_a_transaction(tmp_path: Path, node: Anvil, fresh_tx: FreshTx) -> None:
+    signed = fresh_tx()
+    with Relaying(node.url) as other:
+        job = _run_job(tmp_path, f"{node.url},{other.url}", "31337", signed.raw)
+    assert job.codes == [0, 0, 0], job
+    assert "::" not in job.log
+    assert f"Transaction {signed.hash}: **accepted**" in job.summary
+    assert job.summary.count("| usable |") == 2
+    assert json.loads((tmp_path / "sent.json").read_text())["receipt"]["status"] == "0x1"
+
+
+def test_the_smoke_test_warns_of_each_endpoint_that_fails(tmp_path: Path, node: Anvil) -> None:
+    """What a server says is neither a command for the runner nor markup; no secret is shown."""
+    said = b"off%0A::error::injected | <b>bold</b>\n::error::again"
+    with dead() as nobody, Replying(http(503, said, {"Content-Type": "text/plain"})) as hostile:
+        secret = nobody.url.replace("http://", "http://user:s3cret@")
+        at = f"{secret},{node.url},{hostile.url}/0123456789abcdef0123"
+        job = _run_job(tmp_path, at, "31337", "")
+    assert job.codes == [0, 0], job
+    refused, off = job.annotations("warning")
+    assert refused.startswith(
+        f"endpoint 1 {nobody.url.replace('//', '//***@')}: connection refused"
+    )
+    assert off.startswith(f"endpoint 3 {hostile.url}/***: HTTP 503: off%250A::error::injected |")
+    assert not job.annotations("error")
+    assert "| usable |" in job.summary
+    rows = [line for line in job.summary.splitlines() if line.startswith("|")]
+    assert [row.count("|") for row in rows] == [8] * 5
+    assert "<b>" not in job.summary
+    assert "s3cret" not in job.log + job.summary
+    assert "0123456789abcdef" not in job.log + job.summary
+
+
+def test_the_smoke_test_fails_if_none_is_usable(
+    tmp_path: Path, node: Anvil, fresh_tx: FreshTx
 ) -> None:
-    install, *steps = _steps()
-    assert install["run"] == "python -m pip install --quiet ./seqsend"  # as test_package.py does
-    environment = {"CHAIN_ID": chain, "RAW_TRANSACTION": fresh_tx().raw}
-    with dead() as nobody, Relaying(node.url) as other:
-        at = f"{node.url},{nobody.url if second == 'dead' else other.url}"
-        # As the runner does: https://docs.github.com/actions, "jobs.<job_id>.steps[*].shell".
-        ends = [run("bash", "-e", "-c", step["run"], at=at, more=environment) for step in steps]
-    assert [end.returncode for end in ends] == codes
-    assert ("::warning::" in ends[0].stdout) == (second == "dead")
-    assert re.search(r"head: \d+", ends[1].stdout)
-    assert re.search("submitted: 0x[0-9a-f]{64}", ends[2].stdout)
+    for chain, code, said in (
+        ("10", 4, f"endpoint 1 {node.url}: chain id 31337"),
+        ("", 2, "--chain-id: '' is not a whole number"),
+    ):
+        job = _run_job(tmp_path, node.url, chain, fresh_tx().raw)
+        assert job.codes == [code, 0], job  # nothing is sent then
+        (error,) = job.annotations("error")
+        assert said in error
+
+
+def test_the_smoke_test_says_why_a_transaction_is_refused(
+    tmp_path: Path, node: Anvil, wallet: Wallet, fresh_tx: FreshTx
+) -> None:
+    spent = fresh_tx()
+    assert run("seqsend", "send", spent.raw, "--wait", at=node.url).returncode == 0
+    other = wallet.sign(2, nonce=0, value=7)
+    job = _run_job(tmp_path, node.url, "31337", other.raw)
+    assert job.codes == [0, 3, 0], job
+    (error,) = job.annotations("error")
+    assert error.startswith(f"transaction {other.hash}: rejected: nonce too low")
+    assert f"Transaction {other.hash}: **rejected**" in job.summary
+
+
+# pip asks for a partial clone: from a file, git fetches the rest over and over.
+GIT = """#!/bin/sh
+for word; do
+    shift
+    case $word in
+    --filter=*) ;;
+    *) set -- "$@" "$word" ;;
+    esac
+done
+exec "$GIT" "$@"
+"""
+
+
+def test_the_smoke_test_installs_from_a_git_url(tmp_path: Path) -> None:
+    """From this clone, by pip and git, in place of the address that the reader fills in."""
+    clone, installed, wrapper = (tmp_path / name for name in ("clone.git", "installed", "git"))
+    for words in (
+        ("clone", "--quiet", "--bare", str(ROOT), str(clone)),
+        ("-C", str(clone), "branch", "--quiet", "--force", "main", "HEAD"),
+    ):
+        subprocess.run(["git", *words], check=True)
+    wrapper.write_text(GIT)
+    wrapper.chmod(0o755)
+    config = {
+        f"url.{clone.as_uri()}.insteadOf": "https://github.com/OWNER/seqsend",
+        "protocol.https.allow": "never",
+    }
+    more = {
+        "PATH": f"{tmp_path}:{PATH}",
+        "GIT": find_program("git", "git"),
+        "GIT_CONFIG_COUNT": str(len(config)),
+        **{f"GIT_CONFIG_KEY_{n}": key for n, key in enumerate(config)},
+        **{f"GIT_CONFIG_VALUE_{n}": value for n, value in enumerate(config.values())},
+        "PIP_TARGET": str(installed),
+        # Nothing from the network: what the build needs is here already.
+        "PIP_NO_INDEX": "1",
+        "PIP_NO_DEPS": "1",
+        "PIP_NO_BUILD_ISOLATION": "0",  # the value that the option stores: no isolation
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    }
+    done = run("bash", "-e", "-c", _steps()[0]["run"], directory=tmp_path, more=more)
+    assert done.returncode == 0, done
+    assert (installed / "seqsend" / "__main__.py").is_file()
 
 
 # Library
@@ -192,6 +310,37 @@ def test_queries_name_only_metrics_that_are_there() -> None:
     assert named == written  # and nothing is counted that nobody looks at
     ids = [panel["id"] for panel in dashboard["panels"]]
     assert len(set(ids)) == len(ids)
+
+
+def test_the_dashboard_has_a_whole_table_of_the_endpoints() -> None:
+    """Its rows are joined by machine and endpoint, and each column is named and has its place."""
+    panels = json.loads((MONITORING / "dashboard.json").read_text())["panels"]
+    (table,) = [panel for panel in panels if panel["type"] == "table"]
+    first, *others = table["targets"]
+    assert "by (instance, endpoint, address, client) (seqsend_endpoint_info" in first["expr"]
+    assert all("max by (instance, endpoint) (" in target["expr"] for target in others)
+    assert all(target["format"] == "table" and target["instant"] for target in table["targets"])
+    merge, organize = table["transformations"]
+    assert (merge["id"], organize["id"]) == ("merge", "organize")
+    # So Grafana calls what several queries of one panel bring.
+    values = [f"Value #{target['refId']}" for target in others]
+    columns = ["instance", "endpoint", "address", "client", *values]
+    names = organize["options"]["renameByName"]
+    assert list(names) == columns == list(organize["options"]["indexByName"])
+    overridden = {each["matcher"]["options"] for each in table["fieldConfig"]["overrides"]}
+    assert overridden == {names[value] for value in values}
+
+
+def test_no_panel_covers_another() -> None:
+    panels = json.loads((MONITORING / "dashboard.json").read_text())["panels"]
+    covered = [
+        (x, y)
+        for at in (panel["gridPos"] for panel in panels)
+        for x in range(at["x"], at["x"] + at["w"])
+        for y in range(at["y"], at["y"] + at["h"])
+    ]
+    assert len(set(covered)) == len(covered)
+    assert max(x for x, _ in covered) < 24  # the width of Grafana's grid
 
 
 @pytest.mark.parametrize(

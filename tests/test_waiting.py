@@ -232,3 +232,53 @@ def test_a_signal_between_two_that_are_acknowledged_is_not_lost(
     signals.acknowledge()
     assert signals.pending
     assert signals._seen.recv(9), "other threads are woken"
+
+
+# A thread that another one cancels
+
+
+def test_another_thread_can_end_a_wait(pair: tuple[socket.socket, socket.socket]) -> None:
+    """Now and later, whatever is waited for; and no other thread's."""
+    cancellation = waiting.Cancellation()
+    ended: list[str] = []
+    begun = threading.Event()
+
+    def run() -> None:
+        with cancellation, Mailbox[int]() as mailbox:
+            begun.set()
+            for wait in (
+                lambda: waiting.wait(pair[0].fileno(), READ, LONG),
+                lambda: waiting.sleep(LONG),
+                lambda: mailbox.take(LONG),
+                waiting.check,
+            ):
+                with pytest.raises(waiting.Cancelled):
+                    wait()
+                ended.append("cancelled")
+        waiting.check()
+        ended.append("left")
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    assert begun.wait(LONG)
+    cancellation.cancel()
+    thread.join(LONG)
+    assert ended == ["cancelled"] * 4 + ["left"]
+    waiting.check()
+    assert not waiting.wait(pair[0].fileno(), READ, 0)
+    cancellation.cancel()  # the thread has ended: nothing happens
+
+
+def test_what_is_there_is_taken_though_a_signal_has_come(signals: Signals) -> None:
+    with Mailbox[int]() as mailbox:
+        send_signal_to_main_thread().join()
+        with pytest.raises(SignalReceived):
+            mailbox.take(LONG)
+        thread = threading.Timer(0.02, mailbox.put, [1])
+        thread.start()
+        assert mailbox.take(LONG, heeds_signals=False) == 1
+        with pytest.raises(TimeoutError):
+            mailbox.take(0.02, heeds_signals=False)
+        with pytest.raises(SignalReceived):
+            mailbox.take(LONG)
+    assert signals.pending

@@ -8,9 +8,8 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from seqsend.cli.help import Command, Group
+from seqsend.cli.help import Command, Group, UnknownCommandError
 from seqsend.cli.options import RawOptions, takes_shared_options
-from seqsend.cli.suggestions import find_single_dash, suggest_options
 from seqsend.redaction import glued_option, redact_words
 from seqsend.render.streams import print_version, write_stderr, write_stdout
 
@@ -58,6 +57,10 @@ def seqsend(
     """
 
 
+def _nothing_before() -> None:
+    """Take the place of `seqsend` if the command is the first word: no option is before it."""
+
+
 # Module of seqsend.cli and function in one, by the command's name; an example for its help.
 _COMMANDS = {
     "send": "seqsend send 0x02… --rollup.sequencer-http http://seq1:8545",
@@ -70,7 +73,8 @@ _COMMANDS = {
 def _build(arguments: list[str]) -> typer.Typer:
     """Return the program with the commands that ``arguments`` can mean.
 
-    Building one costs time at each start: if one is named, the others are left out.
+    Building one costs time at each start: if one is named, the others are left out, and so are the
+    options before the command if there are none.
     """
     names = {"help_option_names": ["-h", "--help"]}
     app = typer.Typer(
@@ -82,7 +86,8 @@ def _build(arguments: list[str]) -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    app.callback(epilog=_EXAMPLE + _ON_ONE_LINE)(seqsend)
+    command_first = bool(arguments) and arguments[0] in _COMMANDS
+    app.callback(epilog=_EXAMPLE + _ON_ONE_LINE)(_nothing_before if command_first else seqsend)
     named = [name for name in _COMMANDS if name in arguments]
     for name in named or _COMMANDS:
         command = getattr(import_module(f"seqsend.cli.{name}"), name)
@@ -94,9 +99,7 @@ def _build(arguments: list[str]) -> typer.Typer:
 def main(arguments: list[str]) -> int:
     """Run the program with ``arguments`` and return its exit code."""
     if "_SEQSEND_COMPLETE" in os.environ:  # a shell asks how a line could go on
-        from seqsend.cli.completion import prepare
-
-        prepare()
+        return _complete(os.environ["_SEQSEND_COMPLETE"], arguments)
     try:
         code = _build(arguments)(arguments, prog_name="seqsend", standalone_mode=False)
     except TyperException as error:
@@ -104,8 +107,21 @@ def main(arguments: list[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
+def _complete(shell: str, words: list[str]) -> int:
+    from typer.main import get_command
+
+    from seqsend.cli.completion import SHELLS, complete
+
+    if shell not in SHELLS:
+        write_stderr("error: _SEQSEND_COMPLETE is set, and does not name a shell", "error")
+        return 2
+    return int(write_stdout(complete(shell, get_command(_build(words[:-1])), words)) == "failed")
+
+
 def _refuse(error: TyperException, arguments: list[str]) -> int:
     """Say what is wrong with a command line that could not be read."""
+    if isinstance(error, UnknownCommandError):
+        return _refuse_command(error, arguments)
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "seqsend"
     if type(error).__name__ == "NoArgsIsHelpError":
@@ -119,18 +135,44 @@ def _refuse(error: TyperException, arguments: list[str]) -> int:
     return error.exit_code
 
 
+def _refuse_command(error: UnknownCommandError, arguments: list[str]) -> int:
+    from seqsend.cli.suggestions import suggest_command
+
+    shown, said, example = suggest_command(error.word, _COMMANDS)
+    said = f" ({said})" if said else ""
+    shown = shown or redact_words(error.word, arguments)
+    write_stderr(f"error: No such command: {shown}{said}", "error")
+    example = example or _ON_ONE_LINE
+    write_stderr(f"hint: seqsend --help says what it takes; example: {example}", "note")
+    return error.exit_code
+
+
 def _describe(error: TyperException, arguments: list[str], options: Sequence[Any]) -> str:
     """Return the error's message without secrets, with what may have been meant."""
     valued = [flag for o in options if not o.is_flag for flag in o.opts if flag.startswith("--")]
     unknown = getattr(error, "option_name", "") if hasattr(error, "possibilities") else ""
     if not unknown:
         return redact_words(error.format_message(), arguments, valued)
-    known = ["--help", *(flag for o in options for flag in (*o.opts, *o.secondary_opts))]
+    from seqsend.cli.suggestions import explain_option, find_single_dash  # only after a mistake
+
+    known = ["--help", "--version", *(f for o in options for f in (*o.opts, *o.secondary_opts))]
     # A single letter may be one of a long option that was given with one dash.
     name = (find_single_dash(arguments, known) if len(unknown) == 2 else None) or unknown
     said = redact_words(f"No such option: {name}", arguments, valued)
     glued = glued_option(name, valued)
     if glued is not None:
         return f"{said} (a blank is missing after {glued})"
-    meant = suggest_options(name, known)
-    return f"{said} (did you mean {' or '.join(meant)}?)" if meant else said
+    explanation = explain_option(name, known, _commands_with(name))
+    return f"{said} ({explanation})" if explanation else said
+
+
+def _commands_with(option: str) -> list[str]:
+    """Return the commands that have ``option``."""
+    from typer.main import get_command
+
+    program: Any = get_command(_build([]))
+    return [
+        name
+        for name, command in program.commands.items()
+        if any(option in (*p.opts, *p.secondary_opts) for p in command.params)
+    ]

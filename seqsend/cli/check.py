@@ -1,35 +1,43 @@
 """`seqsend check`."""
 
 import gc
-from contextlib import ExitStack
-from typing import Annotated, Any
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Any, Literal, NamedTuple, cast, get_args
 
 import typer
 
-from seqsend import waiting
 from seqsend.cli.command_run import CommandRun
 from seqsend.cli.options import RawOptions, parse_option, takes_shared_options
-from seqsend.diagnosis.comparison import DEFAULT_MAX_LAG
+from seqsend.diagnosis.comparison import DEFAULT_MAX_AGE, DEFAULT_MAX_LAG
 from seqsend.diagnosis.comparison import check as diagnose
+from seqsend.diagnosis.report import Diagnosis
+from seqsend.endpoints import parse_endpoints
+from seqsend.errors import UsageError
 from seqsend.render.outcome import EXIT_CODES
 from seqsend.units import parse_count, parse_duration, parse_whole
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from seqsend.render.look import CheckView
+_COMPARING, _REPEATING = "Comparing and measuring", "Repeating"
 
-_GROUP = "Comparing and measuring"
+Required = Literal["any", "all"]
+"""How many endpoints must be usable for exit code 0."""
 
 
-def _option(name: str, metavar: str, text: str) -> Any:
-    return typer.Option(
-        name, metavar=metavar, help=text, rich_help_panel=_GROUP, show_default=False
-    )
+def _option(name: str, metavar: str | None, text: str, group: str = _COMPARING) -> Any:
+    return typer.Option(name, metavar=metavar, help=text, rich_help_panel=group, show_default=False)
 
 
 @takes_shared_options
 def check(
     options: RawOptions,
+    urls: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[URL]...",
+            help="Endpoints, after those of --rollup.sequencer-http.",
+            show_default=False,
+        ),
+    ] = None,
     chain_id: Annotated[
         str | None,
         _option("--chain-id", "N", "Required chain id. [default: the same everywhere]"),
@@ -38,58 +46,148 @@ def check(
         str | None,
         _option("--max-lag", "BLOCKS", "How far heads may lie apart. [default: 10]"),
     ] = None,
+    max_age: Annotated[
+        str | None,
+        _option(
+            "--max-age",
+            "DURATION|none",
+            "How old a head may be, except of nodes that mine on demand. [default: 10m]",
+        ),
+    ] = None,
+    max_safe_lag: Annotated[
+        str | None,
+        _option(
+            "--max-safe-lag",
+            "DURATION",
+            "How far the safe head may lie behind the head. [default: any distance]",
+        ),
+    ] = None,
+    probe_forward: Annotated[
+        bool,
+        _option(
+            "--probe-forward",
+            None,
+            "Send a transaction without a valid sender, which can never be executed, to see "
+            "whether replicas forward to the sequencer.",
+        ),
+    ] = False,
     count: Annotated[
         str | None,
         _option("--count", "N", "Measure the answer time N times. [default: 1]"),
     ] = None,
+    require: Annotated[
+        str | None,
+        _option("--require", "any|all", "How many must be usable for exit code 0. [default: all]"),
+    ] = None,
     watch: Annotated[
         str | None,
-        _option("--watch", "DURATION", "Repeat at this interval until Ctrl-C."),
+        _option("--watch", "DURATION", "Repeat at this interval until Ctrl-C.", _REPEATING),
+    ] = None,
+    until_usable: Annotated[
+        str | None,
+        _option(
+            "--until-usable",
+            "DURATION",
+            "Repeat every second until the exit code would be 0, for at most this long.",
+            _REPEATING,
+        ),
     ] = None,
 ) -> int:
     """Reach every endpoint at once and say what is wrong with each.
 
     Nothing that it asks changes a node. Exit codes: 0 all usable and agreeing; 8 some are usable,
-    some are not, or they disagree; 4 none is usable; 2 wrong input.
+    some are not, they disagree, or heads are old; 4 none is usable; 2 wrong input.
     """
+    options = {**options, "endpoints": [*(options["endpoints"] or ()), *(urls or ())] or None}
     with CommandRun("check", options) as run:
-        from seqsend.render.look import CheckView  # no other command needs it, nor what it brings
-
         # The start of the program has turned it off. What is there by now stays to the end.
         gc.freeze()
         gc.enable()
-        every = parse_option("--watch", watch, parse_duration, None)
-        times = parse_option("--count", count, parse_count, 1)
+        repeating = _Repeating(
+            parse_option("--watch", watch, parse_duration, None),
+            parse_option("--until-usable", until_usable, parse_duration, None),
+        )
+        repeating.check()
         compared: dict[str, Any] = {
             "chain_id": parse_option("--chain-id", chain_id, parse_whole, None),
             "max_lag": parse_option("--max-lag", max_lag, parse_whole, DEFAULT_MAX_LAG),
-            "count": times,
+            "max_age": parse_option("--max-age", max_age, _parse_age, DEFAULT_MAX_AGE),
+            "max_safe_lag": parse_option("--max-safe-lag", max_safe_lag, parse_duration, None),
+            "probe_forward": probe_forward,
+            "count": parse_option("--count", count, parse_count, 1),
         }
-        arguments: dict[str, Any] = {**run.connection(), **compared}
-        view = CheckView(run.style)
-        if every is None:
-            with view.progress(arguments["endpoints"].count(",") + 1, times) as observer:
-                diagnosis = diagnose(**arguments, observer=observer)
-            written = view.show(diagnosis)
-            run.keep(diagnosis)
-            run.exit_code = EXIT_CODES[diagnosis.status] or int(written == "failed")
-        else:
-            run.exit_code = _watch(run, view, arguments, every)
+        judge = partial(
+            _exit_code, required=parse_option("--require", require, _parse_required, "all")
+        )
+        run.exit_code = _look(run, {**run.connection(), **compared}, repeating, judge)
     return run.exit_code
 
 
-def _watch(run: CommandRun, view: "CheckView", arguments: Any, every: float) -> int:
-    """Diagnose again and again until a signal comes, or until stdout is closed."""
-    with ExitStack() as stack:
-        draw = stack.enter_context(view.redrawing(every)) if view.redraws else None
+class _Repeating(NamedTuple):
+    """How often it looks; seconds."""
+
+    watch: float | None
+    until_usable: float | None
+
+    def check(self) -> None:
+        if self.watch is not None and self.until_usable is not None:
+            raise UsageError(
+                "--watch never ends by itself, and --until-usable does: give one of them",
+                example="--until-usable 60s",
+            )
+
+
+def _look(
+    run: CommandRun,
+    arguments: dict[str, Any],
+    repeating: _Repeating,
+    judge: Callable[[Diagnosis], int],
+) -> int:
+    """Look as often as was asked for, and return the exit code."""
+    # No other command needs them, nor what they bring.
+    from seqsend.cli import looking
+    from seqsend.cli.looks import Looks
+    from seqsend.render.look import CheckView
+
+    total = len(parse_endpoints(arguments["endpoints"]))
+    answers = total * arguments["count"] if arguments["count"] > 1 else 0
+    limit = arguments["request_timeout"]
+    deadline = arguments["deadline"]
+    view = CheckView(run.style)
+    with Looks(
+        partial(diagnose, **arguments),
+        total=total,
+        answers=answers,
+        limit=limit if deadline is None else min(limit, deadline),
+        observe=view.observe,
+    ) as looks:
+        each = looking.Looking(looks, view, judge, run.keep)
         try:
-            while True:
-                diagnosis = diagnose(**arguments, observer=view.observe)
-                if draw is not None:
-                    draw(diagnosis)
-                elif (written := view.show(diagnosis, dated=True)) != "written":
-                    return int(written == "failed")
-                run.keep(diagnosis)
-                waiting.sleep(every)
-        except KeyboardInterrupt:
-            return EXIT_CODES["interrupted"]
+            if repeating.until_usable is not None:
+                within = repeating.until_usable
+                bound = within if deadline is None else min(within, deadline)
+                return looking.look_until_usable(each, bound)
+            if repeating.watch is None:
+                return looking.look_once(each)
+            watch = looking.watch_screen if view.redraws else looking.watch_lines
+            return watch(each, repeating.watch)
+        finally:
+            view.clear_status()
+
+
+def _exit_code(diagnosis: Diagnosis, required: Required) -> int:
+    """Return the exit code that a diagnosis means."""
+    if required == "any" and any(r.verdict == "usable" for r in diagnosis.endpoints):
+        return 0
+    return EXIT_CODES[diagnosis.status]
+
+
+def _parse_age(text: str) -> float | None:
+    return None if text.strip() == "none" else parse_duration(text)
+
+
+def _parse_required(text: str) -> Required:
+    for each in get_args(Required):
+        if text == each:
+            return cast(Required, each)
+    raise UsageError(f"{text!r} is neither any nor all", example="any")

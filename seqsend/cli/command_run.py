@@ -67,6 +67,7 @@ class CommandRun:
             strict_errors=settings.strict_errors,
             failback_after=settings.failback_after,
             retry_for=settings.retry_for,
+            hedge_after=settings.hedge_after,
             begin_at=None if files is None else files.begin_at,
             observer=observer if files is None else both,
         )

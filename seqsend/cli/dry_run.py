@@ -2,7 +2,6 @@
 
 import gc
 import time
-from dataclasses import replace
 
 from seqsend.cli.command_run import CommandRun
 from seqsend.cli.send_options import SendOptions
@@ -64,5 +63,5 @@ def _assess(dry_run: DryRun, raw: str, number: int) -> Outcome:
     try:
         found = dry_run.assess(raw)
     except UsageError as error:
-        return replace(outcome_of_usage("send", str(error)), line=number)
+        return outcome_of_usage("send", str(error))._replace(line=number)
     return outcome_of_dry_run(found, time.monotonic() - started, number)

@@ -7,9 +7,10 @@ alias of an option on one line that is longer than the terminal.
 from typing import Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.exceptions import TyperException
 
-from seqsend.render.streams import write_stdout
+from seqsend.render.streams import print_version, write_stdout
 
 _OTHER = "Other options"
 
@@ -44,8 +45,39 @@ def _print_help(context: Any, _option: Any, asked: bool) -> None:
         raise typer.Exit(int(write_stdout(context.get_help()) == "failed"))
 
 
+def _print_version(_context: Any, _option: Any, asked: bool) -> None:
+    if asked:
+        raise typer.Exit(print_version())
+
+
+# The program's own option says so in the help; it works after a command, too.
+_VERSION = TyperOption(
+    param_decls=["--version", "-V"],
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    hidden=True,
+    callback=_print_version,
+)
+
+
+class UnknownCommandError(TyperException):
+    """There is no such command."""
+
+    exit_code = 2
+
+    def __init__(self, word: str) -> None:
+        """``word`` stands in place of the command; it can be a secret."""
+        super().__init__("No such command")
+        self.word = word
+
+
 class Command(TyperCommand):
     """A command with such help."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return arguments and options, `--version` among them."""
+        return [*super().get_params(ctx), _VERSION]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write arguments and options."""
@@ -68,6 +100,17 @@ class Group(TyperGroup):
         """Write the commands, then the options."""
         self.format_commands(ctx, formatter)
         _write_options(self, ctx, formatter)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that ``args`` name.
+
+        Raises:
+            UnknownCommandError: there is no such command.
+
+        """
+        if args[0] == "-" or not (args[0].startswith("-") or self.get_command(ctx, args[0])):
+            raise UnknownCommandError(args[0])
+        return super().resolve_command(ctx, args)
 
     def get_help_option(self, ctx: Any) -> Any:
         """Return the option as a command has it."""

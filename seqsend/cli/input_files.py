@@ -4,13 +4,16 @@ Python goes on with `open` and `read` after a signal that raises nothing (PEP 47
 command runs none does: a pipe that nobody writes to would hold the program for ever.
 """
 
+import errno
 import os
 import stat
 import threading
 
 from seqsend import waiting
+from seqsend.units import format_size
 
 _CHUNK = 64 * 1024
+_LARGEST = 32 * 2**20  # bytes; what no node takes as the parameters of a call
 
 
 def open_to_read(path: str) -> int:
@@ -44,7 +47,7 @@ def read_text(descriptor: int) -> str:
     """Return all that can be read, which is UTF-8.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: it cannot be read, or is far too large.
         UnicodeDecodeError: it is not UTF-8.
         SignalReceived: a signal came.
 
@@ -60,3 +63,5 @@ def read_text(descriptor: int) -> str:
         if not chunk:
             return data.decode()
         data += chunk
+        if len(data) > _LARGEST:
+            raise OSError(errno.EFBIG, f"more than {format_size(_LARGEST)}")

@@ -9,8 +9,7 @@ import functools
 import inspect
 import os
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, TypedDict, TypeVar, cast
+from typing import Annotated, Any, NamedTuple, TypedDict, TypeVar, cast
 
 import typer
 
@@ -36,6 +35,7 @@ class Connection(TypedDict):
     endpoints: str
     headers: Mapping[str, str]
     endpoint_headers: Mapping[int, Mapping[str, str]]
+    rollup_rpc: str | None
     cacert: str | None
     client_cert: str | None
     client_key: str | None
@@ -45,8 +45,7 @@ class Connection(TypedDict):
     max_response_size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """The shared options, checked."""
 
     connection: Connection
@@ -54,6 +53,7 @@ class Settings:
     strict_errors: bool
     failback_after: float | None
     retry_for: float | None
+    hedge_after: float | None
     state_file: str | None
     metrics_file: str | None
 

@@ -106,9 +106,10 @@ def _read_stdin() -> str:
 
     try:
         return read_text(sys.stdin.fileno())
-    except (OSError, ValueError, AttributeError):  # AttributeError: stdin is closed
+    except (OSError, ValueError, AttributeError) as error:  # AttributeError: stdin is closed
+        why = getattr(error, "strerror", None) or "it is closed, or not UTF-8 text"
         raise UsageError(
-            "--raw -: stdin cannot be read as UTF-8 text", example='["latest",false]'
+            f"--raw -: stdin cannot be read: {why.lower()}", example='["latest",false]'
         ) from None
 
 

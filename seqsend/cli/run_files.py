@@ -58,7 +58,7 @@ class RunFiles:
     def report_preferred(self) -> None:
         """Say which endpoint is remembered."""
         if self.begin_at is not None and not self._quiet:
-            from seqsend.render.diagnosis import format_age
+            from seqsend.units import format_age
 
             since = format_age(self.begin_at.age)
             write_stderr(

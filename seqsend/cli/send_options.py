@@ -1,14 +1,12 @@
 """What `send` is asked for beyond its transactions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from seqsend.models import Level
 
 
-@dataclass(frozen=True, slots=True)
-class SendOptions:
+class SendOptions(NamedTuple):
     """The options of `send`, checked."""
 
     batch_size: int

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 from seqsend.configuration import DIAL_TIMEOUT, MAX_RESPONSE_SIZE, REQUEST_TIMEOUT
 from seqsend.errors import UsageError
 from seqsend.headers import collect_headers, parse_header
-from seqsend.units import format_duration, format_size, parse_duration, parse_size
+from seqsend.units import format_duration, format_size, parse_delay, parse_duration, parse_size
 
 SEQUENCER, TIME, FILES, OUTPUT = "Sequencer", "Time", "Between runs", "Output"
 
@@ -154,6 +154,18 @@ OPTIONS = (
         default_text="the sequencer's addresses",
     ),
     Option(
+        "rollup_rpc",
+        ("--rollup-rpc",),
+        "The op-node or op-conductor of each endpoint, in the same order: calls begin at the "
+        "active sequencer. Repeatable.",
+        SEQUENCER,
+        kind="list",
+        metavar="URL[,URL...]",
+        collect=_join,
+        environment="SEQSEND_ROLLUP_RPC",
+        default_text="none",
+    ),
+    Option(
         "cacert",
         ("--cacert",),
         "Certificates to trust for https, as a file or directory.",
@@ -224,6 +236,16 @@ OPTIONS = (
         parse=parse_duration,
         environment="SEQSEND_RETRY_FOR",
         default_text="one round",
+    ),
+    Option(
+        "hedge_after",
+        ("--hedge-after",),
+        "Ask the next endpoint, too, if one has not answered for this long; 0ms asks all at once.",
+        TIME,
+        metavar="DURATION",
+        parse=parse_delay,
+        environment="SEQSEND_HEDGE_AFTER",
+        default_text="one endpoint at a time",
     ),
     Option(
         "failback_after",

@@ -1,25 +1,36 @@
-"""The diagnosis: what is wrong with each endpoint, and whether they agree."""
+"""`check`: all endpoints are asked side by side, and what they say is compared."""
 
+import logging
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 from seqsend import waiting
+from seqsend.arguments import check_arguments
 from seqsend.configuration import (
     DIAL_TIMEOUT,
     MAX_RESPONSE_SIZE,
     REQUEST_TIMEOUT,
+    Configuration,
+    check_times,
     configure,
 )
+from seqsend.diagnosis.judging import MAX_AGE, MAX_LAG, Limits, judge
 from seqsend.diagnosis.probe import Probe
-from seqsend.diagnosis.report import Diagnosis, EndpointReport, heads_by_chain
+from seqsend.diagnosis.report import Diagnosis, EndpointReport
 from seqsend.errors import UsageError
 from seqsend.failover.requester import Observer
+from seqsend.models import EndpointRole
 
-DEFAULT_MAX_LAG = 10
-"""Blocks by which the heads of one chain may lie apart."""
+_log = logging.getLogger("seqsend")
+
+ReportObserver = Callable[[EndpointReport], None]
+"""Is given what was found out about each endpoint as it comes."""
+
+DEFAULT_MAX_LAG = MAX_LAG
+DEFAULT_MAX_AGE = MAX_AGE
 
 
 def check(
@@ -30,14 +41,19 @@ def check(
     deadline: float | None = None,
     headers: Mapping[str, str] | None = None,
     endpoint_headers: Mapping[int, Mapping[str, str]] | None = None,
+    rollup_rpc: str | Iterable[str] | None = None,
     cacert: str | None = None,
     client_cert: str | None = None,
     client_key: str | None = None,
     max_response_size: int = MAX_RESPONSE_SIZE,
     chain_id: int | None = None,
-    max_lag: int = DEFAULT_MAX_LAG,
+    max_lag: int = MAX_LAG,
+    max_age: float | None = MAX_AGE,
+    max_safe_lag: float | None = None,
+    probe_forward: bool = False,
     count: int = 1,
     observer: Observer | None = None,
+    on_report: ReportObserver | None = None,
 ) -> Diagnosis:
     """Ask all endpoints side by side what they are, and compare what they say.
 
@@ -51,23 +67,43 @@ def check(
         deadline: seconds for everything, measurements included.
         headers: sent to every endpoint; their values are never shown.
         endpoint_headers: by position in the list, counted from 1: sent to that endpoint alone.
+        rollup_rpc: URLs of an op-node or op-conductor for each endpoint, in the same order, which
+            are asked for the endpoint's role.
         cacert: path of the CA certificates to trust for https, instead of the system's.
         client_cert: path of the certificate to show to https endpoints that ask for one.
         client_key: path of its key, if that is not in the same file.
         max_response_size: bytes, after decompression.
         chain_id: the only one that is right; None to compare the endpoints with each other.
         max_lag: blocks by which the heads of one chain may differ.
+        max_age: seconds that a head may be old; None for any. Nodes that are known to mine on
+            demand are left out.
+        max_safe_lag: seconds that a safe head may lie behind the head; None for any.
+        probe_forward: also send a transaction that can never be valid, to see whether a replica's
+            way to the sequencer works: see `seqsend.diagnosis.forward`.
         count: how often the time of an answer is measured.
         observer: is called with each `Attempt` as it ends, in any thread.
+        on_report: is called with what was found out about each endpoint as it comes, in the
+            caller's thread, before the endpoints are compared.
 
     Raises:
         UsageError: an argument is wrong.
 
     """
+    check_arguments(
+        count=count,
+        max_lag=max_lag,
+        max_age=max_age,
+        max_safe_lag=max_safe_lag,
+        probe_forward=probe_forward,
+        chain_id=chain_id,
+        observer=observer,
+        on_report=on_report,
+    )
     if count < 1:
         raise UsageError(f"count is {count}, and must be 1 or more", example="10")
     if max_lag < 0:
         raise UsageError(f"max_lag is {max_lag}, not a number of blocks", example="10")
+    check_times(max_age=max_age, max_safe_lag=max_safe_lag)
     configuration = configure(
         endpoints,
         dial_timeout=dial_timeout,
@@ -75,94 +111,75 @@ def check(
         deadline=deadline,
         headers=headers,
         endpoint_headers=endpoint_headers,
+        rollup_rpc=rollup_rpc,
         cacert=cacert,
         client_cert=client_cert,
         client_key=client_key,
         max_response_size=max_response_size,
     )
     probes = [
-        Probe(configuration, endpoint, count=count, observer=observer)
+        Probe(configuration, endpoint, count=count, probe_forward=probe_forward, observer=observer)
         for endpoint in configuration.endpoints
     ]
     # Not before: the time that the first probe takes to load modules is not the endpoint's.
     started = time.monotonic()
-    reports = _side_by_side(probes)
-    return Diagnosis(compared(reports, chain_id, max_lag), time.monotonic() - started)
+    jobs: list[Callable[[], Any]] = [
+        *(probe.run for probe in probes),
+        partial(_roles, configuration),
+    ]
+
+    def report(found: Any) -> None:
+        if on_report is None or not isinstance(found, EndpointReport):
+            return
+        try:
+            on_report(found)
+        except Exception:  # noqa: BLE001 - whatever it is, the other endpoints are not its affair
+            _log.exception("the observer of reports failed")
+
+    *reports, roles = _side_by_side(jobs, report)
+    limits = Limits(chain_id, max_lag, max_age, max_safe_lag)
+    return Diagnosis(judge(reports, limits, roles), time.monotonic() - started)
 
 
-def _side_by_side(probes: list[Probe]) -> list[EndpointReport]:
-    with waiting.Mailbox[tuple[int, EndpointReport | BaseException]]() as done:
+def _roles(configuration: Configuration) -> tuple[EndpointRole, ...] | None:
+    """Return the roles of the endpoints; None if there are no op-nodes to ask."""
+    roles = configuration.roles()
+    if roles is None:
+        return None
+    try:
+        return roles.ask_all(configuration.limits.total).roles
+    finally:
+        roles.close()
+
+
+def _side_by_side(jobs: Sequence[Callable[[], Any]], on_result: Callable[[Any], None]) -> list[Any]:
+    """Do all ``jobs`` at the same time; return what they return, in their order.
+
+    ``on_result`` is called with each as it comes.
+    """
+    try:
+        done = waiting.Mailbox[tuple[int, Any]]()
+    except OSError:  # no descriptor is left on this machine, which each job will say
+        return [job() for job in jobs]
+    with done:
 
         def run(position: int) -> None:
             try:
-                done.put((position, probes[position].run()))
+                done.put((position, jobs[position]()))
             except BaseException as error:  # noqa: BLE001 - raised again, in the thread that waits
                 done.put((position, error))
 
-        for position in range(len(probes)):
+        for position in range(len(jobs)):
             try:
                 # A daemon: a signal ends the process, whatever is still waited for.
                 threading.Thread(target=run, args=(position,), daemon=True).start()
             except RuntimeError:  # no thread is left on this machine: then one after the other
                 run(position)
-        reports: dict[int, EndpointReport] = {}
-        for _ in probes:
+        results: dict[int, Any] = {}
+        for _ in jobs:
             position, found = done.take(None)
             if isinstance(found, BaseException):
                 raise found
-            reports[position] = found
-    return [reports[position] for position in sorted(reports)]
-
-
-def compared(
-    reports: list[EndpointReport], chain_id: int | None, max_lag: int
-) -> tuple[EndpointReport, ...]:
-    """Return ``reports`` with what is wrong with them in comparison. Pure."""
-    judged = [_judge_chain(report, reports, chain_id) for report in reports]
-    heads = heads_by_chain(judged)
-    return tuple(_judge_head(report, heads, max_lag) for report in judged)
-
-
-def _judge_chain(
-    report: EndpointReport, reports: list[EndpointReport], chain_id: int | None
-) -> EndpointReport:
-    if report.chain_id is None or report.reason is not None:
-        return report
-    if chain_id is not None:
-        if report.chain_id == chain_id:
-            return report
-        return replace(
-            report,
-            usable=False,
-            phase="answer",
-            reason=f"chain id {report.chain_id} instead of {chain_id}",
-            hint="the address of another chain: check host, port and path",
-        )
-    answered = [r for r in reports if r.chain_id is not None]
-    # The first of those that occur most often: so says Counter.
-    usual = Counter(r.chain_id for r in answered).most_common(1)[0][0]
-    if report.chain_id == usual:
-        return report
-    other = next(r.endpoint.index for r in answered if r.chain_id == usual)
-    return replace(
-        report,
-        phase="answer",
-        reason=f"chain id {report.chain_id}, where endpoint {other} has {usual}",
-        hint="one of the two is the address of another chain; --chain-id says which is right",
-    )
-
-
-def _judge_head(
-    report: EndpointReport, heads: Mapping[int, list[int]], max_lag: int
-) -> EndpointReport:
-    if report.chain_id is None or report.block_number is None or report.reason is not None:
-        return report
-    behind = max(heads[report.chain_id]) - report.block_number
-    if behind <= max_lag:
-        return report
-    return replace(
-        report,
-        phase="answer",
-        reason=f"{behind} blocks behind",
-        hint="it follows slowly or has stopped: compare again in a while (--watch 2s)",
-    )
+            results[position] = found
+            on_result(found)
+    return [results[position] for position in sorted(results)]

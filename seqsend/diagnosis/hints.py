@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from seqsend.models import Attempt, ReasonCode
+from seqsend.models import Attempt, FindingCode, ReasonCode
 
 _OWN_WORDS = "its own words say what is wrong"
 _ELSEWHERE = "use another endpoint, or wait"
@@ -15,12 +15,18 @@ _CREDENTIALS = (
 )
 _NOT_TLS = "what listens there may not speak TLS: is this the right port?"
 
-HINTS: Mapping[ReasonCode, str] = MappingProxyType(
+_NOT_EXECUTION = "give the address of the execution endpoint (op-geth, op-reth; often port 8545)"
+_ROLES = "see the op-node or op-conductor that --rollup-rpc names for it, and its log"
+
+HINTS: Mapping[ReasonCode | FindingCode, str] = MappingProxyType(
     {
         # Before the request left
         "dns_failed": "check its spelling; if that is right, this machine's resolver",
         "dns_timeout": (
             "the resolver does not answer: see /etc/resolv.conf, or give an IP address"
+        ),
+        "no_resolver": (
+            "this machine cannot look up names now: see /etc/resolv.conf, or give an IP address"
         ),
         "refused": (
             "the host is up and nothing listens on that port: does the node run, is this its RPC "
@@ -43,6 +49,7 @@ HINTS: Mapping[ReasonCode, str] = MappingProxyType(
         "tls_not_spoken": "write http:// instead of https://, or ask for the TLS port",
         "tls_wanted": "write https:// instead of http://",
         "not_websocket": "no WebSocket answers there: check host, port and path, or write http://",
+        "websocket_wanted": "a WebSocket port: write ws:// for http://, or use the HTTP port",
         # After it left
         "timeout": "it takes requests and does not answer: the node hangs or is overloaded",
         "closed": "something closes connections: a proxy, a restart, or a wrong port",
@@ -78,13 +85,39 @@ HINTS: Mapping[ReasonCode, str] = MappingProxyType(
         "internal_error": "the node itself is in trouble: its log says more",
         "node_timeout": "the node is overloaded, or what it forwards to does not answer",
         "forward_failed": "the node works, and its way to the sequencer does not: see its log",
+        # What `check` finds
+        "not_execution": _NOT_EXECUTION,
+        "op_node": _NOT_EXECUTION,
+        "op_conductor": _NOT_EXECUTION,
+        "op_batcher": _NOT_EXECUTION,
+        "beacon": f"a beacon (consensus) node answers there; {_NOT_EXECUTION}",
+        "no_transactions": "a read-only or filtering endpoint: use the sequencer's own address",
+        "slow": "it is overloaded or far away: raise --sequencer-request-timeout to see the rest",
+        "wrong_chain": "the address of another chain: check host, port and path",
+        "chain_differs": (
+            "one of the two is the address of another chain; --chain-id says which is right"
+        ),
+        "head_unknown": "without its head nobody knows whether its chain moves: see its log",
+        "head_old": (
+            "has the sequencer stopped, or does this node not follow it? (--max-age says what "
+            "is old)"
+        ),
+        "head_in_future": "set the clocks of this machine and of the sequencer (NTP)",
+        "head_behind": "it follows slowly or has stopped: compare again in a while (--watch 2s)",
+        "safe_stuck": "do the batches reach L1? See op-batcher and the op-node's L1 endpoint",
+        "role_unknown": _ROLES,
+        "none_active": _ROLES,
+        "several_active": "stop all but one (admin_stopSequencer), or their chains will differ",
     }
 )
-"""What to do, for each reason code of an attempt that failed at an endpoint."""
+"""What to do, for each reason code of an attempt that failed and for each finding."""
+
+
+def hint_of(code: ReasonCode | FindingCode | None) -> str:
+    """Return what to do about what ``code`` stands for, in one line."""
+    return _OWN_WORDS if code is None else HINTS.get(code, _OWN_WORDS)
 
 
 def hint_for(attempt: Attempt) -> str:
     """Return what to do about ``attempt``, which failed, in one line."""
-    if attempt.reason_code is None:
-        return _OWN_WORDS
-    return HINTS.get(attempt.reason_code, _OWN_WORDS)
+    return hint_of(attempt.reason_code)

@@ -2,26 +2,32 @@
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from seqsend.configuration import Configuration
-from seqsend.diagnosis.hints import hint_for
+from seqsend.diagnosis.heads import parse_head, parse_quantity
+from seqsend.diagnosis.hints import hint_for, hint_of
+from seqsend.diagnosis.interview import Heard, Interview, ask_once
 from seqsend.diagnosis.report import EndpointReport, Samples
-from seqsend.errors import EndpointFailure
+from seqsend.diagnosis.strangers import Neighbourhood, recognise_by_methods
 from seqsend.failover.requester import Observer, Requester
-from seqsend.jsonrpc import Call, parse_json
-from seqsend.models import Attempt, Endpoint, ReasonCode
+from seqsend.models import Attempt, Endpoint, FindingCode, ReasonCode
 from seqsend.redaction import excerpt, scrub
-from seqsend.transports.base import Deadline, Exchange, Fetching
-from seqsend.verdicts.failure_table import Judgement
-from seqsend.verdicts.node_errors import takes_transactions
+from seqsend.transports.base import Deadline, Exchange
+from seqsend.verdicts.node_errors import says_insufficient_funds, takes_transactions
 
-_OLD = 60.0  # seconds; a rollup's blocks come every 2 s or sooner
-_NOT_JSON_RPC = (200, 400, 404, 405)  # with these, REST servers answer JSON-RPC
 _EXPIRES_SOON = 14  # days
-_NOT_EXECUTION = "give the address of the execution endpoint (op-geth, op-reth; often port 8545)"
-_BEACON_PATH = "eth/v1/node/version"  # Ethereum's beacon API
+_MOST_NAMES = 10  # of a certificate that are shown
+_PROGRESS = ("currentBlock", "highestBlock")  # of eth_syncing
+# HTTP statuses that refuse an empty transaction, and will refuse the next one.
+_REFUSED = frozenset({"unauthorized", "not_found", "not_allowed", "redirect", "credentials"})
+# After these an endpoint may pass on the next transaction.
+_PASSING = frozenset({"rate_limited", "overloaded", "request_too_large"})
+
+# Of a node that has answered all else, and not what it was to pass on.
+_UNANSWERED = frozenset({"timeout", "closed"})
 
 
 class Probe:
@@ -33,9 +39,13 @@ class Probe:
         endpoint: Endpoint,
         *,
         count: int,
+        probe_forward: bool,
         observer: Observer | None,
     ) -> None:
-        """Prepare; ``count`` is how often the time of an answer is measured."""
+        """Prepare; ``count`` is how often the time of an answer is measured.
+
+        With ``probe_forward`` a transaction is sent that can never be valid.
+        """
         self._configuration = configuration
         self._endpoint = endpoint
         self._transport = configuration.transport(endpoint)
@@ -46,123 +56,124 @@ class Probe:
             observer=observer,
         )
         self._count = count
+        self._probe_forward = probe_forward
 
     def run(self) -> EndpointReport:
         """Ask, and return what was found out."""
         total = self._requester.start_deadline()
         by = Deadline.after(self._configuration.limits.request, "request timeout").or_sooner(total)
         try:
-            report = _finished(self._question(by))
+            report = _finished(self._question(Interview(self._requester, self._endpoint, by)))
             if self._count > 1 and report.answer is not None and report.usable:
                 report = replace(report, samples=self._measure(report.answer, total))
         finally:
             self._transport.close()
         return report
 
-    def _ask(self, by: Deadline | None, method: str, *params: Any) -> tuple[Judgement, Attempt]:
-        request = self._requester.prepare(Call(method, list(params)))
-        exchanged = self._requester.ask(self._endpoint, [request], by)
-        if exchanged.interrupt is not None:
-            raise exchanged.interrupt
-        (judgement,) = exchanged.judgements
-        attempt = exchanged.attempt(judgement)
-        if judgement.row.kind == "outage":
-            # The phase that failed has no time of its own to show.
-            timings = {p: s for p, s in attempt.timings.items() if p != attempt.phase}
-            attempt = replace(attempt, timings=timings)
-        self._requester.emit(attempt)
-        return judgement, attempt
-
-    def _question(self, by: Deadline) -> EndpointReport:
-        judgement, first = self._ask(by, "eth_chainId")
+    def _question(self, interview: Interview) -> EndpointReport:
+        heard = interview.ask("eth_chainId")
+        first = heard.attempt
         report = EndpointReport(
             self._endpoint, timings=first.timings, tls_expires=first.tls_expires, phase=first.phase
         )
-        if judgement.reason_code == "no_such_method":
-            return self._question_stranger(report, by)
-        if judgement.row.kind != "result":
-            return replace(report, reason=first.reason, hint=self._hint(first, by))
-        chain_id = _quantity(judgement.result)
+        if first.reason_code == "no_such_method":
+            return self._question_stranger(report, interview)
+        if heard.judgement.row.kind != "result":
+            return self._explain(report, first, interview.by)
+        chain_id = parse_quantity(heard.result)
         if chain_id is None:
-            return _wrong(report, "eth_chainId is answered with no number", _NOT_EXECUTION)
-        return self._question_node(replace(report, chain_id=chain_id), by)
+            return _wrong(report, "not_execution", "eth_chainId is answered with no number")
+        report = replace(report, verdict="usable", chain_id=chain_id)
+        return self._question_node(report, interview)
 
-    def _question_node(self, report: EndpointReport, by: Deadline) -> EndpointReport:
-        """Ask an endpoint that has a chain id for the rest."""
-        block, _ = self._ask(by, "eth_getBlockByNumber", "latest", False)
-        syncing, _ = self._ask(by, "eth_syncing")
-        version, _ = self._ask(by, "web3_clientVersion")
-        head = block.result if isinstance(block.result, dict) else {}
-        stamp = _quantity(head.get("timestamp"))
-        report = replace(
-            report,
-            block_number=_quantity(head.get("number")),
-            head_age=None if stamp is None else max(0.0, time.time() - stamp),
-            client_version=self._text(version.result),
-        )
-        report = self._with_transactions(report, by)
-        if report.usable and isinstance(syncing.result, dict):
-            progress = [_quantity(syncing.result.get(k)) for k in ("currentBlock", "highestBlock")]
-            at = "" if None in progress else f" (block {progress[0]} of {progress[1]})"
-            return _wrong(report, f"still syncing{at}", "wait until it has synced, or use another")
-        if report.usable and report.hint is None and (report.head_age or 0.0) > _OLD:
-            hint = (
-                "its head has not moved for long: has the sequencer stopped? "
-                "(a development chain's moves with a transaction only)"
-            )
-            return replace(report, hint=hint)
+    def _question_node(self, report: EndpointReport, interview: Interview) -> EndpointReport:
+        """Ask an endpoint that has a chain id for the rest, what matters most first."""
+        steps: list[Callable[[EndpointReport, Interview], EndpointReport]] = [
+            self._ask_head,
+            _ask_transactions,
+            _ask_syncing,
+            self._ask_version,
+            _ask_safe,
+            _ask_finalized,
+        ]
+        if self._probe_forward:
+            steps.append(self._ask_forward)
+        for step in steps:
+            if interview.is_over:
+                break
+            report = step(report, interview)
+        total = 1 + len(steps)
+        if report.reason is None and interview.is_over and interview.answered < total:
+            said = f"{interview.answered} of {total} questions answered ({interview.by.name})"
+            return _finding(report, "slow", f"slow: {said}")
         return report
 
-    def _question_stranger(self, report: EndpointReport, by: Deadline) -> EndpointReport:
+    def _question_stranger(self, report: EndpointReport, interview: Interview) -> EndpointReport:
         """Find out what speaks JSON-RPC and knows no eth_chainId."""
-        status, _ = self._ask(by, "optimism_syncStatus")
-        if isinstance(status.result, dict):
-            return _wrong(report, "an op-node, which takes no transactions", _NOT_EXECUTION)
-        report = self._with_transactions(report, by)
+        stranger = recognise_by_methods(interview)
+        if stranger is not None:
+            return _wrong(report, *stranger)
+        report = _ask_transactions(replace(report, verdict="usable"), interview)
         if report.takes_transactions == "yes":
             return replace(report, hint="it serves nothing but sending")
-        return _wrong(report, "it knows neither eth_chainId nor how to send", _NOT_EXECUTION)
+        return _wrong(report, "not_execution", "it knows neither eth_chainId nor how to send")
 
-    def _with_transactions(self, report: EndpointReport, by: Deadline) -> EndpointReport:
-        """Ask with an empty transaction, which every node refuses before its pool."""
-        judgement, attempt = self._ask(by, "eth_sendRawTransaction", "0x")
-        found = takes_transactions(judgement.error)
-        report = replace(report, takes_transactions=found, usable=found != "no")
-        if found == "no":
-            if attempt.reason_code != "no_such_method":
-                reason = f"it takes no transactions: {attempt.reason}"
-                return _wrong(report, reason, hint_for(attempt))
-            return _wrong(
-                report,
-                "it takes no transactions (eth_sendRawTransaction is not there)",
-                "a read-only or filtering endpoint: use the sequencer's own address",
-            )
-        if found == "inconclusive":
-            said = attempt.reason or "an empty transaction is taken"
-            return replace(report, hint=f"could not find out whether it takes transactions: {said}")
-        return report
+    def _ask_head(self, report: EndpointReport, interview: Interview) -> EndpointReport:
+        heard = interview.ask("eth_getBlockByNumber", "latest", False)
+        block = heard.result
+        head = parse_head(block, time.time())
+        self._base_fee = parse_quantity(block.get("baseFeePerGas")) if head is not None else None
+        report = replace(report, head=head)
+        # A filter may let through nothing but sending, which says nothing of the head.
+        if head is not None or heard.attempt.reason_code == "no_such_method" or interview.is_over:
+            return report
+        said = heard.attempt.reason or "the latest block is not one"
+        return _finding(report, "head_unknown", f"head not known: {said}")
+
+    def _ask_version(self, report: EndpointReport, interview: Interview) -> EndpointReport:
+        return replace(
+            report, client_version=self._text(interview.ask("web3_clientVersion").result)
+        )
+
+    def _ask_forward(self, report: EndpointReport, interview: Interview) -> EndpointReport:
+        if not report.usable or report.chain_id is None:
+            return report
+        from seqsend.diagnosis.forward import probe_transaction  # only if asked for
+
+        raw = probe_transaction(report.chain_id, self._base_fee)
+        heard = interview.ask("eth_sendRawTransaction", raw)
+        if interview.is_over and heard.attempt.elapsed < self._configuration.limits.request / 2:
+            return report  # the other questions took the time: that says nothing of the forward
+        return _with_forward(report, heard)
 
     def _measure(self, first: float, total: Deadline | None) -> Samples:
         answers, lost = [first], 0
         for _ in range(1, self._count):
-            judgement, attempt = self._ask(total, "eth_chainId")
-            timings = attempt.timings
-            if judgement.row.kind == "outage":
+            heard = ask_once(self._requester, self._endpoint, total, "eth_chainId")
+            if heard.is_failure:
                 lost += 1
             else:
-                answers.append(timings.get("send", 0.0) + timings["answer"])
+                answers.append(_answer_time(heard.attempt))
         return Samples(tuple(answers), lost)
 
     def _text(self, value: Any) -> str | None:
         secrets = self._configuration.secrets
         return excerpt(scrub(value, secrets)) if isinstance(value, str) else None
 
-    def _hint(self, first: Attempt, by: Deadline) -> str:
+    def _explain(self, report: EndpointReport, first: Attempt, by: Deadline) -> EndpointReport:
+        """Return ``report`` with what is wrong with an endpoint that gave no chain id."""
+        code, hint = first.reason_code, None
+        report = replace(report, reason=first.reason, reason_code=code)
         if first.phase == "tls":
-            return self._hint_at_certificate(first.reason_code, by) or hint_for(first)
-        if first.http_status in _NOT_JSON_RPC and first.error is None and self._is_beacon(by):
-            return f"a beacon (consensus) node answers there; {_NOT_EXECUTION}"
-        return hint_for(first)
+            hint = self._hint_at_certificate(code, by)
+        elif first.phase == "answer":
+            neighbourhood = Neighbourhood(self._configuration, self._transport, by)
+            found = neighbourhood.recognise(first)
+            if found is not None:
+                return replace(report, reason_code=found, hint=hint_of(found))
+            title = neighbourhood.page_title(first)
+            hint = title and f"a web server answers there ({title}): check host, port and path"
+        return replace(report, hint=hint or hint_for(first))
 
     def _hint_at_certificate(self, code: ReasonCode | None, by: Deadline) -> str | None:
         if code not in {"tls_expired", "tls_wrong_name"}:
@@ -173,42 +184,84 @@ class Probe:
 
         configuration = self._configuration
         files = Trust(configuration.cacert, configuration.client_cert, configuration.client_key)
-        found = presented_certificate(self._endpoint, files, os.environ, self._until(by))
+        dial_by = Deadline.after(configuration.limits.dial, "dial timeout").or_sooner(by)
+        exchange = Exchange(dial_by, by)
+        found = presented_certificate(self._endpoint, files, os.environ, exchange)
         if found is None:
             return None
         if code == "tls_expired":
             day = time.strftime("%Y-%m-%d", time.gmtime(found.expires))
             return f"its certificate expired on {day}: it must be renewed"
-        return f"its certificate is for {', '.join(found.names) or 'no name'}: use such a name"
-
-    def _is_beacon(self, by: Deadline) -> bool:
-        if not isinstance(self._transport, Fetching):
-            return False
-        try:
-            reply = self._transport.fetch(self._endpoint, _BEACON_PATH, self._until(by))
-            found = parse_json(reply.body.decode())
-        except (EndpointFailure, ValueError, RecursionError):
-            return False
-        data = found.get("data") if isinstance(found, dict) else None
-        return isinstance(data, dict) and "version" in data
-
-    def _until(self, by: Deadline) -> Exchange:
-        dial_by = Deadline.after(self._configuration.limits.dial, "dial timeout").or_sooner(by)
-        return Exchange(dial_by, by)
+        names = [self._text(name) or "" for name in found.names[:_MOST_NAMES]]
+        more = ["…"] if len(found.names) > _MOST_NAMES else []
+        return f"its certificate is for {', '.join([*names, *more]) or 'no name'}: use such a name"
 
 
-def _wrong(report: EndpointReport, reason: str, hint: str) -> EndpointReport:
-    return replace(report, usable=False, reason=reason, hint=hint)
+def _ask_transactions(report: EndpointReport, interview: Interview) -> EndpointReport:
+    """Ask with an empty transaction, which every node refuses before its pool."""
+    heard = interview.ask("eth_sendRawTransaction", "0x")
+    found = takes_transactions(heard.judgement.error)
+    code, said = heard.attempt.reason_code, heard.attempt.reason
+    if code == "timeout" and interview.is_over:
+        return report  # it is slow, which is said of it as a whole
+    if code in _REFUSED:
+        found = "no"
+    report = replace(report, takes_transactions=found)
+    if found == "no":
+        if code is None or code == "no_such_method":
+            said = "it takes no transactions (eth_sendRawTransaction is not there)"
+            return _wrong(report, "no_transactions", said)
+        return _wrong(report, code, f"it takes no transactions: {said}")
+    if found == "inconclusive":
+        said = said or "an empty transaction is taken"
+        return replace(report, hint=f"could not find out whether it takes transactions: {said}")
+    return report
 
 
-def _quantity(value: Any) -> int | None:
-    """Return the number that a quantity of the execution API is, or None."""
-    if not isinstance(value, str) or not value.startswith("0x"):
-        return None
-    try:
-        return int(value, 16)
-    except ValueError:
-        return None
+def _ask_syncing(report: EndpointReport, interview: Interview) -> EndpointReport:
+    progress = interview.ask("eth_syncing").result
+    if not report.usable or not isinstance(progress, dict):
+        return report
+    numbers = [parse_quantity(progress.get(name)) for name in _PROGRESS]
+    at = "" if None in numbers else f" (block {numbers[0]} of {numbers[1]})"
+    return _wrong(report, "syncing", f"still syncing{at}")
+
+
+def _ask_safe(report: EndpointReport, interview: Interview) -> EndpointReport:
+    block = interview.ask("eth_getBlockByNumber", "safe", False).result
+    return replace(report, safe=parse_head(block, time.time()))
+
+
+def _ask_finalized(report: EndpointReport, interview: Interview) -> EndpointReport:
+    block = interview.ask("eth_getBlockByNumber", "finalized", False).result
+    return replace(report, finalized=parse_head(block, time.time()))
+
+
+def _with_forward(report: EndpointReport, heard: Heard) -> EndpointReport:
+    """Return ``report`` with what the answer to `probe_transaction` says.
+
+    Somebody who knows the balances has seen it if the answer is that the sender has none.
+    """
+    error, code, said = heard.judgement.error, heard.attempt.reason_code, heard.attempt.reason
+    if heard.judgement.row.kind == "verdict" and error and says_insufficient_funds(error):
+        return replace(report, forward=_answer_time(heard.attempt))
+    if heard.is_failure and code is not None and code not in _PASSING:
+        cause = "forward_failed" if code in _UNANSWERED else code
+        return _wrong(report, cause, f"its forward to the sequencer fails: {said}")
+    said = said or "the transaction was taken, although nobody can pay for it"
+    return replace(report, hint=f"the way to the sequencer is not proved: {said}")
+
+
+def _answer_time(attempt: Attempt) -> float:
+    return attempt.timings.get("send", 0.0) + attempt.timings.get("answer", 0.0)
+
+
+def _wrong(report: EndpointReport, code: ReasonCode | FindingCode, reason: str) -> EndpointReport:
+    return replace(_finding(report, code, reason), verdict="NOT USABLE")
+
+
+def _finding(report: EndpointReport, code: ReasonCode | FindingCode, reason: str) -> EndpointReport:
+    return replace(report, reason=reason, reason_code=code, hint=hint_of(code))
 
 
 def _finished(report: EndpointReport) -> EndpointReport:

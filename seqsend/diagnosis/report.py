@@ -6,11 +6,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from seqsend.models import Endpoint, Phase, TakesTransactions
+from seqsend.models import Endpoint, FindingCode, Phase, ReasonCode, Role, TakesTransactions
 
 Status = Literal["ok", "degraded", "unreachable"]
-"""``ok`` all usable and agreeing; ``degraded`` some are usable, some not, or they disagree;
-``unreachable`` none is usable."""
+"""``ok`` all usable and agreeing; ``degraded`` some are usable, some not, they disagree, or a head
+is old; ``unreachable`` none is usable."""
+
+Verdict = Literal["usable", "STALE", "DIFFERS", "STANDBY", "NOT USABLE"]
+"""What an endpoint is, in a word: ``STALE`` its chain, or its safe head, stands still; ``DIFFERS``
+from the others; ``STANDBY`` another sequencer is the active one, which is no fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,31 +38,60 @@ class Samples:
 
 
 @dataclass(frozen=True, slots=True)
+class Head:
+    """A block that a tag names: the latest, the safe or the finalized one."""
+
+    number: int
+    timestamp: int | None = None
+    """In seconds since 1970."""
+    age: float | None = None
+    """Seconds since its timestamp by this machine's clock; below 0 if that is still to come."""
+
+
+@dataclass(frozen=True, slots=True)
 class EndpointReport:
     """What was found out about one endpoint."""
 
     endpoint: Endpoint
-    usable: bool = False
-    """Whether a transaction may be sent there."""
+    verdict: Verdict = "NOT USABLE"
     phase: Phase | None = None
-    """How far it came, where something is wrong."""
+    """How far it came, if something is wrong."""
     reason: str | None = None
-    """What is wrong, in one line fit to be shown; None when nothing is."""
+    """What is wrong, in one line fit to be shown; None if nothing is."""
+    reason_code: ReasonCode | FindingCode | None = None
+    """The same as a word of a closed list."""
     hint: str | None = None
-    """What to do next. Also where nothing is wrong but something is worth a look."""
+    """What to do next; also if nothing is wrong but something is worth a look."""
     timings: Mapping[Phase, float] = field(default_factory=dict)
     """Seconds that each phase of the first question took, on a fresh connection."""
     chain_id: int | None = None
-    block_number: int | None = None
-    head_age: float | None = None
-    """Seconds since the head block's timestamp, by this machine's clock."""
+    head: Head | None = None
+    """The latest block; None if it is not known, as of the two below."""
+    safe: Head | None = None
+    finalized: Head | None = None
     client_version: str | None = None
     takes_transactions: TakesTransactions | None = None
-    """None where that could not be asked."""
+    """None if that could not be asked."""
+    forward: float | None = None
+    """Seconds that a probe took to the sequencer and back; None if none was sent, or none came."""
+    role: Role | None = None
+    """None if there is no op-node or op-conductor to ask."""
+    role_reason: str | None = None
+    """Why the role is ``unhealthy``, in one line fit to be shown."""
     tls_expires: float | None = None
     """When its certificate expires, in seconds since 1970."""
     samples: Samples | None = None
     """Where more than one was asked for."""
+
+    @property
+    def usable(self) -> bool:
+        """Whether a transaction may be sent there."""
+        return self.verdict != "NOT USABLE"
+
+    @property
+    def head_age(self) -> float | None:
+        """Seconds since the timestamp of the latest block; below 0 if that is still to come."""
+        return None if self.head is None else self.head.age
 
     @property
     def answer(self) -> float | None:
@@ -101,6 +134,6 @@ def heads_by_chain(reports: Iterable[EndpointReport]) -> dict[int, list[int]]:
     """Return the block numbers of the heads that were answered, for each chain id."""
     found: dict[int, list[int]] = {}
     for report in reports:
-        if report.chain_id is not None and report.block_number is not None:
-            found.setdefault(report.chain_id, []).append(report.block_number)
+        if report.chain_id is not None and report.head is not None:
+            found.setdefault(report.chain_id, []).append(report.head.number)
     return found

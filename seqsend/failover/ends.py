@@ -32,7 +32,8 @@ def end_of(submission: Submission) -> Answer | CallError:
         return failure(method, attempts, submission.elapsed, note=submission.note)
     if decided.error is None:
         return Answer(decided.result, endpoint, attempts, submission.elapsed)
-    end = Rejected if trusts_verdict(submission.call, attempts[:-1]) else DeliveryUnknown
+    others = tuple(attempt for attempt in attempts if attempt.outcome != "verdict")
+    end = Rejected if trusts_verdict(submission.call, others) else DeliveryUnknown
     return end(method, attempts, submission.elapsed, error=decided.error, endpoint=endpoint)
 
 
@@ -51,6 +52,11 @@ def may_go_again(submission: Submission, *, retry_unsafe: bool) -> bool:
         return False
     safe = retry_unsafe or is_idempotent(submission.call.method)
     return safe or not submission.may_be_delivered
+
+
+def may_hedge(order: tuple[Endpoint, ...], submissions: Sequence[Submission]) -> bool:
+    """Tell whether several endpoints may be asked at the same time for all of ``submissions``."""
+    return len(order) > 1 and all(is_idempotent(s.call.method) for s in submissions)
 
 
 def move_on_or_stop(

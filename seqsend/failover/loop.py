@@ -5,10 +5,7 @@ endpoint once a round, always with the same bytes. A single call is a list of on
 is one way to carry several.
 """
 
-import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 
 from seqsend import waiting
@@ -16,42 +13,35 @@ from seqsend.errors import CallError, Interrupted
 from seqsend.failover.ends import (
     end_of,
     may_go_again,
+    may_hedge,
     move_on_or_stop,
     not_tried,
     stop_all,
     time_is_up,
     unless_lacked,
 )
-from seqsend.failover.requester import Exchanged, Request, Requester
+from seqsend.failover.order import Order
+from seqsend.failover.requester import Requester
 from seqsend.failover.rounds import Rounds
 from seqsend.failover.submission import Submission
+from seqsend.failover.visits import Describe, Visits
 from seqsend.jsonrpc import Call
 from seqsend.models import (
     Answer,
-    Attempt,
-    AttemptOutcome,
     CallEnded,
     Endpoint,
     Preference,
-    Preferred,
     Sent,
 )
 from seqsend.transports.base import Deadline
-from seqsend.verdicts.failure_table import (
-    Judgement,
-    Row,
-)
-from seqsend.verdicts.node_errors import SEND_METHODS
 
-Describe = Callable[[Submission, Judgement], tuple[AttemptOutcome, Judgement]]
-"""What an attempt is called that ended with a judgement, and how the judgement reads then."""
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from seqsend.failover.hedging import Race
+    from seqsend.failover.roles import Roles  # few calls have them
 
 Settle = Callable[[Sequence[Submission]], Sequence[Submission]]
 """Called after each round with the submissions that were in it; returns those still open."""
-
-
-# The endpoint is asked again, by another method.
-_UNSUPPORTED = Row("method not there", "again", "no")
 
 
 class Failover:
@@ -65,33 +55,39 @@ class Failover:
         readers: tuple[Endpoint, ...] = (),
         failback_after: float | None = None,
         retry_for: float | None = None,
+        hedge_after: float | None = None,
         begin_at: Preference | None = None,
+        roles: "Roles | None" = None,
     ) -> None:
         """``failback_after`` is in seconds, None for never; ``begin_at`` is from an earlier run.
+
+        ``hedge_after`` is for how many seconds an endpoint is asked alone; None for as long as it
+        takes.
 
         ``retry_for`` is for how many seconds a call that no endpoint took is tried again, in
         rounds; None for one round.
         ``readers`` are asked before the others when something is only looked up.
+        ``roles`` know the active sequencer: where calls begin, whatever else is preferred.
         """
         self.endpoints = endpoints
         self.readers = readers
         self.requester = requester
         self.retry_for = retry_for
-        self._failback_after = failback_after
-        self._lacking: set[tuple[int, str]] = set()
-        """The methods that an endpoint, by its index, has said it does not have."""
-        self._batch_limits: dict[int, int] = {}
-        """How many calls an endpoint takes at once, by its index, once it has refused more."""
-        began = begin_at or Preference(1, age=0.0)
-        # Threads write these without a lock: each writes an endpoint that has just answered, so
-        # that the last one is right, too.
-        self._preferred = endpoints[began.index - 1]
-        self._failed_over_at = time.monotonic() - began.age
+        self._hedge_after = hedge_after
+        self.visits = Visits(requester, roles)
+        """What carries submissions to one endpoint."""
+        self._order = Order(
+            endpoints,
+            requester.notify,
+            failback_after=failback_after,
+            begin_at=begin_at,
+            roles=roles,
+        )
 
     @property
     def preferred(self) -> Endpoint:
         """The endpoint that the next call tries first."""
-        return self.in_order()[0]
+        return self._order.now()[0]
 
     def call(self, call: Call, *, retry_unsafe: bool = False) -> Answer:
         """Ask the endpoints in turn until one answers.
@@ -172,7 +168,7 @@ class Failover:
 
         """
         rounds = Rounds(self.retry_for, by)
-        order, going = self.in_order(), list(submissions)
+        order, going = self._order.for_a_call(by), list(submissions)
         while True:
             self.run(
                 going,
@@ -190,7 +186,8 @@ class Failover:
             for submission in going:  # before the pause: a signal in it finds them not yet decided
                 submission.reopen()
             waiting.sleep(coming.pause)
-            order = tuple(e for e in self.in_order() if e.index not in coming.held_back)
+            in_order = self._order.for_a_call(by, rounds.starts_by)
+            order = tuple(e for e in in_order if e.index not in coming.held_back)
 
     def run(
         self,
@@ -204,17 +201,24 @@ class Failover:
         """Ask the endpoints in turn, each once, until every submission is over.
 
         ``retry_unsafe`` lets a method that is not idempotent go on after an attempt that may have
-        been delivered. ``order`` is that in which they are asked; by default that of `in_order`.
+        been delivered. ``order`` is that in which they are asked; by default that of
+        `Order.for_a_call`. After an outage it goes on at the active sequencer, if that is known and
+        not yet asked.
         ``starts_by`` bounds when an attempt begins, and its dial.
 
         Raises:
             KeyboardInterrupt: a signal came; what it met is written down in the submissions.
 
         """
-        order = order or self.in_order()
+        order = order or self._order.for_a_call(by, starts_by)
+        race = self._race(submissions, order, by, starts_by)
+        if race is not None:
+            race.run()
+            self._prefer_those_that_answered(submissions, order)
+            return
         left = list(submissions)
-        for position, endpoint in enumerate(order):
-            too_late = time_is_up(by, starts_by)
+        for position in range(len(order)):
+            endpoint, too_late = order[position], time_is_up(by, starts_by)
             if position and too_late:
                 stop_all(left, not_tried(too_late, order[position:]))
                 return
@@ -234,13 +238,40 @@ class Failover:
             )
             answered = [submission for submission in left if submission.answered_by is endpoint]
             if answered:
-                self._prefer(endpoint, first=position == 0, answered=answered)
+                self._order.prefer(endpoint, first=position == 0, answered=answered)
             left = [submission for submission in left if not submission.over]
             if not left:
                 return
+            order = order[: position + 1] + self._order.after_outage(rest, by, starts_by)
         # The last endpoint failed with others of them, or took all the time, and was not asked.
         failed = f"endpoint {order[-1].index} had just failed for the transactions before this one"
         stop_all(left, time_is_up(by) or f"not tried: {failed}")
+
+    def _race(
+        self,
+        submissions: Sequence[Submission],
+        order: tuple[Endpoint, ...],
+        by: Deadline | None,
+        starts_by: Deadline | None,
+    ) -> "Race | None":
+        """Return what asks several endpoints at the same time, if that is wanted and allowed."""
+        after = self._hedge_after
+        if after is None or not may_hedge(order, submissions):
+            return None
+        from seqsend.failover.hedging import Race  # few runs need it
+
+        try:
+            return Race(self, submissions, after, order=order, by=by, starts_by=starts_by)
+        except OSError:
+            return None  # this machine has no descriptors left: one endpoint at a time
+
+    def _prefer_those_that_answered(
+        self, submissions: Sequence[Submission], order: tuple[Endpoint, ...]
+    ) -> None:
+        for endpoint in order:
+            answered = [s for s in submissions if s.answered_by is endpoint]
+            if answered:
+                self._order.prefer(endpoint, first=endpoint is order[0], answered=answered)
 
     def visit(
         self,
@@ -254,67 +285,28 @@ class Failover:
     ) -> bool:
         """Ask one endpoint for all of ``submissions``; return whether it failed before the end.
 
-        They go in batches as large as it takes. What comes back is written into each as its own
-        attempt. An endpoint that fails is not asked for the rest, unless it is the ``last`` that
-        could take them and to ask again costs no second timeout.
+        The rest is as for `Visits.steps`.
 
         Raises:
             KeyboardInterrupt: a signal came; what it met is written down in the submissions.
 
         """
-        queue, begun = deque(submissions), False
-        while queue:
-            if begun and time_is_up(by):
-                return True
-            begun = True
-            size = self._batch_limits.get(endpoint.index, len(queue))
-            chunk = [queue.popleft() for _ in range(min(size, len(queue)))]
-            requests = [self._request_for(submission, endpoint) for submission in chunk]
-            exchanged = self.requester.ask(endpoint, requests, by, starts_by=starts_by)
-            again = self._write_down(exchanged, chunk, describe)
-            if exchanged.interrupt is not None:
-                raise exchanged.interrupt from None
-            instead = any(s.attempts[-1].outcome == "unsupported" for s in again)
-            if exchanged.failed and not instead and not (last and exchanged.failed_at_once):
-                return True
-            queue.extendleft(reversed(again))
-        return False
-
-    def in_order(self) -> tuple[Endpoint, ...]:
-        """Return the endpoints in the order in which a call that begins now tries them."""
-        first = self._preferred.index - 1
-        if (
-            self._failback_after is not None
-            and time.monotonic() - self._failed_over_at >= self._failback_after
-        ):
-            first = 0
-        return self.endpoints[first:] + self.endpoints[:first]
+        steps = self.visits.steps(endpoint, submissions, by, describe, last=last)
+        try:
+            requests = next(steps)
+            while True:
+                exchanged = self.requester.ask(endpoint, requests, by, starts_by=starts_by)
+                requests = steps.send(exchanged)
+        except StopIteration as end:
+            return bool(end.value)
 
     def reading_order(self, method: str) -> tuple[Endpoint, ...]:
         """Return the endpoints in the order in which something is read by ``method``.
 
         Readers come first, and endpoints that are known to lack the method last.
         """
-        every = dict.fromkeys((*self.readers, *self.in_order()))
-        return tuple(sorted(every, key=lambda endpoint: (endpoint.index, method) in self._lacking))
-
-    def _prefer(self, endpoint: Endpoint, *, first: bool, answered: Sequence[Submission]) -> None:
-        """Have later calls begin at ``endpoint`` if it has answered ahead or in place of others.
-
-        That another one lacks a method says nothing of its state, unless that is to send.
-        """
-        failed_over = not first and any(
-            attempt.reason_code != "no_such_method" or attempt.method in SEND_METHODS
-            for submission in answered
-            for attempt in submission.attempts[:-1]
-            if not attempt.endpoint.reads_only
-        )
-        if endpoint.reads_only or not (first or failed_over):
-            return
-        if failed_over or endpoint is not self._preferred:
-            self._failed_over_at = time.monotonic()
-            self._preferred = endpoint
-            self.requester.notify(Preferred(endpoint))
+        every = dict.fromkeys((*self.readers, *self._order.now()))
+        return tuple(sorted(every, key=lambda endpoint: self.visits.lacks(endpoint, method)))
 
     def notify_end(
         self, submission: Submission, end: Answer | Sent | CallError | Interrupted
@@ -330,52 +322,3 @@ class Failover:
                 preferred=self.preferred,
             )
         )
-
-    def _write_down(
-        self, exchanged: Exchanged, chunk: Sequence[Submission], describe: Describe
-    ) -> list[Submission]:
-        """Give each of ``chunk`` its attempt; return those to be asked for again here.
-
-        Calls that met the same share one attempt, which is emitted once.
-        """
-        endpoint = exchanged.endpoint
-        shared: dict[tuple[str, str | None, AttemptOutcome], Attempt] = {}
-        again: list[Submission] = []
-        now = time.monotonic()
-        for submission, judgement in zip(chunk, exchanged.judgements, strict=True):
-            if judgement.reason_code == "no_such_method":
-                judgement = self._note_lack(endpoint, submission, judgement)  # noqa: PLW2901
-            outcome, judgement = describe(submission, judgement)  # noqa: PLW2901
-            if judgement.row is _UNSUPPORTED:
-                outcome = "unsupported"
-            met = (judgement.row.name, judgement.reason, outcome)
-            attempt = shared.get(met)
-            if attempt is None or judgement.error is not None:
-                attempt = exchanged.attempt(judgement, outcome, round=submission.round)
-            shared.setdefault(met, attempt)
-            submission.add(attempt, now)
-            if judgement.row.kind == "again":
-                again.append(submission)
-            elif judgement.row.kind != "outage":
-                submission.decide(judgement, endpoint)
-        if again and again[0].attempts[-1].outcome != "unsupported":
-            answered = len(chunk) - len(again)
-            self._batch_limits[endpoint.index] = max(1, answered or len(chunk) // 2)
-        # Last: an observer of a program's own may raise, and all is written down by then.
-        for attempt in shared.values():
-            self.requester.emit(attempt)
-        return again
-
-    def _request_for(self, submission: Submission, endpoint: Endpoint) -> Request:
-        """Return what ``endpoint`` is sent for a submission."""
-        lacks = (endpoint.index, submission.call.method) in self._lacking
-        return submission.fallback if lacks and submission.fallback else submission.request
-
-    def _note_lack(
-        self, endpoint: Endpoint, submission: Submission, judgement: Judgement
-    ) -> Judgement:
-        """Note that ``endpoint`` does not have a method; return how the judgement reads then."""
-        lack = (endpoint.index, submission.call.method)
-        has_more = submission.fallback is not None and lack not in self._lacking
-        self._lacking.add(lack)
-        return replace(judgement, row=_UNSUPPORTED) if has_more else judgement

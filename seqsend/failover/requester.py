@@ -4,7 +4,6 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -19,11 +18,12 @@ from seqsend.models import (
     JsonRpcError,
     ReasonCode,
     Reply,
+    Role,
 )
 from seqsend.redaction import excerpt, scrub, scrub_json
 from seqsend.transports.base import Deadline, Exchange, Transport
+from seqsend.transports.failures import failure_of
 from seqsend.units import parse_retry_after
-from seqsend.verdicts.batches import judge_batch
 from seqsend.verdicts.failure_table import Class, Judgement, Row, judge_failure, judge_reply
 
 Observer = Callable[[Event], None]
@@ -47,6 +47,14 @@ _INTERRUPTED_AFTER = Judgement(
 )
 _INTERRUPTED_BEFORE = Judgement(
     Row("interrupted before sending began", "outage", "no"), "interrupted", "interrupted"
+)
+_ABANDONED_AFTER = Judgement(
+    Row("abandoned after sending began", "outage", "unknown"),
+    "another endpoint answered first",
+    "abandoned",
+)
+_ABANDONED_BEFORE = _ABANDONED_AFTER._replace(
+    row=Row("abandoned before sending began", "outage", "no")
 )
 
 
@@ -107,8 +115,12 @@ class Exchanged(NamedTuple):
         outcome: AttemptOutcome | None = None,
         *,
         round: int = 1,  # noqa: A002 - as in Attempt
+        role: Role | None = None,
     ) -> Attempt:
-        """Return the attempt that it is for a call with ``judgement``, made in ``round``."""
+        """Return the attempt that it is for a call with ``judgement``, made in ``round``.
+
+        ``role`` is the endpoint's.
+        """
         if self.interrupt is not None:
             outcome = "interrupted"
         return Attempt(
@@ -127,7 +139,21 @@ class Exchanged(NamedTuple):
             tls_expires=self.exchange.tls_expires,
             round=round,
             retry_after=self.retry_after,
+            role=role,
         )
+
+
+def still_open(endpoint: Endpoint, requests: Sequence[Request], exchange: Exchange) -> Exchanged:
+    """Return what is known of a request that is abandoned, and does not say how far it came."""
+    return Exchanged(
+        endpoint=endpoint,
+        method=requests[0].call.method,
+        judgements=(_ABANDONED_AFTER,) * len(requests),
+        exchange=exchange.snapshot(),
+        http_status=None,
+        elapsed=time.monotonic() - exchange.started,
+        failed=True,
+    )
 
 
 class Requester:
@@ -179,21 +205,20 @@ class Requester:
         by: Deadline | None,
         *,
         starts_by: Deadline | None = None,
+        exchange: Exchange | None = None,
     ) -> Exchanged:
         """Send ``requests`` to one endpoint at once: several in a JSON-RPC batch, one by itself.
 
-        ``by`` bounds all of it, ``starts_by`` only the dial.
+        ``by`` bounds all of it, ``starts_by`` only the dial; an ``exchange`` that was started
+        before has both.
 
         Raises:
             KeyboardInterrupt: a signal had come before: nothing was sent.
+            Cancelled: this thread had been cancelled before: nothing was sent.
 
         """
         waiting.check()
-        started = time.monotonic()
-        answer_by = self.start_round(by)
-        dial_by = Deadline.after(self._timeouts.dial, "dial timeout").or_sooner(answer_by)
-        dial_by = dial_by.or_sooner(starts_by)
-        exchange = Exchange(dial_by, answer_by)
+        exchange = exchange or self.start_exchange(requests, by, starts_by)
         status, interrupt, retry_after = None, None, None
         try:
             try:
@@ -202,24 +227,39 @@ class Requester:
                 if reply.retry_after is not None:
                     retry_after = parse_retry_after(reply.retry_after, time.time())
                 judgements, failed = self._judge(reply, requests)
-            except EndpointFailure as failure:
-                status = failure.http_status
+            except (EndpointFailure, MemoryError) as error:
+                failure = failure_of(error)  # too little memory to judge it, if it is not one
+                status = failure.http_status or status
                 judgement = self._clean(judge_failure(failure, written=exchange.written))
                 judgements, failed = (judgement,) * len(requests), True
         except KeyboardInterrupt as signal:
             began = exchange.phase in ("send", "answer")
             judgement = _INTERRUPTED_AFTER if began else _INTERRUPTED_BEFORE
             judgements, failed, interrupt = (judgement,) * len(requests), True, signal
+        except waiting.Cancelled:
+            began = exchange.phase in ("send", "answer")
+            judgement = _ABANDONED_AFTER if began else _ABANDONED_BEFORE
+            judgements, failed = (judgement,) * len(requests), True
         return Exchanged(
             endpoint=endpoint,
             method=requests[0].call.method,
             judgements=judgements,
             exchange=exchange,
             http_status=status,
-            elapsed=time.monotonic() - started,
+            elapsed=time.monotonic() - exchange.started,
             failed=failed,
             retry_after=retry_after,
             interrupt=interrupt,
+        )
+
+    def start_exchange(
+        self, requests: Sequence[Request], by: Deadline | None, starts_by: Deadline | None = None
+    ) -> Exchange:
+        """Return the record of ``requests`` that begin now; the deadlines are those of `ask`."""
+        answer_by = self.start_round(by)
+        dial_by = Deadline.after(self._timeouts.dial, "dial timeout").or_sooner(answer_by)
+        return Exchange(
+            dial_by.or_sooner(starts_by), answer_by, longest_answer=_longest_answer(requests)
         )
 
     def emit(self, attempt: Attempt) -> None:
@@ -250,11 +290,13 @@ class Requester:
             # What a node says of one call says nothing of the next; an HTTP status does.
             said_of_the_call = judgement.error is not None and reply.status in (None, 200)
             return (judgement,), judgement.row.kind == "outage" and not said_of_the_call
+        from seqsend.verdicts.batches import judge_batch  # a single call needs none of it
+
         found = judge_batch(reply, {r.id: r.call for r in requests}, strict_errors=strict)
         whole = self._clean(found.whole)
         if found.refused:
             row = _REFUSED if whole.row.delivered == "no" else _REFUSED_PERHAPS
-            refused = replace(whole, row=row, reason_code="batch_refused")
+            refused = whole._replace(row=row, reason_code="batch_refused")
             return (refused,) * len(requests), False
         if whole.row.kind == "outage":
             return (whole,) * len(requests), True
@@ -270,7 +312,13 @@ class Requester:
             error = JsonRpcError(error.code, message, scrub_json(error.data, self._secrets))
         if reason is not None:
             reason = excerpt(scrub(reason, self._secrets))
-        return replace(judgement, reason=reason, error=error)
+        return judgement._replace(reason=reason, error=error)
+
+
+def _longest_answer(requests: Sequence[Request]) -> int | None:
+    """Return the bytes that the answer to all of ``requests`` may have; None if they may be any."""
+    lengths = [request.call.longest_answer for request in requests]
+    return sum(length or 0 for length in lengths) if all(lengths) else None
 
 
 def _body_of(requests: Sequence[Request]) -> bytes:

@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from seqsend.models import Attempt, Endpoint
 from seqsend.transports.base import Deadline
@@ -16,8 +16,7 @@ _LAST_ROUND = 0.1  # seconds before the end: there is one more round then, howev
 _GRACE = 0.1  # seconds after the end that the dials of the last round may take
 
 
-@dataclass(frozen=True, slots=True)
-class NextRound:
+class NextRound(NamedTuple):
     """A round that is to come."""
 
     pause: float

@@ -1,9 +1,12 @@
 """One call on its way: what was tried, and what came of it."""
 
+from bisect import bisect_right
+
 from seqsend.failover.requester import Request
 from seqsend.jsonrpc import Call
 from seqsend.models import Attempt, Endpoint
 from seqsend.verdicts.failure_table import Judgement
+from seqsend.verdicts.node_errors import excuse_for, is_final, says_already_known
 
 
 class Submission:
@@ -14,7 +17,7 @@ class Submission:
     """
 
     __slots__ = (
-        "_begun",
+        "_begins",
         "_ended",
         "answered_by",
         "attempts",
@@ -40,7 +43,7 @@ class Submission:
         self.round = round
         """Which round over the endpoints it is in, counted from 1."""
         self.attempts: list[Attempt] = []
-        """The requests that carried this call, in order."""
+        """The requests that carried this call, in the order in which they began."""
         self.decided: Judgement | None = None
         """The result or the verdict, once an endpoint has given one."""
         self.answered_by: Endpoint | None = None
@@ -49,7 +52,8 @@ class Submission:
         """No further endpoint is to be asked: the fate is decided, or all were asked."""
         self.note: str | None = None
         """Why the endpoints that are left were not asked, if that ended it."""
-        self._begun = self._ended = 0.0
+        self._begins: list[float] = []
+        self._ended = 0.0
 
     @property
     def call(self) -> Call:
@@ -59,7 +63,7 @@ class Submission:
     @property
     def elapsed(self) -> float:
         """Seconds from the start of the first attempt to the end of the last."""
-        return self._ended - self._begun
+        return self._ended - self._begins[0] if self._begins else 0.0
 
     @property
     def may_be_delivered(self) -> bool:
@@ -71,16 +75,28 @@ class Submission:
         """The attempts that were made in the round it is in."""
         return [attempt for attempt in self.attempts if attempt.round == self.round]
 
-    def add(self, attempt: Attempt, ended: float) -> None:
-        """Add an attempt that has ended, at a time on the clock of `time.monotonic`."""
-        if not self.attempts:
-            self._begun = ended - attempt.elapsed
-        self.attempts.append(attempt)
-        self._ended = ended
+    def add(self, attempt: Attempt, ended: float, began: float | None = None) -> None:
+        """Add an attempt that has ended; times are on the clock of `time.monotonic`.
+
+        Without the time at which it ``began`` it comes after all others.
+        """
+        if began is None:
+            began = max(ended - attempt.elapsed, *self._begins[-1:], 0.0)
+        place = bisect_right(self._begins, began)
+        self._begins.insert(place, began)
+        self.attempts.insert(place, attempt)
+        self._ended = max(self._ended, ended)
 
     def decide(self, judgement: Judgement, endpoint: Endpoint) -> None:
-        """Take a result or a verdict as what the call came to."""
-        self.decided, self.answered_by, self.over = judgement, endpoint, True
+        """Take a result or a verdict as what the call came to.
+
+        Of several that were asked at the same time the first decides, if no other one says more: a
+        transaction that one endpoint took another may refuse for that very reason.
+        """
+        method = self.call.method
+        if self.decided is None or _weight(self.decided, method) < _weight(judgement, method):
+            self.decided, self.answered_by = judgement, endpoint
+        self.over = True
 
     def reopen(self) -> None:
         """Begin another round: the endpoints are asked once more."""
@@ -90,3 +106,18 @@ class Submission:
     def stop(self, note: str | None) -> None:
         """Ask no further endpoint; ``note`` says why, if some were left to ask."""
         self.over, self.note = True, note
+
+
+def _weight(judgement: Judgement, method: str) -> int:
+    """Return how much a judgement speaks for it that the sequencer has the transaction.
+
+    A result most; then a verdict that calls it known, one that leaves it open, and one that says
+    that nobody took it.
+    """
+    error = judgement.error
+    if error is None:
+        return 3
+    excuse = excuse_for(error)  # a verdict if errors are strict
+    if says_already_known(error) or (excuse is not None and excuse.delivered == "unknown"):
+        return 2
+    return 0 if is_final(error, method) else 1

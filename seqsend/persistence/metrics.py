@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from seqsend.arguments import check_arguments
 from seqsend.errors import PersistenceError
 from seqsend.models import Attempt, CallEnded, Event, WaitProgress
 from seqsend.persistence import atomic_file
-from seqsend.verdicts.node_errors import SEND_METHODS, SYNC
+from seqsend.verdicts.methods import SEND_METHODS, SYNC
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,14 +54,32 @@ _INCLUSION_BUCKETS = (
     *("0.1", "0.25", "0.5", "1.0", "2.5", "5.0", "10.0", "30.0"),
     *("60.0", "180.0", "600.0", "1200.0", "1800.0", "3600.0", "+Inf"),
 )
-_USABLE, _ANSWER, _BLOCK = (
-    f"seqsend_endpoint_{what}" for what in ("usable", "answer_seconds", "block_number")
+_USABLE, _ANSWER, _BLOCK, _HEAD, _SAFE, _ACTIVE, _INFO = _OF_CHECK = tuple(
+    f"seqsend_endpoint_{what}"
+    for what in (
+        "usable",
+        "answer_seconds",
+        "block_number",
+        "head_timestamp_seconds",
+        "safe_timestamp_seconds",
+        "active",
+        "info",
+    )
 )
 
 FAMILIES = (
     Family(_USABLE, "gauge", "Whether check found the endpoint usable.", ("endpoint",)),
     Family(_ANSWER, "gauge", "How long the endpoint took to answer check.", ("endpoint",)),
     Family(_BLOCK, "gauge", "The endpoint's head block, as check found it.", ("endpoint",)),
+    Family(_HEAD, "gauge", "When that block was made, in seconds since 1970.", ("endpoint",)),
+    Family(_SAFE, "gauge", "When its safe block was made, in seconds since 1970.", ("endpoint",)),
+    Family(_ACTIVE, "gauge", "Whether its sequencer is active; with --rollup-rpc.", ("endpoint",)),
+    Family(
+        _INFO,
+        "gauge",
+        "1; which endpoint it is: its redacted address and the client that answers there.",
+        ("endpoint", "address", "client"),
+    ),
     Family(
         "seqsend_attempts",
         "counter",
@@ -100,7 +119,13 @@ class Metrics:
     """Counts calls and attempts; an observer of the client. Safe to share between threads."""
 
     def __init__(self, path: str) -> None:
-        """Nothing is read or written yet."""
+        """Nothing is read or written yet.
+
+        Raises:
+            UsageError: ``path`` is not a path.
+
+        """
+        check_arguments(path=path)
         self.path = path
         self._lock = threading.Lock()
         self._counted: _Samples = {}
@@ -123,11 +148,18 @@ class Metrics:
         """Take down what `check` has found, in place of what it found before."""
         found: _Samples = {}
         for report in diagnosis.endpoints:
-            labels = (str(report.endpoint.index),)
-            found[_USABLE, labels] = float(report.usable)
-            for name, value in ((_ANSWER, report.answer), (_BLOCK, report.block_number)):
-                if value is not None:
-                    found[name, labels] = value
+            index = str(report.endpoint.index)
+            found[_INFO, (index, report.endpoint.redacted, report.client_version or "")] = 1
+            head, safe, role = report.head, report.safe, report.role
+            values: dict[str, float | None] = {
+                _USABLE: report.usable,
+                _ANSWER: report.answer,
+                _BLOCK: None if head is None else head.number,
+                _HEAD: None if head is None else head.timestamp,
+                _SAFE: None if safe is None else safe.timestamp,
+                _ACTIVE: None if role is None else role == "active",
+            }
+            found |= {(n, (index,)): float(v) for n, v in values.items() if v is not None}
         with self._lock:
             self._current = {k: v for k, v in self._current.items() if not _is_of_check(k)} | found
 
@@ -182,7 +214,7 @@ class Metrics:
 
 
 def _is_of_check(key: tuple[str, tuple[str, ...]]) -> bool:
-    return key[0] in (_USABLE, _ANSWER, _BLOCK)
+    return key[0] in _OF_CHECK
 
 
 def _added(one: Mapping[Any, float], other: Mapping[Any, float]) -> _Samples:
@@ -238,6 +270,8 @@ def _check_buckets(family: Family, samples: _Samples) -> None:
     """
     by_labels: dict[tuple[str, ...], set[str]] = {}
     for name, labels in samples:
+        if family.buckets and name == f"{family.name}_sum":
+            by_labels.setdefault(labels, set())
         if family.buckets and name == f"{family.name}_bucket":
             by_labels.setdefault(labels[:-1], set()).add(labels[-1])
     if any(found != set(family.buckets) for found in by_labels.values()):

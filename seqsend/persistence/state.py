@@ -5,11 +5,11 @@ A run that finds the first endpoint dead spares the next ones its dial timeout.
 
 import hashlib
 import json
-import math
 import time
 from collections.abc import Iterable
 from typing import Any
 
+from seqsend.arguments import check_arguments
 from seqsend.endpoints import parse_endpoints
 from seqsend.errors import PersistenceError
 from seqsend.models import Endpoint, Event, Preference, Preferred
@@ -18,6 +18,7 @@ from seqsend.persistence import atomic_file
 _VERSION = 1
 _MOST = 64  # lists; of more, those that changed longest ago are forgotten
 _MODE = 0o600
+_LATEST = 1e12  # seconds since 1970: no clock's time, and small enough to reckon with
 
 
 class State:
@@ -27,9 +28,10 @@ class State:
         """Take ``endpoints`` as `seqsend.SequencerClient` does; nothing is read or written yet.
 
         Raises:
-            UsageError: an endpoint is wrong.
+            UsageError: an endpoint is wrong, or ``path`` is not a path.
 
         """
+        check_arguments(path=path)
         self.path = path
         self._endpoints = parse_endpoints(endpoints)
         self._list = _name(self._endpoints)
@@ -101,7 +103,7 @@ def _parse(text: str | None) -> dict[str, dict[str, Any]]:
         raise PersistenceError("it is not a state file of seqsend")
     if whole.get("version") != _VERSION:
         raise PersistenceError(
-            f"it is of version {whole.get('version')!r}, this seqsend's is {_VERSION}"
+            f"it is of version {str(whole.get('version'))[:20]!r}, this seqsend's is {_VERSION}"
         )
     return lists
 
@@ -109,5 +111,5 @@ def _parse(text: str | None) -> dict[str, dict[str, Any]]:
 def _is_entry(value: Any) -> bool:
     match value:
         case {"preferred": int(index), "since": int() | float() as since}:
-            return index >= 1 and math.isfinite(since)
+            return type(index) is int and index >= 1 and 0 <= since <= _LATEST
     return False

@@ -1,6 +1,5 @@
 """Reports what `decode` has found, one transaction after the other."""
 
-from dataclasses import replace
 from typing import Any
 
 from seqsend.errors import InputError, UsageError
@@ -48,7 +47,7 @@ class DecodedReport:
         """Say what is wrong with an input that is not a transaction."""
         outcome = outcome_of_usage("decode", str(error))
         if not self._is_single:
-            outcome = replace(outcome, line=line)
+            outcome = outcome._replace(line=line)
         if self._style.json:
             self._write(to_json(document(outcome)), line)
         place = "" if self._is_single else f"line {line}: "

@@ -4,7 +4,7 @@ import json
 import time
 from typing import Any
 
-from seqsend.models import Attempt, Endpoint
+from seqsend.models import Attempt, Endpoint, Role
 from seqsend.redaction import escape
 from seqsend.render.outcome import Outcome
 
@@ -19,7 +19,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
     head: dict[str, Any] = {
         "status": outcome.status,
         "exit_code": outcome.exit_code,
-        "time": format_time(outcome.ended_at),
+        "time": format_time(time.time()),
     }
     if outcome.command == "check":  # that found out nothing: what it finds has its own form
         nothing: dict[str, Any] = {"endpoints": [], "chain_ids": [], "max_lag": None}
@@ -37,7 +37,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
     return head | {
         "result": outcome.result,
         "error": outcome.error,
-        "endpoint": _endpoint(outcome.endpoint) if outcome.endpoint else None,
+        "endpoint": _endpoint(outcome.endpoint, outcome.role) if outcome.endpoint else None,
         "attempts": [_attempt(attempt) for attempt in outcome.attempts],
         "failovers": outcome.failovers,
         "rounds": outcome.rounds,
@@ -45,13 +45,14 @@ def document(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
-    return {"index": endpoint.index, "url": endpoint.redacted}
+def _endpoint(endpoint: Endpoint, role: Role | None) -> dict[str, Any]:
+    shown = {"index": endpoint.index, "url": endpoint.redacted}
+    return shown if role is None else shown | {"role": role}
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:
     return {
-        "endpoint": _endpoint(attempt.endpoint),
+        "endpoint": _endpoint(attempt.endpoint, attempt.role),
         "outcome": attempt.outcome,
         "phase": attempt.phase,
         "reason": attempt.reason,

@@ -1,7 +1,5 @@
 """How a transaction of `send` ended, alone or as a line among others, as an outcome."""
 
-from dataclasses import replace
-
 from seqsend.errors import CallError, Interrupted
 from seqsend.models import NotSent, Sent
 from seqsend.render.outcome import (
@@ -23,7 +21,7 @@ def outcome_of_line(ended: Ended) -> Outcome:
     """Return the outcome of one line among others."""
     if isinstance(ended.end, Sent):  # nearly all
         return _with_receipt(outcome_of_sent(ended.end, ended.line), ended)
-    return replace(_outcome_of_failure(ended), line=ended.line)
+    return _outcome_of_failure(ended)._replace(line=ended.line)
 
 
 def outcome_of_single(ended: Ended, *, interrupted: bool) -> Outcome:
@@ -38,15 +36,14 @@ def outcome_of_single(ended: Ended, *, interrupted: bool) -> Outcome:
         return _with_receipt(outcome_of_sent(end), ended)
     outcome = _outcome_of_failure(ended)
     # The verdict had come before; what was left was to explain it.
-    return replace(outcome, interrupted=interrupted and outcome.status == "rejected")
+    return outcome._replace(interrupted=interrupted and outcome.status == "rejected")
 
 
 def _with_receipt(outcome: Outcome, ended: Ended) -> Outcome:
     if ended.waited is None:
         return outcome
     said = _words_of_wait(ended)
-    return replace(
-        outcome,
+    return outcome._replace(
         status=ended.status,
         receipt=ended.receipt,
         level=ended.level,

@@ -1,27 +1,23 @@
-"""A diagnosis on stdout: as JSON, as plain lines, or on a terminal as a table."""
+"""What `check` writes: on stdout as JSON, plain lines or a table; on stderr how far it is."""
 
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console, Group
-from rich.live import Live
-from rich.progress import Progress
-from rich.text import Text
+from rich.console import Console
 
 from seqsend.diagnosis.report import Diagnosis
-from seqsend.models import Attempt, Event
-from seqsend.render.diagnosis import document, lines
+from seqsend.models import Attempt
+from seqsend.render.changes import changes, dated
+from seqsend.render.diagnosis import document
 from seqsend.render.document import to_json
 from seqsend.render.report import Style
+from seqsend.render.status_line import StatusLine
 from seqsend.render.streams import Written, has_colour, write_stderr, write_stdout
-from seqsend.render.table import picture
+from seqsend.render.summary import lines
+from seqsend.render.table import picture, rendered
 from seqsend.render.text import detail_line
-
-_REDRAWN_EVERY = 0.1  # seconds
 
 
 class CheckView:
@@ -32,64 +28,60 @@ class CheckView:
         self._in_colour = has_colour(sys.stdout, os.environ)
         system: Any = "auto" if self._in_colour else None
         self._console = Console(file=sys.stdout, color_system=system, highlight=False)
+        self._status = StatusLine(quiet=style.quiet)
+        self.draws_in_place = False
+        """Whether the terminal is taken over by a picture now."""
+
+    @property
+    def console(self) -> Console:
+        """What draws on stdout."""
+        return self._console
 
     @property
     def redraws(self) -> bool:
         """Whether a new look takes the place of the last one."""
         return self._in_colour and not self._style.json
 
-    def show(self, diagnosis: Diagnosis, *, dated: bool = False) -> Written:
-        """Write a diagnosis, with the time above it if it is to be ``dated``."""
+    @property
+    def is_json(self) -> bool:
+        """Whether each look is one JSON object."""
+        return self._style.json
+
+    def show(self, diagnosis: Diagnosis, exit_code: int) -> Written:
+        """Write a diagnosis; JSON says which ``exit_code`` it means."""
+        self._status.clear()
         if self._style.json:
-            return write_stdout(to_json(document(diagnosis)))
-        if self._console.is_terminal:
-            with self._console.capture() as captured:
-                self._console.print(picture(diagnosis, self._console))
-            text = captured.get().rstrip("\n")
-        else:
-            text = "\n".join(lines(diagnosis))
-        return write_stdout(f"== {_now()}\n{text}" if dated else text)
+            return write_stdout(to_json(document(diagnosis) | {"exit_code": exit_code}))
+        if not self._console.is_terminal:
+            return write_stdout("\n".join(lines(diagnosis)))
+        # One line is left for what the shell writes next.
+        height = self._console.height - 1
+        return write_stdout(
+            "\n".join(rendered(picture(diagnosis, self._console, height), self._console))
+        )
 
-    @contextmanager
-    def redrawing(self, every: float) -> Iterator[Callable[[Diagnosis], None]]:
-        """Yield what draws a diagnosis in place of the last; ``every`` is in seconds."""
-        with Live(console=self._console, auto_refresh=False, vertical_overflow="visible") as live:
+    def write_changes(self, before: Diagnosis, after: Diagnosis) -> Written:
+        """Write on stdout what has changed, a line with the time for each change."""
+        found = changes(before, after)
+        return write_stdout("\n".join(map(dated, found))) if found else "written"
 
-            def draw(diagnosis: Diagnosis) -> None:
-                seen = Text(f"every {every:g} s, last at {_now()}; Ctrl-C ends it", style="dim")
-                live.update(Group(picture(diagnosis, self._console), seen), refresh=True)
+    def report_changes(self, found: Sequence[str]) -> None:
+        """Write changes on stderr, in one line with the time."""
+        if not self._style.quiet:
+            self._status.clear()
+            write_stderr(dated("; ".join(found)), "note")
 
-            yield draw
+    def observe(self, attempt: Attempt) -> None:
+        """Write the line that `-v` adds for an attempt; not into a picture on the same terminal."""
+        if self._style.verbose and not (self.draws_in_place and has_colour(sys.stderr, os.environ)):
+            self._status.clear()
+            write_stderr(detail_line(attempt), "detail")
 
-    def observe(self, event: Event) -> None:
-        """Write the line that `-v` adds for an attempt."""
-        if self._style.verbose and isinstance(event, Attempt):
-            write_stderr(detail_line(event), "detail")
+    def show_status(self, text: str | None) -> None:
+        """Show on a terminal what is waited for, until something else is written."""
+        if text is not None:
+            self._status.draw(text)
 
-    @contextmanager
-    def progress(self, endpoints: int, count: int) -> Iterator[Callable[[Event], None]]:
-        """Yield an observer; on a terminal it shows how far a measurement is."""
-        if count == 1 or self._style.quiet or not has_colour(sys.stderr, os.environ):
-            yield self.observe
-            return
-        # Not refreshed by its own thread, which can write once more after it was cleared away.
-        console = Console(stderr=True)
-        with Progress(console=console, transient=True, auto_refresh=False) as progress:
-            task = progress.add_task("measuring", total=count * endpoints)
-            drawn = 0.0
-
-            def advance(event: Event) -> None:
-                nonlocal drawn
-                self.observe(event)
-                if not isinstance(event, Attempt) or event.method != "eth_chainId":
-                    return
-                progress.advance(task)
-                if time.monotonic() - drawn >= _REDRAWN_EVERY:
-                    drawn = time.monotonic()
-                    progress.refresh()
-
-            yield advance
-
-
-def _now() -> str:
-    return time.strftime("%H:%M:%S")
+    def clear_status(self) -> None:
+        """Take that away."""
+        self._status.clear()

@@ -1,14 +1,22 @@
 """How a command ended, in one record that text, JSON and the exit code are all made from."""
 
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from seqsend.errors import CallError, Rejected
-from seqsend.models import Answer, Attempt, Endpoint, Level, Sent, count_failovers, count_rounds
-from seqsend.verdicts.node_errors import SEND_METHODS
+from seqsend.models import (
+    Answer,
+    Attempt,
+    Endpoint,
+    Level,
+    Role,
+    Sent,
+    count_failovers,
+    count_rounds,
+    role_in,
+)
+from seqsend.verdicts.methods import SEND_METHODS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,8 +43,7 @@ EXIT_CODES: Mapping[str, int] = MappingProxyType(
 """Status → exit code (contract, section 3). 1 is left to defects of seqsend itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How a command ended."""
 
     command: Command
@@ -61,13 +68,22 @@ class Outcome:
     """Why it was rejected, if that was asked."""
     interrupted: bool = False
     """A signal ended the command once this was decided."""
-    ended_at: float = field(default_factory=time.time)
-    """When it ended, in seconds since 1970."""
 
     @property
     def exit_code(self) -> int | None:
         """What the process ends with; None for what was not sent."""
         return EXIT_CODES.get("interrupted" if self.interrupted else self.status)
+
+    @property
+    def role(self) -> Role | None:
+        """The role of the endpoint that answered, when it did; None if it is not known."""
+        return None if self.endpoint is None else role_in(self.attempts, self.endpoint)
+
+    @property
+    def is_by_standby(self) -> bool:
+        """Whether an endpoint took the transaction of which the sequencer is not the active one."""
+        took = self.command == "send" and self.status in ("accepted", "pending", "reverted")
+        return took and self.role == "standby"
 
     @property
     def rounds(self) -> int:

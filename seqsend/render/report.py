@@ -1,9 +1,9 @@
 """Reports what a command does while it runs, and how it ends."""
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from seqsend.errors import CallError
-from seqsend.models import Attempt, Event, WaitProgress
+from seqsend.models import Attempt, Event, RolesAsked, WaitProgress
 from seqsend.render.outcome import Outcome
 from seqsend.render.status_line import StatusLine
 from seqsend.render.streams import write_stderr, write_stdout
@@ -14,13 +14,18 @@ from seqsend.render.text import (
     detail_line,
     explanation_text,
     hint_line,
+    standby_line,
     success_line,
 )
-from seqsend.render.waits import WaitLines, status_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # Few runs have roles, or wait.
+    from seqsend.render.roles import RoleLines
+    from seqsend.render.waits import WaitLines
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
+class Style(NamedTuple):
     """How much is reported, and in what form."""
 
     json: bool = False
@@ -28,22 +33,23 @@ class Style:
     verbose: bool = False
 
 
-@dataclass(slots=True)
 class Report:
     """Reports attempts as they end, then the outcome; an observer of the client."""
 
-    style: Style
-    _polled: AttemptFilter = field(default_factory=AttemptFilter)
-    _waits: WaitLines = field(default_factory=WaitLines)
-    _status: StatusLine = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._status = StatusLine(quiet=self.style.quiet)
+    def __init__(self, style: Style) -> None:
+        self.style = style
+        self._polled = AttemptFilter()
+        self._waits: WaitLines | None = None
+        self._roles: RoleLines | None = None
+        self._status = StatusLine(quiet=style.quiet)
 
     def __call__(self, event: Event) -> None:
         """Write a line for an attempt; the other events are for other observers."""
         if isinstance(event, WaitProgress):
             self._report_wait(event)
+        elif isinstance(event, RolesAsked):
+            self._status.clear()
+            self._report_roles(event)
         if not isinstance(event, Attempt):
             return
         line = attempt_line(event) if self._polled.is_new(event) else None
@@ -54,8 +60,18 @@ class Report:
             self._status.clear()
             write_stderr(detail_line(event), "detail")
 
+    def _report_roles(self, asked: RolesAsked) -> None:
+        from seqsend.render.roles import RoleLines
+
+        if self._roles is None:
+            self._roles = RoleLines(quiet=self.style.quiet, verbose=self.style.verbose)
+        self._roles.report(asked)
+
     def _report_wait(self, progress: WaitProgress) -> None:
         """Say that a receipt is waited for, at once; then each change, or how long it still is."""
+        from seqsend.render.waits import WaitLines, status_text
+
+        self._waits = self._waits or WaitLines()
         line = self._waits.line(progress)
         if line is not None and not self.style.quiet:
             self._status.clear()
@@ -73,6 +89,9 @@ class Report:
         self._status.clear()
         text = answer_text(outcome, as_json=self.style.json)
         written = text is None or write_stdout(text) != "failed"
+        standby = standby_line(outcome)
+        if standby is not None and not self.style.quiet:
+            write_stderr(standby, "trouble")
         if outcome.error is None:
             if not self.style.quiet:
                 write_stderr(success_line(outcome), "success")

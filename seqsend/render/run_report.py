@@ -9,9 +9,10 @@ from contextlib import ExitStack
 from typing import Any, Self
 
 from seqsend.errors import SeqsendError
-from seqsend.models import Attempt, Event, WaitProgress
+from seqsend.models import Attempt, Event, RolesAsked, WaitProgress
 from seqsend.render.outcome import Outcome
 from seqsend.render.report import Style
+from seqsend.render.roles import RoleLines
 from seqsend.render.status_line import StatusLine
 from seqsend.render.streams import Written, has_colour, write_stderr, write_stdout
 from seqsend.render.text import (
@@ -21,6 +22,7 @@ from seqsend.render.text import (
     detail_line,
     explanation_text,
     hint_line,
+    standby_line,
 )
 from seqsend.render.waits import receipt_text, status_text
 from seqsend.sending.stream import Ended
@@ -44,6 +46,8 @@ class RunReport:
         self._failovers = 0
         self._endpoint: int | None = None
         self._polled = AttemptFilter()
+        self._roles = RoleLines(quiet=style.quiet, verbose=style.verbose)
+        self._by_standby = 0
         self._held: list[tuple[Outcome, str]] = []
         """Outcomes whose lines are written together with the next one."""
         self._hinted: set[str] = set()
@@ -63,14 +67,18 @@ class RunReport:
 
     def __call__(self, event: Event) -> None:
         """Write a line for an attempt that failed; with `-v` for every one."""
-        if isinstance(event, Attempt | WaitProgress):
+        if isinstance(event, Attempt | WaitProgress | RolesAsked):
             with self._writing:
                 self._note(event)
 
-    def _note(self, event: Attempt | WaitProgress) -> None:
+    def _note(self, event: Attempt | WaitProgress | RolesAsked) -> None:
         if isinstance(event, WaitProgress):
             if self._progress is None and not event.ended:
                 self._status.draw(status_text(event))
+            return
+        if isinstance(event, RolesAsked):
+            self._status.clear()
+            self._roles.report(event)
             return
         self._status.clear()
         # The summary says how many are known; a line for each would drown the rest.
@@ -102,12 +110,20 @@ class RunReport:
         if outcome.endpoint is not None:
             self._endpoint = outcome.endpoint.index
             self._answered[self._endpoint] += 1
+        self._note_standby(outcome)
         self.exit_code = self.exit_code or outcome.exit_code or 0
         if outcome.error is not None and outcome.status != "not_sent":
             self._report_failure(outcome, outcome.error["message"])
         elif self._style.verbose and (mined := _mined(outcome)):
             write_stderr(f"line {outcome.line}: {mined}", "detail")
         self._draw(position)
+
+    def _note_standby(self, outcome: Outcome) -> None:
+        """Warn of the first that a standby took; the summary says how many there were."""
+        standby = standby_line(outcome)
+        if standby is not None and not self._by_standby and not self._style.quiet:
+            write_stderr(standby, "trouble")
+        self._by_standby += outcome.is_by_standby
 
     def _write_held(self) -> None:
         held, self._held = self._held, []
@@ -174,6 +190,8 @@ class RunReport:
         total = self.lines
         ends = ", ".join(f"{n} {status}" for status, n in self._statuses.most_common())
         by = ", ".join(f"endpoint {i}: {n}" for i, n in sorted(self._answered.items()))
+        if self._by_standby:
+            by += f", {self._by_standby} of them by a standby"
         failovers = _counted(self._failovers, "failover")
         said = f"{_counted(total, 'transaction')}: {ends or 'none'}"
         parts = [said, f"answered by {by}" if by else ""]

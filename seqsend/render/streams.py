@@ -16,6 +16,11 @@ STYLES: Mapping[str, str] = MappingProxyType(
 )
 
 
+Written = Literal["written", "closed", "failed"]
+"""``closed`` by a reader that has what it wanted, or given up at a second signal because nobody
+reads; ``failed`` if the answer is lost."""
+
+
 def has_colour(stream: TextIO | None, environ: Mapping[str, str]) -> bool:
     """Tell whether ``stream``, if it is open, is a terminal that wants escapes.
 
@@ -45,6 +50,11 @@ def write_raw_stderr(text: str) -> None:
         _write(sys.stderr, text)
 
 
+def write_raw_stdout(text: str) -> Written:
+    """Write ``text`` to stdout, escapes included; what cannot be written is dropped."""
+    return _write(sys.stdout, text)
+
+
 def _coloured(line: str, style: str) -> str:
     from rich.console import Console  # on a terminal only: it costs 60 ms
     from rich.text import Text
@@ -55,10 +65,6 @@ def _coloured(line: str, style: str) -> str:
         console.print(Text(line, style=style), soft_wrap=True, end="")
     return captured.get()
 
-
-Written = Literal["written", "closed", "failed"]
-"""``closed`` by a reader that has what it wanted, or given up at a second signal because nobody
-reads; ``failed`` if the answer is lost."""
 
 _AT_ONCE = 4096  # bytes; what a pipe that is ready takes without waiting (PIPE_BUF, pipe(7))
 

@@ -7,8 +7,6 @@ from seqsend.models import Attempt
 from seqsend.redaction import escape
 from seqsend.render.document import document, to_json
 from seqsend.render.outcome import Outcome
-from seqsend.render.waits import receipt_text
-from seqsend.verdicts.node_errors import says_nonce_spent
 
 # What follows an attempt's reason; an outcome that is not here gets no line of its own, because
 # the last line of the command says it.
@@ -16,6 +14,7 @@ _ATTEMPT_LINES: Mapping[str, str] = MappingProxyType(
     {
         "failover": "{endpoint}: {reason} ({phase}, {elapsed}); trying the next",
         "outage": "{endpoint}: {reason} ({phase}, {elapsed})",
+        "abandoned": "{endpoint}: abandoned because {reason} ({phase}, {elapsed})",
         "refused": "{endpoint}: {reason}; asking with smaller ones",
         "unsupported": "{endpoint}: {reason} ({method}); sending it and waiting instead",
         "found": "{endpoint}: has the transaction (look-up by hash, {elapsed})",
@@ -136,8 +135,21 @@ def success_line(outcome: Outcome) -> str:
         said += f" after {outcome.failovers} failover{plural}"
     if outcome.rounds > 1:
         said += f" in round {outcome.rounds}"
-    mined = receipt_text(outcome.receipt, outcome.level)
-    return f"{said}; {mined}" if mined else said
+    if outcome.receipt is None:
+        return said
+    from seqsend.render.waits import receipt_text  # most do not wait
+
+    return f"{said}; {receipt_text(outcome.receipt, outcome.level)}"
+
+
+def standby_line(outcome: Outcome) -> str | None:
+    """Return the warning that a standby took the transaction; None if none did."""
+    if not outcome.is_by_standby:
+        return None
+    return (
+        f"warning: accepted by {outcome.endpoint}, a standby by its op-node: the active sequencer "
+        "has it only if that endpoint passes it on"
+    )
 
 
 def explanation_text(outcome: Outcome, *, brief: bool) -> str | None:
@@ -172,7 +184,11 @@ def hint_line(outcome: Outcome) -> str | None:
 def _has_spent_nonce(outcome: Outcome) -> bool:
     """Tell whether the verdict says that the nonce is spent."""
     verdict = next((a.error for a in outcome.attempts if a.outcome == "verdict"), None)
-    return verdict is not None and says_nonce_spent(verdict)
+    if verdict is None:
+        return False
+    from seqsend.verdicts.node_errors import says_nonce_spent  # most outcomes need none of it
+
+    return says_nonce_spent(verdict)
 
 
 def format_elapsed(seconds: float) -> str:

@@ -170,7 +170,7 @@ def _ask(
         if exchanged.failed:
             (judgement, *_) = exchanged.judgements
             # Nothing was sent that could have been delivered.
-            only_asked = replace(judgement, row=replace(judgement.row, delivered="no"))
+            only_asked = judgement._replace(row=judgement.row._replace(delivered="no"))
             failure = exchanged.attempt(only_asked, "outage")
             requester.emit(failure)
             return said, failure

@@ -5,7 +5,7 @@ The thread that runs the stream alone reads the input, decides and yields; other
 
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from seqsend import waiting
@@ -14,7 +14,7 @@ from seqsend.models import NotSent
 from seqsend.sending.decoding import signer_of
 from seqsend.sending.outgoing import End
 from seqsend.sending.schedule import Group, Schedule
-from seqsend.sending.stream import Awaiting, Ended, Line, Parse, Send, Stream
+from seqsend.sending.stream import Awaiting, Ended, Line, Parse, Send, Stream, checked
 from seqsend.sending.transaction import RawTransaction, parse_raw_transaction
 from seqsend.sending.workers import Workers
 from seqsend.transports.base import Deadline
@@ -98,22 +98,22 @@ class InFlight(Stream):
         if self.stopped_at is None:
             self.stopped_at = self.last_sent or self._last
 
-    def _send_all(self, source: Iterator[Line]) -> Generator[Ended, None, SeqsendError | None]:
+    def _send_all(self, lines: Iterator[object]) -> Generator[Ended, None, SeqsendError | None]:
         try:
-            failure = yield from self._send_window(source)
+            failure = yield from self._send_window(lines)
         except SignalReceived:  # the threads have noticed it, too, and end
             self.stop()
             self._finish()
             raise
         self._workers.close()
         if failure is None and not self._input_ended:
-            failure = yield from super()._send_all(source)  # which only reports, by now
+            failure = yield from super()._send_all(lines)  # which only reports, by now
         return failure
 
-    def _send_window(self, source: Iterator[Line]) -> Generator[Ended, None, SeqsendError | None]:
+    def _send_window(self, lines: Iterator[object]) -> Generator[Ended, None, SeqsendError | None]:
         """Send until nothing is under way, and the input has ended or the run has stopped."""
-        failure = None
-        pollable = source if isinstance(source, Pollable) else None
+        source, failure = checked(lines), None
+        pollable = lines if isinstance(lines, Pollable) else None
         while True:
             self._begin()
             yield from self._hand_on()
@@ -228,7 +228,7 @@ class InFlight(Stream):
         if end is None:
             end = Interrupted() if entry.is_sent else NotSent()
         if isinstance(end, NotSent):
-            end = replace(end, because=self.stopped_at or entry.number)
+            end = end._replace(because=self.stopped_at or entry.number)
         known = None if entry.transaction is None else entry.transaction.hash
         return Ended(entry.number, known, end)
 

@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from seqsend.models import Level, is_at
 from seqsend.verdicts.failure_table import same_hash
@@ -14,8 +13,7 @@ TAGS: tuple[Level, ...] = ("safe", "finalized")
 """The levels that a block tag stands for (execution-apis, ``BlockTag``)."""
 
 
-@dataclass(frozen=True, slots=True)
-class BlockId:
+class BlockId(NamedTuple):
     """A block, and not only its place in the chain."""
 
     number: int

@@ -3,7 +3,6 @@
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
 
 from seqsend.failover.loop import Failover
 from seqsend.failover.submission import Submission
@@ -78,7 +77,7 @@ def _ask(
 
 def _describe(look: Submission, judgement: Judgement) -> tuple[AttemptOutcome, Judgement]:
     """Say what a look-up is called. It delivers nothing, whatever became of it."""
-    judgement = replace(judgement, row=replace(judgement.row, delivered="no"))
+    judgement = judgement._replace(row=judgement.row._replace(delivered="no"))
     if judgement.row.kind != "result":
         return "lookup_failed", judgement
     if judgement.result is None:
@@ -88,4 +87,4 @@ def _describe(look: Submission, judgement: Judgement) -> tuple[AttemptOutcome, J
     if same_hash(shown, wanted):
         return "found", judgement
     reason = "answered with something that is not this transaction"
-    return "lookup_failed", replace(judgement, reason=reason, reason_code="not_an_answer")
+    return "lookup_failed", judgement._replace(reason=reason, reason_code="not_an_answer")

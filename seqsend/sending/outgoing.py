@@ -8,7 +8,7 @@ from seqsend.failover.submission import Submission
 from seqsend.jsonrpc import Call
 from seqsend.models import Endpoint, NotSent, Phase, Sent
 from seqsend.sending.transaction import RawTransaction
-from seqsend.verdicts.node_errors import SYNC, excuse_for, is_final, says_already_known
+from seqsend.verdicts.methods import SYNC
 
 End = Sent | CallError | Interrupted | NotSent
 """How a transaction ended. (An `Interrupted` is not raised here: it says what a signal met.)"""
@@ -76,7 +76,11 @@ class Outgoing:
         if submission.decided is None or submission.may_be_delivered:
             return submission.may_be_delivered and not self._is_accepted
         error = submission.decided.error
-        if error is None or is_final(error, submission.call.method):
+        if error is None:
+            return False
+        from seqsend.verdicts.node_errors import excuse_for, is_final  # not for a result
+
+        if is_final(error, submission.call.method):
             return False
         # With strict errors "not from me" is a verdict, and says itself that nothing was taken.
         excuse = excuse_for(error)
@@ -86,19 +90,22 @@ class Outgoing:
         """Return the endpoints to ask for it, those that know soonest first.
 
         These are the ones that may have taken it, then the one that answered, then the others in
-        ``order``. One that may have taken it and let a timeout pass is asked after the one
-        that answered: it may cost another. An endpoint that could not be reached a moment ago is
-        not asked.
+        ``order``. One that may have taken it and was silent, until a timeout or until it was
+        abandoned, is asked after the one that answered: it may cost another timeout. An endpoint
+        that could not be reached a moment ago is not asked.
         """
         attempts = self.submission.attempts
         recent = self.submission.attempts_of_round
         takers = [a.endpoint for a in attempts if a.delivered == "unknown"]
-        silent = {a.endpoint.index for a in recent if a.reason_code == "timeout"}
+        silent = {a.endpoint.index for a in recent if a.reason_code in ("timeout", "abandoned")}
         quick = [taker for taker in takers if taker.index not in silent]
         answered = self.submission.answered_by
         places = [*quick, *([] if answered is None else [answered]), *takers, *order]
         not_reached = {
-            a.endpoint.index for a in recent if a.delivered == "no" and a.phase in _NOT_REACHED
+            a.endpoint.index
+            for a in recent
+            # One that was abandoned might have been reached with more time.
+            if a.delivered == "no" and a.phase in _NOT_REACHED and a.outcome != "abandoned"
         } - {taker.index for taker in takers}
         return tuple(dict.fromkeys(p for p in places if p.index not in not_reached))
 
@@ -169,6 +176,8 @@ class Outgoing:
         decided, answered = submission.decided, submission.answered_by
         if decided is None or decided.error is None or answered is None or not self.needs_look_up:
             return None
+        from seqsend.verdicts.node_errors import excuse_for, says_already_known  # as above
+
         excuse = excuse_for(decided.error)
         if submission.may_be_delivered or (excuse is not None and excuse.delivered == "unknown"):
             return ""

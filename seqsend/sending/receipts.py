@@ -3,7 +3,6 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import islice
 
 from seqsend import waiting
@@ -30,17 +29,28 @@ SendAgain = Callable[[RawTransaction, int], Submission]
 """Returns what sends a transaction once more, as that round, when it is run."""
 
 
-@dataclass(slots=True)
 class _Awaited:
-    ended: Ended
-    landing: Landing | None = None
-    """None for what has no receipt to wait for."""
-    until: Deadline = _NO_TIME
-    begun: float = 0.0
-    """When it was first sent, on the clock of `time.monotonic`."""
-    transaction: RawTransaction | None = None
-    """To be sent again with, if that is asked for."""
-    again_at: float = 0.0
+    __slots__ = ("again_at", "begun", "ended", "landing", "transaction", "until")
+
+    def __init__(
+        self,
+        ended: Ended,
+        *,
+        landing: Landing | None = None,
+        until: Deadline = _NO_TIME,
+        begun: float = 0.0,
+        transaction: RawTransaction | None = None,
+        again_at: float = 0.0,
+    ) -> None:
+        self.ended = ended
+        self.landing = landing
+        """None for what has no receipt to wait for."""
+        self.until = until
+        self.begun = begun
+        """When it was first sent, on the clock of `time.monotonic`."""
+        self.transaction = transaction
+        """To be sent again with, if that is asked for."""
+        self.again_at = again_at
 
     @property
     def is_over(self) -> bool:
@@ -87,8 +97,8 @@ class Receipts:
             landing.take_receipt(ended.end.receipt)
         awaited = _Awaited(
             ended,
-            landing,
-            Deadline.after(self._timeout, "wait timeout").or_sooner(by),
+            landing=landing,
+            until=Deadline.after(self._timeout, "wait timeout").or_sooner(by),
             begun=now - ended.end.elapsed,
             transaction=transaction if self._failover.retry_for is not None else None,
             again_at=now + _SENT_AGAIN_EVERY,
@@ -154,8 +164,8 @@ class Receipts:
         if landing is None:
             return awaited.ended
         self._notify(awaited, ended=True)
-        return replace(
-            awaited.ended, receipt=landing.receipt, level=landing.level, waited=landing.wanted
+        return awaited.ended._replace(
+            receipt=landing.receipt, level=landing.level, waited=landing.wanted
         )
 
     def _poll(self, wait: float) -> None:
@@ -202,7 +212,7 @@ class Receipts:
             self._failover.run([submission], awaited.until)
         finally:  # also if a signal ends it: these are attempts that carried it
             attempts = (*end.attempts, *submission.attempts)
-            awaited.ended = replace(awaited.ended, end=replace(end, attempts=attempts))
+            awaited.ended = awaited.ended._replace(end=end._replace(attempts=attempts))
 
     def _notify(self, awaited: _Awaited, *, ended: bool = False) -> None:
         landing = awaited.landing

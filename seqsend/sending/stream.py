@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 from seqsend.errors import CallError, Interrupted, SeqsendError, UsageError
@@ -34,8 +33,7 @@ Parse = Callable[[str], RawTransaction]
 """Reads a transaction; raises UsageError for one that is not to be sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line of the input that is to hold a transaction."""
 
     number: int
@@ -43,8 +41,7 @@ class Line:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """How one line ended."""
 
     line: int
@@ -172,7 +169,7 @@ class Stream:
 
         """
         try:
-            failure = yield from self._send_all(iter(lines))
+            failure = yield from self._send_all(_iterate(lines))
             yield from self._ready(patient=True)
         except KeyboardInterrupt:
             self.stop()
@@ -180,9 +177,9 @@ class Stream:
         if failure is not None:
             raise failure
 
-    def _send_all(self, source: Iterator[Line]) -> Generator[Ended, None, SeqsendError | None]:
+    def _send_all(self, lines: Iterator[object]) -> Generator[Ended, None, SeqsendError | None]:
         """Send what is to be sent, and yield what has ended; return how the input failed, if so."""
-        failure = None
+        source, failure = checked(lines), None
         while True:
             try:
                 line = next(source)
@@ -246,7 +243,7 @@ class Stream:
         group, self._group = self._group, []
         for (line, transaction), end in zip(group, ends, strict=True):
             if isinstance(end, NotSent):
-                end = replace(end, because=self.stopped_at or line.number)  # noqa: PLW2901
+                end = end._replace(because=self.stopped_at or line.number)  # noqa: PLW2901
             self._end(Ended(line.number, transaction.hash, end), transaction, by)
         if interrupted:
             raise KeyboardInterrupt
@@ -269,6 +266,23 @@ class Stream:
 
     def _not_sent(self, line: Line, known: str | None) -> Ended:
         return Ended(line.number, known, NotSent(because=self.stopped_at))
+
+
+def _iterate(lines: object) -> Iterator[object]:
+    return iter(lines if isinstance(lines, Iterable) else [lines])
+
+
+def checked(lines: Iterator[object]) -> Iterator[Line]:
+    """Yield ``lines``, each of which must be one.
+
+    Raises:
+        UsageError: it is not; also of a program that hands over texts.
+
+    """
+    for line in lines:
+        if not isinstance(line, Line):
+            raise UsageError(f"a line is {type(line).__name__}", example="Line(1, '0x02f86c…')")
+        yield line
 
 
 def _hash_of(line: Line) -> str | None:

@@ -7,13 +7,17 @@ transaction's type at all: a type that is not known here is sent as it is.
 
 import os.path
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import NamedTuple
 
 from seqsend.errors import UsageError
 from seqsend.redaction import escape
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from Crypto.Hash.keccak import Keccak_Hash
 
 MAX_SIZE = 2**20
 """Bytes; larger transactions are refused (blobs in network form stay below it)."""
@@ -52,8 +56,7 @@ _BLOB_NETWORK_ITEMS = (4, 5)
 _GOOD = "0x02f86c…, the signed transaction as `cast mktx` prints it"
 
 
-@dataclass(frozen=True, slots=True)
-class RawTransaction:
+class RawTransaction(NamedTuple):
     """A signed transaction that is fit to be sent."""
 
     hex: str
@@ -104,11 +107,14 @@ def parse_raw_transaction(raw: str | RawTransaction) -> RawTransaction:
 
 def keccak256(data: bytes) -> bytes:
     """Return the Keccak-256 of ``data`` (the padding of 2011, not SHA3-256's)."""
-    # Imported on first use: `rpc` does not need it. The backend is named, because eth_hash.auto
-    # would let an environment variable choose one that is not installed.
-    from eth_hash.backends.pycryptodome import backend
+    return _load_keccak()(data=data, digest_bits=256).digest()
 
-    return bytes(backend.keccak256(data))
+
+@cache
+def _load_keccak() -> "Callable[..., Keccak_Hash]":
+    from Crypto.Hash import keccak  # on first use: `rpc` does not need it
+
+    return keccak.new
 
 
 def _wrong(what: str) -> UsageError:
@@ -127,17 +133,25 @@ def _decode_hex(text: str) -> bytes:
     digits = digits[2:] if digits[:2] in ("0x", "0X") else digits
     if not digits:
         raise _wrong("is empty")
-    foreign = re.search(r"[^0-9a-fA-F]", digits)
-    if foreign is not None:
-        raise _wrong(_describe_text(text.strip(" \t\r\n"), foreign))
-    if len(digits) % 2:
-        raise _wrong(f"has an odd number of hex digits ({len(digits)}): one is missing")
     if len(digits) > 2 * MAX_SIZE:
         raise _wrong(f"is too long: the limit is {MAX_SIZE} bytes (1 MiB)")
-    data = bytes.fromhex(digits)
+    data = _bytes_of(digits)
+    if data is None:
+        foreign = re.search(r"[^0-9a-fA-F]", digits)
+        if foreign is not None:
+            raise _wrong(_describe_text(text.strip(" \t\r\n"), foreign))
+        raise _wrong(f"has an odd number of hex digits ({len(digits)}): one is missing")
     if len(data) in (20, 32) and not _is_signed_legacy(data):
         raise _wrong(_describe_bytes(digits))
     return data
+
+
+def _bytes_of(digits: str) -> bytes | None:
+    try:
+        data = bytes.fromhex(digits)
+    except ValueError:
+        return None
+    return data if 2 * len(data) == len(digits) else None  # else it has skipped blanks
 
 
 def _describe_text(text: str, foreign: re.Match[str]) -> str:
@@ -238,10 +252,17 @@ def read_list(data: bytes, outer: Item) -> list[Item]:
         UsageError: they do not fill it exactly.
 
     """
-    items, at = [], outer.start
-    while at < outer.end:
-        item = read_item(data, at)
-        if item.end > outer.end:
+    items, at, last = [], outer.start, outer.end
+    while at < last:
+        prefix = data[at]
+        # Most fields are a single byte or a short string: those are read without a call for each.
+        if prefix < 0x80:
+            item = Item(at, at, at + 1, False)
+        elif prefix < 0xB8 and at + prefix - 0x7F <= last:
+            item = Item(at, at + 1, at + prefix - 0x7F, False)
+        else:
+            item = read_item(data, at)
+        if item.end > last:
             raise _wrong("has a field that runs past the end of its list")
         items.append(item)
         at = item.end

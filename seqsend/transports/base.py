@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from copy import copy
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from seqsend.models import Endpoint, Phase, Reply
 from seqsend.units import format_duration
@@ -14,8 +14,7 @@ that meets the close on its way may or may not have been delivered: better a new
 time in common use is the 5 s of Node's servers, for which Node's own client (undici) keeps 4 s."""
 
 
-@dataclass(frozen=True, slots=True)
-class Deadline:
+class Deadline(NamedTuple):
     """A moment that work must not pass, and what to call it when it does."""
 
     at: float
@@ -38,7 +37,6 @@ class Deadline:
         return other if other is not None and other.at < self.at else self
 
 
-@dataclass(slots=True)
 class Exchange:
     """One request to one endpoint while it happens.
 
@@ -46,18 +44,43 @@ class Exchange:
     when an exception (Ctrl-C, too) ended it.
     """
 
-    dial_by: Deadline
-    """DNS, TCP and TLS are done by then."""
-    answer_by: Deadline
-    """The last byte of the answer is there by then."""
-    phase: Phase = "dial"
-    written: bool = False
-    """The request was handed to the network whole: from here on it may have been delivered."""
-    timings: dict[Phase, float] = field(default_factory=dict)
-    """Seconds each finished phase took."""
-    tls_expires: float | None = None
-    """When the peer's certificate expires, in seconds since 1970; set by a TLS dial."""
-    _entered: float | None = None
+    __slots__ = (
+        "_entered",
+        "answer_by",
+        "dial_by",
+        "longest_answer",
+        "phase",
+        "started",
+        "timings",
+        "tls_expires",
+        "written",
+    )
+
+    def __init__(
+        self, dial_by: Deadline, answer_by: Deadline, *, longest_answer: int | None = None
+    ) -> None:
+        self.dial_by = dial_by
+        """DNS, TCP and TLS are done by then."""
+        self.answer_by = answer_by
+        """The last byte of the answer is there by then."""
+        self.phase: Phase = "dial"
+        self.written = False
+        """The request was handed to the network whole: from here on it may have been delivered."""
+        self.longest_answer = longest_answer
+        """Bytes; None for no other limit than the transport's own."""
+        self.timings: dict[Phase, float] = {}
+        """Seconds each finished phase took."""
+        self.tls_expires: float | None = None
+        """When the peer's certificate expires, in seconds since 1970; set by a TLS dial."""
+        self.started = time.monotonic()
+        """On the clock of `time.monotonic`."""
+        self._entered: float | None = None
+
+    def snapshot(self) -> "Exchange":
+        """Return a record of how far it has come, which another thread does not change."""
+        now = copy(self)
+        now.timings = dict(self.timings)
+        return now
 
     def enter(self, phase: Phase) -> None:
         """End the phase that is running and begin ``phase``."""
@@ -70,6 +93,10 @@ class Exchange:
         if self._entered is not None:
             self.timings[self.phase] = time.monotonic() - self._entered
             self._entered = None
+
+    def bound(self, limit: int) -> int:
+        """Return how many bytes of an answer are read, given the transport's ``limit``."""
+        return limit if self.longest_answer is None else min(limit, self.longest_answer)
 
     @property
     def deadline(self) -> Deadline:

@@ -97,6 +97,13 @@ def _explain_tls(error: ssl.SSLError) -> Reason:
     return f"TLS failed: {reason.replace('_', ' ').lower() or 'protocol error'}", "tls_failed"
 
 
+def _explain_look_up(error: socket.gaierror) -> Reason:
+    # glibc says so if no server of /etc/resolv.conf answers, or there is none: getaddrinfo(3).
+    if error.errno == socket.EAI_AGAIN:
+        return "name not looked up: this machine's resolver gets no answer", "no_resolver"
+    return "name does not resolve", "dns_failed"
+
+
 def _explain_system(error: OSError) -> Reason:
     other = (error.strerror or type(error).__name__).lower()
     return _BY_ERRNO.get(error.errno or 0, (other, "dial_failed"))
@@ -116,7 +123,7 @@ _EXPLANATIONS: tuple[tuple[type[BaseException], Callable[[Any], Reason]], ...] =
     (http.client.BadStatusLine, _explain_status_line),
     (ssl.SSLCertVerificationError, _explain_certificate),
     (ssl.SSLError, _explain_tls),
-    (socket.gaierror, lambda _: ("name does not resolve", "dns_failed")),
+    (socket.gaierror, _explain_look_up),
     (UnicodeError, lambda _: ("name does not resolve", "dns_failed")),
     (OSError, _explain_system),
     (MemoryError, lambda _: _OUT_OF_MEMORY),

@@ -112,7 +112,7 @@ class HttpTransport:
             exchange.enter("proxy")
             raise EndpointFailure("the proxy refused the request: HTTP 407", "proxy_refused")
         if 200 <= raw.status < 300:
-            body = read_body(raw, self._limit, exchange)
+            body = read_body(raw, exchange.bound(self._limit), exchange)
         else:
             body = b"" if 300 <= raw.status < 400 else read_start(raw, exchange)
         said = raw.headers

@@ -3,10 +3,10 @@
 import os
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from seqsend.errors import EndpointFailure, UsageError
+from seqsend.transports import pem_files
 from seqsend.transports.secure import SecureChannel
 from seqsend.transports.sockets import Channel
 
@@ -18,8 +18,7 @@ _GOOD_KEY = "a file that starts with -----BEGIN PRIVATE KEY-----"
 _UNKNOWN_ISSUER = (18, 19, 20, 21)  # X509_V_ERR_… of openssl/x509_vfy.h
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
+class Certificate(NamedTuple):
     """What a server presents itself with, as far as a person needs it."""
 
     names: tuple[str, ...]
@@ -118,11 +117,15 @@ def check_paths(cacert: str | None, client_cert: str | None, client_key: str | N
 
 
 def _load_authorities(context: ssl.SSLContext, source: str, path: str) -> None:
-    is_directory = os.path.isdir(path)
     try:
-        context.load_verify_locations(
-            cafile=None if is_directory else path, capath=path if is_directory else None
-        )
+        if os.path.isdir(path):
+            context.load_verify_locations(capath=path)
+        elif pem_files.is_plain(path):
+            context.load_verify_locations(cafile=path)
+        else:
+            _check_label(content := pem_files.read(path), path, source, "CERTIFICATE", _GOOD)
+            # Comments in it may be in any script, and it must be ASCII.
+            context.load_verify_locations(cadata=content.decode("ascii", errors="ignore"))
     except ssl.SSLError:
         raise UsageError(
             f"{source}: {path} holds no certificate in PEM form", example=_GOOD
@@ -132,10 +135,10 @@ def _load_authorities(context: ssl.SSLContext, source: str, path: str) -> None:
 
 
 def _load_client(context: ssl.SSLContext, certificate: str, key: str | None) -> None:
-    _read(certificate, "--client-cert", "CERTIFICATE", _GOOD)
+    _check_file(certificate, "--client-cert", "CERTIFICATE", _GOOD)
     source, path = ("--client-key", key) if key is not None else ("--client-cert", certificate)
     # In the same file, it may be the certificate that is given without its key.
-    _read(path, source, "PRIVATE KEY", _GOOD_KEY)
+    _check_file(path, source, "PRIVATE KEY", _GOOD_KEY)
     try:
         context.load_cert_chain(certificate, path, password=_no_passphrase)
     except _EncryptedKeyError:
@@ -150,14 +153,20 @@ def _load_client(context: ssl.SSLContext, certificate: str, key: str | None) -> 
         raise UsageError(problem, example="the key of the certificate in --client-cert") from None
 
 
-def _read(path: str, source: str, label: str, example: str) -> None:
+def _check_file(path: str, source: str, label: str, example: str) -> None:
     """Make sure that there is PEM of that ``label`` in a file: OpenSSL does not say what is not."""
     try:
-        with open(path, "rb") as file:
-            found = f"{label}-----".encode() in file.read()
+        # A pipe can be read once, and OpenSSL is to read it, too.
+        if not (pem_files.is_plain(path) or os.path.isdir(path)):
+            raise UsageError(f"{source}: {path} is not a plain file", example=example)
+        content = pem_files.read(path)
     except OSError as error:
         raise _unreadable(source, path, error, example) from None
-    if not found:
+    _check_label(content, path, source, label, example)
+
+
+def _check_label(content: bytes, path: str, source: str, label: str, example: str) -> None:
+    if f"{label}-----".encode() not in content:
         what = label.lower()
         raise UsageError(f"{source}: {path} holds no {what} in PEM form", example=example)
 

@@ -111,6 +111,7 @@ class WebSocketTransport:
 
     def _ask(self, connection: "_Connection", body: bytes, exchange: Exchange) -> bytes:
         connection.channel.exchange = exchange
+        connection.limit = exchange.bound(self._limit)
         exchange.enter("send")
         connection.write(body)
         exchange.written = True
@@ -174,7 +175,6 @@ class _Connection:
 
     def __init__(self, channel: Channel, address: Address, limit: int) -> None:
         self.channel = channel
-        self._limit = limit
         # Taken apart already: its own parser must not find another host in it.
         uri = WebSocketURI(
             address.is_secure, address.server_name, address.port, address.path, address.query
@@ -183,6 +183,15 @@ class _Connection:
         self._buffer = memoryview(bytearray(_CHUNK))
         self._frames: deque[Frame] = deque()
         self.idle_since = 0.0
+
+    @property
+    def limit(self) -> int:
+        """Bytes that the next message may have."""
+        return self._protocol.max_message_size or 0
+
+    @limit.setter
+    def limit(self, size: int) -> None:
+        self._protocol.max_message_size = size
 
     def upgrade(self, headers: Mapping[str, str]) -> None:
         """Shake hands; the library's exception says why that failed."""
@@ -266,5 +275,5 @@ class _Connection:
         if sent is None:
             return EndpointFailure("connection closed without an answer", "closed")
         if sent.code == CloseCode.MESSAGE_TOO_BIG:
-            return EndpointFailure(f"answer larger than {format_size(self._limit)}", "too_large")
+            return EndpointFailure(f"answer larger than {format_size(self.limit)}", "too_large")
         return EndpointFailure(_GARBLED, "not_websocket")

@@ -1,7 +1,6 @@
 """What came back for a JSON-RPC batch → its items, each judged by the failure table. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from seqsend.jsonrpc import Call, NotAnAnswer, answers_with, decode_batch, read_error
@@ -92,9 +91,9 @@ def _judge_batch_status(
         reason = f"HTTP {status}: {describe_error(whole.error)}"
         return _judge_whole(whole.error, reason, calls, strict_errors=strict_errors)
     if status == 413 or _refuses_batch(describe_body(reply.body) or ""):
-        return _refused(replace(whole, row=NOT_DELIVERED), calls)
+        return _refused(whole._replace(row=NOT_DELIVERED), calls)
     if status in _REFUSING and whole.error is None:
-        return _refused(replace(whole, row=MAYBE_DELIVERED), calls)
+        return _refused(whole._replace(row=MAYBE_DELIVERED), calls)
     return _outage(whole, calls)
 
 
@@ -120,7 +119,7 @@ def _refuses_batch(text: str) -> bool:
 
 def _refused(whole: Judgement, calls: Mapping[int, Call]) -> BatchJudgement:
     reason = f"batch of {len(calls)} refused: {whole.reason}"
-    whole = replace(whole, reason=reason, reason_code="batch_refused")
+    whole = whole._replace(reason=reason, reason_code="batch_refused")
     return BatchJudgement(whole, (None,) * len(calls), refused=True)
 
 

@@ -5,8 +5,7 @@ name against a test that provokes it.
 """
 
 import re
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from seqsend.errors import EndpointFailure
 from seqsend.jsonrpc import (
@@ -24,14 +23,12 @@ from seqsend.verdicts.http_statuses import (
     status_delivered,
     status_reason_code,
 )
-from seqsend.verdicts.node_errors import (
-    SEND_METHODS,
-    SYNC,
-    Excuse,
-    excuse_for,
-    says_not_mined_yet,
-)
+from seqsend.verdicts.methods import SEND_METHODS, SYNC
 from seqsend.verdicts.shown import describe_body, describe_error, describe_value, shorten
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from seqsend.verdicts.node_errors import Excuse
 
 Class = Literal["result", "verdict", "outage", "again"]
 """``result`` and ``verdict`` end the call; after an ``outage`` the next endpoint is tried;
@@ -54,8 +51,7 @@ does any other ``*_sendTransaction``; see `is_idempotent`.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One line of the failure table."""
 
     name: str
@@ -108,11 +104,24 @@ _TELLING: tuple[tuple[int, bytes, ReasonCode, str], ...] = (
     # go-ethereum node/rpcstack.go virtualHostHandler; node/jwt_handler.go
     (403, rb"^invalid host specified", "unknown_host", "invalid host specified"),
     (401, rb"^missing token", "token_wanted", "missing token"),
+    # reth crates/rpc/rpc-layer/src/jwt_validator.rs; alloy crates/rpc-types-engine/src/jwt.rs
+    (
+        401,
+        rb"^Authorization header is missing or invalid",
+        "token_wanted",
+        "authorization header is missing or invalid",
+    ),
+    # besu ethereum/api WebSocketService.java
+    (
+        400,
+        rb"^Websocket endpoint can't handle HTTP requests",
+        "websocket_wanted",
+        "the port wants WebSocket",
+    ),
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """What a reply means."""
 
     row: Row
@@ -160,7 +169,7 @@ def judge_message(
 
 def judge_error(error: JsonRpcError, *, strict_errors: bool, verdict: Row = VERDICT) -> Judgement:
     """Judge a JSON-RPC error; ``verdict`` is its row if it is one."""
-    excuse = None if strict_errors else excuse_for(error)
+    excuse = None if strict_errors else _excuse_for(error)
     reason = describe_error(error)
     if excuse is None:
         return Judgement(verdict, reason, "rejected", error=error)
@@ -179,7 +188,7 @@ def judge_status(status: int, reply: Reply, *, strict_errors: bool = False) -> J
     row, code = row_of_status(status), status_reason_code(status)
     words = describe_body(reply.body) if error is None else describe_error(error)
     if error is not None:
-        excuse = None if strict_errors else excuse_for(error)
+        excuse = None if strict_errors else _excuse_for(error)
         if excuse is not None and "no" in (excuse.delivered, row.delivered):
             row = NOT_FROM_ME if row.delivered == "unknown" else row
             code = excuse.reason_code
@@ -205,7 +214,13 @@ def row_of_status(status: int) -> Row:
     return HTTP_TIMED_OUT if status == 408 else HTTP_BROKEN
 
 
-def _row_of(excuse: Excuse) -> Row:
+def _excuse_for(error: JsonRpcError) -> "Excuse | None":
+    from seqsend.verdicts.node_errors import excuse_for  # all its words: most answers are results
+
+    return excuse_for(error)
+
+
+def _row_of(excuse: "Excuse") -> Row:
     return NOT_FROM_ME if excuse.delivered == "no" else PASSED_ON
 
 
@@ -241,6 +256,8 @@ def _judge_receipt(value: Any, expected: str) -> Judgement:
 
 def _took(error: JsonRpcError, expected: str) -> bool:
     """Tell whether an error says: taken, not mined in time (EIP-7966; its data is the hash)."""
+    from seqsend.verdicts.node_errors import says_not_mined_yet  # as above
+
     if not says_not_mined_yet(error):
         return False
     named = error.data if isinstance(error.data, str) else expected

@@ -9,22 +9,9 @@ from typing import NamedTuple
 from seqsend.models import Delivered, JsonRpcError, ReasonCode, TakesTransactions
 from seqsend.verdicts.http_statuses import JUDGED_BY_ERROR, status_delivered, status_reason_code
 from seqsend.verdicts.kinds import FORWARD_FAILED, KINDS, NODE_TIMEOUT
-from seqsend.verdicts.verdict_words import Fate, fate_in
+from seqsend.verdicts.methods import SEND_METHODS
+from seqsend.verdicts.verdict_words import INSUFFICIENT_FUNDS, Fate, fate_in
 from seqsend.verdicts.words import Layer, plain, says, unwrap
-
-SYNC = "eth_sendRawTransactionSync"
-"""Sends a transaction and returns its receipt (EIP-7966)."""
-
-SEND_METHODS = frozenset(
-    {
-        "eth_sendRawTransaction",
-        "eth_sendRawTransactionConditional",
-        SYNC,
-        "eth_sendPrivateTransaction",
-        "eth_sendPrivateRawTransaction",
-    }
-)
-"""Methods that submit a transaction that is signed already."""
 
 
 class Excuse(NamedTuple):
@@ -130,6 +117,11 @@ def says_already_known(error: JsonRpcError) -> bool:
 def says_nonce_spent(error: JsonRpcError) -> bool:
     """Return whether a verdict says that the nonce is taken, by this transaction or another."""
     return _read(error).fate == "spent"
+
+
+def says_insufficient_funds(error: JsonRpcError) -> bool:
+    """Return whether a verdict says that the sender cannot pay, in whatever words around it."""
+    return any(says(layer.words, INSUFFICIENT_FUNDS) for layer in unwrap(error))
 
 
 _NOT_MINED_YET = 4  # EIP-7966, "Error codes": taken, and no receipt within the time given

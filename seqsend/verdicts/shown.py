@@ -15,8 +15,9 @@ LONGEST_SHOWN = 200
 """Characters of a server's words."""
 
 _LOOKED_AT = 64 * 1024  # bytes of a body; pages have their title near their beginning
-_TITLE = r"(?i)<title[^>]*>([^<]+)"
-_NOT_TEXT = r"(?is)<(script|style)\b.*?</\1>|<!--.*?-->"
+# What is opened and never closed goes on to the end: else each of thousands would be looked for.
+_TITLE = r"(?i)<title[^<>]*>([^<]+)"
+_NOT_TEXT = r"(?is)<(script|style)\b.*?(?:</\1>|\Z)|<!--.*?(?:-->|\Z)"
 _TAG = r"<[^>]*>?"
 _SAYING = ("message", "msg", "reason", "detail", "details", "error_description", "title", "error")
 """Members in which servers put their words; the first that is there is taken."""

@@ -22,6 +22,18 @@ class _Words(NamedTuple):
     """As `words.says` takes them."""
 
 
+INSUFFICIENT_FUNDS = (
+    (
+        r"insufficient (?:sender |account |eth |ether |l1 |native |token |gas |fee |max )*"
+        r"(?:funds?|balance|ether|eth)\b"
+    ),
+    r"(?:not enough|lacks?|lacking) … (?:funds|balance|ether)\b",
+    r"enough (?:funds|balance) to\b",
+    r"balance (?:is )?(?:too low|not enough|insufficient)",
+    r"(?:cost|value|amount|fee)s? … exceeds? … (?:balance|funds)",
+)
+"""The sender cannot pay: it was looked up in the state of the chain."""
+
 # The first line that fits is taken: a text that names a spent nonce and a fee is not final.
 # Sources, as of 2026: go-ethereum core/txpool/errors.go, core/error.go, core/vm/errors.go and
 # internal/ethapi, with op-geth, bor, bsc and coreth; reth crates/rpc/rpc-eth-types/src/error and
@@ -87,15 +99,11 @@ _TABLE = (
     _Words(
         "final",
         (
-            # Funds
+            *INSUFFICIENT_FUNDS,
             (
                 r"insufficient (?:sender |account |eth |ether |l1 |native |token |gas |fee |max )*"
-                r"(?:funds?|balance|ether|eth|fees?|payment|gas)\b"
+                r"(?:fees?|payment|gas)\b"
             ),
-            r"(?:not enough|lacks?|lacking) … (?:funds|balance|ether)\b",
-            r"enough (?:funds|balance) to\b",
-            r"balance (?:is )?(?:too low|not enough|insufficient)",
-            r"(?:cost|value|amount|fee)s? … exceeds? … (?:balance|funds)",
             # Gas and fees
             r"gas (?:price|limit|fee|tip|cap|required|uint|used|allowance|too|is too|bump)",
             r"(?:intrinsic|block|floor|blob|not enough|more|max(?:imum)?|data|transaction) gas\b",

@@ -1,6 +1,5 @@
 """`seqsend check` as an operator sees it, and as a CI job runs it."""
 
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -11,10 +10,11 @@ import pytest
 
 from tests.support.certificates import Authority
 from tests.support.cli import seqsend
-from tests.support.neighbours import op_node
+from tests.support.neighbours import missing, op_node
+from tests.support.neighbours import node as node_that
 from tests.support.nginx import Nginx
 from tests.support.node import Anvil
-from tests.support.servers import Replying, Silent, blackhole, dead
+from tests.support.servers import Replying, Request, Silent, blackhole, dead, jsonrpc_error
 from tests.support.terminal import on_a_terminal
 
 TERMINAL = dict(os.environ) | {"TERM": "xterm-256color"}
@@ -23,6 +23,10 @@ DIAL = "--sequencer-dial-timeout=1s"
 
 def at(*urls: str) -> str:
     return f"--rollup.sequencer-http={','.join(urls)}"
+
+
+def refuses(request: Request) -> bytes:
+    return jsonrpc_error(request, -32000, "typed transaction too short")
 
 
 @pytest.fixture(scope="module")
@@ -56,13 +60,13 @@ def test_five_endpoints_at_once(five: list[str]) -> None:
         "HTTP 503: Service Temporarily Unavailable",
         "a proxy answers, and has no healthy node behind it",
     )
-    assert four["reason"] == "chain id 31338, where endpoint 1 has 31337"
+    assert four["reason"] == "chain id 31338, but endpoint 1 has 31337"
     assert "op-node" in other["reason"]
     assert "execution endpoint" in other["hint"]
     assert run.err == ""
 
 
-@pytest.mark.parametrize("columns", [80, 200])
+@pytest.mark.parametrize("columns", [80, 110, 150, 200])
 def test_a_terminal_gets_what_fits_and_nothing_is_cut(five: list[str], columns: int) -> None:
     seen = on_a_terminal(["check", at(*five), DIAL, "--count=5"], TERMINAL, columns=columns)
     assert seen.code == 8
@@ -71,19 +75,19 @@ def test_a_terminal_gets_what_fits_and_nothing_is_cut(five: list[str], columns: 
     for url in five:
         assert url in words
     for said in (
-        "connection timed out (dial timeout 1s)",
-        "chain id 31338, where endpoint 1 has 31337",
+        "dial: connection timed out (dial timeout 1s)",
+        "answer: chain id 31338, but endpoint 1 has 31337",
         "✓ usable",
         "≠ DIFFERS",
         "✗ NOT USABLE",
-        "2 of 5 usable; chain ids differ: 31337, 31338 (degraded, ",
+        "1 of 5 usable, 1 differs, 3 not usable; chain ids differ: 31337, 31338 (degraded, ",
         "5 answers: min ",
     ):
         assert said in words
     assert "…" not in words
     is_table = seen.screen[0].split()[:3] == ["#", "endpoint", "verdict"]
-    assert is_table == (columns == 200), seen.screen
-    rows = [line for line in seen.screen if re.match(r"[1-5]  ", line)]
+    assert is_table == (columns >= 110), seen.screen
+    rows = [line for line in seen.screen if re.match(r"[1-5]  .*http", line)]
     assert len(rows) == 5
 
 
@@ -124,6 +128,12 @@ def test_exit_codes_for_a_smoke_test(node: Anvil) -> None:
         (["--chain-id=-1"], "--chain-id: '-1' is negative"),
         (["--max-lag=1.5"], "--max-lag: '1.5' is not a whole number"),
         (["--watch=2"], "--watch: '2' has no unit; example: 500ms"),
+        (["--until-usable=2"], "--until-usable: '2' has no unit; example: 500ms"),
+        (["--max-age=no"], "--max-age: 'no' is not a duration; example: 500ms"),
+        (["--max-safe-lag=none"], "--max-safe-lag: 'none' is not a duration"),
+        (["--require=some"], "--require: 'some' is neither any nor all; example: any"),
+        (["--watch=1s", "--until-usable=1s"], "--watch never ends by itself"),
+        (["wss://h"], "endpoint 2 'wss://h'"),
         (["--rollup.sequencer-http=ftp://x"], "endpoint 2 'ftp://x'"),
     ],
 )
@@ -132,6 +142,45 @@ def test_wrong_input_is_named(words: list[str], said: str) -> None:
     assert run.diagnosis["status"] == "usage"
     assert said in run.diagnosis["error"]["message"]
     assert "example: " in run.err
+
+
+def test_urls_are_arguments_too(node: Anvil) -> None:
+    with dead() as nobody:
+        ignored = {"SEQSEND_SEQUENCER_HTTP": "http://127.0.0.1:1"}
+        alone = seqsend("check", node.url, "--json", environment=dict(os.environ) | ignored)
+        assert [e["url"] for e in alone.diagnosis["endpoints"]] == [node.url]
+        both = seqsend(at(nobody.url), "check", f"{node.url}/a,{node.url}/b", node.url, "--json")
+        urls = [e["url"] for e in both.diagnosis["endpoints"]]
+    assert urls == [nobody.url, f"{node.url}/a", f"{node.url}/b", node.url]
+
+
+def test_require_any_needs_one_endpoint_that_is_usable(node: Anvil) -> None:
+    with dead() as nobody, Replying(missing) as other:
+        one = seqsend("check", nobody.url, node.url, "--require=any", "--json")
+        assert (one.code, one.diagnosis["status"]) == (0, "degraded")
+        none = seqsend("check", nobody.url, other.url, "--require=any", "--json")
+        assert (none.code, none.diagnosis["status"]) == (4, "unreachable")
+    assert seqsend("check", node.url, "--require=all").code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [([], 8), (["--max-age=none"], 0), (["--max-age=3h"], 0)]
+)
+def test_old_heads_are_stale_unless_they_may_be_old(words: list[str], code: int) -> None:
+    with Replying(node_that(probe=refuses, age=7200)) as halted:
+        run = seqsend("check", halted.url, *words)
+    assert run.code == code
+    assert "head 2 h old" in run.out.splitlines()[-1]  # the summary never calls that good
+
+
+def test_what_takes_long_is_waited_for_visibly(node: Anvil) -> None:
+    words = ["check", node.url, "--sequencer-request-timeout=1500ms"]
+    with Silent() as one, Silent() as two:
+        seen = on_a_terminal([*words, one.url, two.url], TERMINAL)
+        plain = seqsend(*words, one.url, two.url)
+    assert "waiting for endpoints 2 and 3, 1 of 2 s" in seen.raw
+    assert "waiting" not in "".join(seen.screen)
+    assert (seen.code, plain.code, plain.err) == (8, 8, "")
 
 
 def test_many_measurements_show_how_far_they_are(node: Anvil) -> None:
@@ -144,28 +193,6 @@ def test_many_measurements_show_how_far_they_are(node: Anvil) -> None:
     told = seqsend("check", at(node.url), "--count=3", "--json", "-v")
     assert told.err.count("eth_chainId, HTTP 200") == 3
     assert told.diagnosis["endpoints"][0]["answers"]["count"] == 3
-
-
-def test_watch_redraws_in_place_and_leaves_the_last_state(node: Anvil) -> None:
-    words = ["check", at(node.url), "--watch=50ms"]
-    seen = on_a_terminal(words, TERMINAL, interrupt_when=lambda raw: raw.count("last at") >= 3)
-    assert seen.code == 130
-    assert sum("1 of 1 usable" in line for line in seen.screen) == 1
-    assert sum(node.url in line for line in seen.screen) == 1
-    assert "Ctrl-C ends it" in seen.screen[-1]
-    assert "rror" not in seen.raw
-
-
-def test_watch_without_a_terminal_prints_every_look(node: Anvil) -> None:
-    plain = TERMINAL | {"NO_COLOR": "1"}
-    words = ["check", at(node.url), "--watch=20ms"]
-    lines = on_a_terminal(words, plain, interrupt_when=lambda raw: raw.count("(ok, ") >= 3)
-    assert lines.code == 130
-    assert len([line for line in lines.screen if line.startswith("== ")]) >= 3
-    documents = on_a_terminal(
-        [*words, "--json"], plain, columns=2000, interrupt_when=lambda raw: raw.count('"ok"') >= 3
-    )
-    assert all(json.loads(line)["status"] == "ok" for line in documents.screen)
 
 
 def test_ctrl_c_ends_it_at_once(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from seqsend.sending.transaction import parse_raw_transaction
+from tests.sending.test_memory_use import RUN_AND_TELL
 from tests.support.chain import FakeChain, stay
 from tests.support.cli import read_line, seqsend, start, write_to
 from tests.support.moments import until
@@ -282,14 +283,6 @@ def test_batches_go_side_by_side() -> None:
     assert 2 <= most[0] <= 4
 
 
-_RUN_AND_TELL = """
-import atexit, sys
-atexit.register(lambda: sys.stderr.write(open("/proc/self/status").read()))
-from seqsend.__main__ import main
-main()
-"""
-
-
 def test_memory_does_not_grow_with_the_input(tmp_path: Path) -> None:
     """The same transactions again and again: an endpoint takes them all."""
     signed, file = sign(100), tmp_path / "them"
@@ -310,7 +303,7 @@ def test_memory_does_not_grow_with_the_input(tmp_path: Path) -> None:
             [
                 sys.executable,
                 "-c",
-                _RUN_AND_TELL,
+                RUN_AND_TELL,
                 "send",
                 f"--file={file}",
                 *words,
@@ -322,7 +315,7 @@ def test_memory_does_not_grow_with_the_input(tmp_path: Path) -> None:
             check=True,
         )
         found = re.search(r"VmHWM:\s*(\d+) kB", done.stderr)
-        assert found is not None
+        assert found is not None, done.stderr
         return int(found.group(1)) / 1024
 
     with Replying(reply) as server:

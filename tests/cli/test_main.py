@@ -13,7 +13,8 @@ def _run_with(monkeypatch: pytest.MonkeyPatch, raised: BaseException) -> object:
         raise raised
 
     # It turns the collector off for its process, which is the tests' here.
-    monkeypatch.setattr("seqsend.__main__.gc", SimpleNamespace(disable=int, freeze=int))
+    monkeypatch.setattr("seqsend.__main__.gc", SimpleNamespace(disable=int))
+    monkeypatch.setattr("os._exit", sys.exit)
     monkeypatch.setattr("seqsend.cli.app.main", fail)
     monkeypatch.setattr(sys, "argv", ["seqsend", "send"])
     with pytest.raises(SystemExit) as caught:

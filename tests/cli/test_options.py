@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -27,8 +26,8 @@ def _read(**typed: Any) -> Settings:
 
 
 def _values(settings: Settings) -> dict[str, Any]:
-    own = {f.name: getattr(settings, f.name) for f in fields(settings) if f.name != "connection"}
-    return {**settings.connection, **own}
+    own = settings._asdict()
+    return {**own.pop("connection"), **own}
 
 
 def test_every_row_has_its_field_and_every_field_its_row() -> None:
@@ -53,6 +52,7 @@ TYPED: Mapping[str, tuple[str, Any]] = {
     "endpoints": ("http://a,http://b", "http://a,http://b"),
     "headers": ("X-Key=a b", {"X-Key": "a b"}),
     "reads_from": ("http://c,http://d", "http://c,http://d"),
+    "rollup_rpc": ("http://e", "http://e"),
     "client_cert": ("/a cert.pem", "/a cert.pem"),
     "client_key": ("key.pem", "key.pem"),
     "dial_timeout": ("300ms", 0.3),
@@ -60,6 +60,7 @@ TYPED: Mapping[str, tuple[str, Any]] = {
     "deadline": ("2 min", 120.0),
     "failback_after": ("1h", 3600.0),
     "retry_for": ("30s", 30.0),
+    "hedge_after": ("0ms", 0.0),
     "max_response_size": ("4KiB", 4096),
     "strict_errors": ("yes", True),
     "state_file": ("a state", "a state"),

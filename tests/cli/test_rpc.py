@@ -1,10 +1,11 @@
 """`seqsend rpc`: parameters in, the result out."""
 
 import json
+import subprocess
 
 import pytest
 
-from tests.support.cli import seqsend
+from tests.support.cli import COMMAND, seqsend
 from tests.support.node import Anvil
 from tests.support.servers import (
     Replying,
@@ -127,6 +128,20 @@ def test_a_method_that_is_none_is_a_usage_error(method: str | bytes) -> None:
 def test_prints_the_result_as_data(result: object, printed: str) -> None:
     with Replying(lambda request: jsonrpc_result(request, result)) as server:
         assert seqsend("rpc", "m", at(server.url)).out == f"{printed}\n"
+
+
+def test_parameters_from_an_endless_stdin_are_refused() -> None:
+    with open("/dev/zero", "rb") as endless:
+        done = subprocess.run(
+            [*COMMAND, "rpc", "m", "--raw", "-", "--rollup.sequencer-http=http://127.0.0.1:1"],
+            stdin=endless,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert "stdin cannot be read: more than 32mib" in done.stderr.lower()
 
 
 def test_prints_utf8_whatever_the_locale() -> None:

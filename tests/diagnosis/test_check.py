@@ -11,11 +11,13 @@ import pytest
 
 import seqsend
 from seqsend import Diagnosis, EndpointReport, UsageError
-from seqsend.diagnosis.comparison import compared
+from seqsend.diagnosis.judging import Limits, judge
+from seqsend.diagnosis.report import Head
 from seqsend.endpoints import parse_endpoints
 from seqsend.models import Attempt
 from tests.support import ws
 from tests.support.certificates import Authority, Kind
+from tests.support.cli import seqsend as seqsend_program
 from tests.support.neighbours import beacon, explorer, missing, node, op_node, sends_only
 from tests.support.node import Anvil
 from tests.support.servers import (
@@ -53,7 +55,8 @@ def test_a_real_node(node: Anvil) -> None:
     assert report.takes_transactions == "yes"
     assert (report.phase, report.reason) == (None, None)
     assert report.chain_id == 31337
-    assert report.block_number == int(before[1], 16)
+    assert report.head is not None
+    assert report.head.number == int(before[1], 16)
     assert report.client_version is not None
     assert report.client_version.startswith("anvil/")
     assert {"dial", "send", "answer"} == set(report.timings)
@@ -257,6 +260,42 @@ def test_a_certificate_that_is_refused(authority: Authority, kind: Kind, hint: s
     assert re.search(hint, report.hint)
 
 
+def test_a_certificates_names_are_shown_without_secrets_and_cut(authority: Authority) -> None:
+    names = ["sesame-open-1234.example", *(f"n{n}.example" for n in range(40))]
+    context = authority.context_for(*names)
+    with Replying(GOOD, tls=context) as server:
+        report = look(
+            server.url.replace("http", "https"),
+            cacert=authority.pem,
+            headers={"Authorization": "Bearer sesame-open-1234"},
+        )
+    hint = report.hint or ""
+    assert "its certificate is for ***.example" in hint
+    assert "n8.example, …: use" in hint
+    assert "sesame" not in hint
+
+
+@pytest.mark.parametrize("digits", [65, 100_000])
+@pytest.mark.parametrize("where", ["chain id", "number", "timestamp", "syncing"])
+@pytest.mark.parametrize("as_json", [True, False])
+def test_numbers_longer_than_a_word_are_no_answer(where: str, digits: int, as_json: bool) -> None:  # noqa: FBT001
+    long = "0x" + "9" * digits
+    head = {"number": "0x10", "timestamp": "0x6553f100"} | (
+        {where: long} if where in ("number", "timestamp") else {}
+    )
+    others = {
+        "eth_chainId": long if where == "chain id" else "0x7a69",
+        "eth_getBlockByNumber": head,
+        "eth_syncing": {"currentBlock": long, "highestBlock": long}
+        if where == "syncing"
+        else False,
+    }
+    with Replying(node(probe=refusing(-32000, "typed transaction too short"), others=others)) as it:
+        run = seqsend_program("check", f"--rollup.sequencer={it.url}", *["--json"] * as_json)
+    assert run.code in (0, 4, 8)
+    assert "9999999999" not in run.out + run.err
+
+
 def test_tls_is_timed_and_its_end_is_told(authority: Authority) -> None:
     with Replying(GOOD, tls=authority.context()) as server, StallingTLS() as stalling:
         report = look(server.url.replace("http", "https"), cacert=authority.pem)
@@ -298,7 +337,7 @@ def test_chain_ids_that_differ() -> None:
         none = seqsend.check(urls, chain_id=2)
     assert (compared.status, compared.chain_ids) == ("degraded", (1, 10))
     assert [r.usable for r in compared.endpoints] == [True] * 3
-    assert compared.endpoints[0].reason == "chain id 1, where endpoint 2 has 10"
+    assert compared.endpoints[0].reason == "chain id 1, but endpoint 2 has 10"
     assert [r.usable for r in demanded.endpoints] == [True, False, False]
     assert demanded.endpoints[1].reason == "chain id 10 instead of 1"
     assert (demanded.status, none.status) == ("degraded", "unreachable")
@@ -316,11 +355,14 @@ def test_heads_that_are_too_far_apart() -> None:
     assert apart.max_lag == 11  # heads of other chains do not count
 
 
-def test_a_head_that_has_not_moved_is_told_and_no_failure() -> None:
-    with Replying(GOOD) as server:
+def test_a_head_that_has_not_moved_for_long_is_stale() -> None:
+    with Replying(node(probe=refusing(-32602, "Invalid params"), age=7200)) as server:
         diagnosis = seqsend.check(server.url)
-    assert diagnosis.status == "ok"
-    assert "its head has not moved for long" in (diagnosis.endpoints[0].hint or "")
+        lenient = seqsend.check(server.url, max_age=None)
+    (report,) = diagnosis.endpoints
+    assert (diagnosis.status, report.verdict, report.usable) == ("degraded", "STALE", True)
+    assert (report.reason, report.reason_code) == ("head is 2 h old", "head_old")
+    assert lenient.status == "ok"
 
 
 def test_endpoints_are_asked_side_by_side() -> None:
@@ -342,8 +384,10 @@ def test_the_questions_to_one_endpoint_share_its_request_timeout() -> None:
         diagnosis = seqsend.check(server.url, request_timeout=0.5)
     assert diagnosis.elapsed <= 0.5 + 0.25
     (report,) = diagnosis.endpoints
-    assert (report.usable, report.chain_id, report.block_number) == (True, 31337, None)
-    assert report.takes_transactions == "inconclusive"
+    assert (report.usable, report.chain_id, report.head) == (True, 31337, None)
+    assert report.takes_transactions is None
+    assert (report.reason_code, diagnosis.status) == ("slow", "degraded")
+    assert report.reason == "slow: 1 of 7 questions answered (request timeout 500ms)"
 
 
 def test_the_median_of_many_is_the_truth_and_lost_ones_are_counted() -> None:
@@ -390,12 +434,13 @@ def test_wrong_arguments(wrong: dict[str, Any]) -> None:
 
 def report_of(index: int, chain_id: int | None, block: int | None) -> EndpointReport:
     endpoint = parse_endpoints(f"http://{n}" for n in range(1, 10))[index - 1]
-    return EndpointReport(endpoint, usable=True, chain_id=chain_id, block_number=block)
+    head = None if block is None else Head(block)
+    return EndpointReport(endpoint, "usable", chain_id=chain_id, head=head)
 
 
 def test_what_is_not_known_is_not_compared() -> None:
     reports = [report_of(1, None, None), report_of(2, 1, None), report_of(3, 1, 7)]
-    judged = compared(reports, None, 0)
+    judged = judge(reports, Limits(max_lag=0))
     assert [r.reason for r in judged] == [None] * 3
     assert Diagnosis(judged, 0.1).max_lag == 0
     assert Diagnosis(tuple(reports[:2]), 0.1).max_lag is None

@@ -7,11 +7,19 @@ import pytest
 from seqsend.diagnosis.hints import HINTS, hint_for
 from seqsend.endpoints import parse_endpoints
 from seqsend.jsonrpc import Call
-from seqsend.models import Attempt, ReasonCode, Reply
+from seqsend.models import Attempt, FindingCode, ReasonCode, Reply
 from seqsend.verdicts.failure_table import judge_reply
+from tests.support.cli import CHECK_SCHEMA
 
 # Of a verdict, of what was done here, or never of an endpoint that is looked at.
-WITHOUT = {"rejected", "batch_refused", "batch_shortened", "not_an_answer", "interrupted"}
+WITHOUT = {
+    "rejected",
+    "batch_refused",
+    "batch_shortened",
+    "not_an_answer",
+    "interrupted",
+    "abandoned",
+}
 
 
 def _failed(reason_code: ReasonCode | None) -> Attempt:
@@ -19,8 +27,11 @@ def _failed(reason_code: ReasonCode | None) -> Attempt:
     return Attempt(endpoint, "m", "outage", "answer", "no", 0.1, reason_code=reason_code)
 
 
-def test_every_reason_has_a_hint() -> None:
-    assert set(get_args(ReasonCode)) - set(HINTS) == WITHOUT
+def test_every_reason_has_a_hint_and_is_in_the_schema() -> None:
+    codes = {*get_args(ReasonCode), *get_args(FindingCode)}
+    listed = CHECK_SCHEMA["$defs"]["endpoint"]["properties"]["reason_code"]["enum"]
+    assert {*listed} == {None, *codes}
+    assert codes - set(HINTS) == WITHOUT
 
 
 @pytest.mark.parametrize(

@@ -233,7 +233,7 @@ def test_fails_back_to_endpoint_1_only_once_the_time_has_passed() -> None:
 
 def test_steady_traffic_does_not_put_off_the_failback(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("seqsend.failover.loop.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("seqsend.failover.order.time.monotonic", lambda: now[0])
     failover, transport = _failover({1: "refused", 2: "result"}, failback_after=10)
     for second in (0.0, 4.0, 8.0, 12.0):
         now[0] = second

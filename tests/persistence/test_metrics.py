@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import signal
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqsend import Rejected, SequencerClient
+from seqsend import Diagnosis, EndpointReport, Head, Rejected, SequencerClient
+from seqsend.endpoints import parse_endpoints
 from seqsend.errors import PersistenceError
-from seqsend.persistence.metrics import _BUCKETS, Metrics, _format, _parse
+from seqsend.persistence.metrics import _BUCKETS, _END, Metrics, _format, _parse
 from tests.conftest import FreshTx
 from tests.support.cli import read_line, seqsend, start
 from tests.support.moments import is_asleep, until
@@ -99,12 +101,46 @@ def test_check_leaves_what_it_found_and_nothing_of_what_it_found_before(
     assert (both["seqsend_endpoint_usable", one], both["seqsend_endpoint_usable", two]) == (1, 0)
     assert 0 < both["seqsend_endpoint_answer_seconds", one] < 10
     assert both["seqsend_endpoint_block_number", one] >= 0
+    assert time.time() - both["seqsend_endpoint_head_timestamp_seconds", one] >= 0
     assert ("seqsend_endpoint_answer_seconds", two) not in both
+    infos = [dict(labels) for name, labels in both if name == "seqsend_endpoint_info"]
+    assert [info["address"] for info in infos] == [node.url, nobody.url]
+    assert [info["client"].partition("/")[0] for info in infos] == ["anvil", ""]
     after = read_metrics(path)
     of_check = {key: value for key, value in after.items() if "endpoint_" in key[0]}
-    assert of_check == {("seqsend_endpoint_usable", one): 0}
+    info = (("address", nobody.url), ("client", ""), *one)
+    assert of_check == {("seqsend_endpoint_usable", one): 0, ("seqsend_endpoint_info", info): 1}
     # What only calls have would be there twice for a node_exporter that reads a file of calls, too.
-    assert {name for name, _ in after} == {"seqsend_endpoint_usable"}
+    assert of_check == after
+
+
+def test_check_leaves_the_times_of_heads_and_who_is_active(tmp_path: Path) -> None:
+    path = tmp_path / "seqsend.prom"
+    endpoints = parse_endpoints(["http://one/key-of-thirty-characters-or-so", "http://two"])
+    reports = (
+        EndpointReport(endpoints[0], "usable", head=Head(7, 99), safe=Head(5, 90), role="active"),
+        EndpointReport(endpoints[1], "STANDBY", head=Head(2**64 - 1), role="standby"),
+    )
+    metrics = Metrics(str(path))
+    metrics.note(Diagnosis(reports, 0.1))
+    metrics.save(patience=5)
+    found = {
+        (name.removeprefix("seqsend_endpoint_"), dict(labels)["endpoint"]): value
+        for (name, labels), value in read_metrics(path).items()
+    }
+    assert found == {
+        ("usable", "1"): 1,
+        ("usable", "2"): 1,
+        ("block_number", "1"): 7,
+        ("block_number", "2"): float(2**64 - 1),
+        ("head_timestamp_seconds", "1"): 99,
+        ("safe_timestamp_seconds", "1"): 90,
+        ("active", "1"): 1,
+        ("active", "2"): 0,
+        ("info", "1"): 1,
+        ("info", "2"): 1,
+    }
+    assert "key-of-thirty" not in path.read_text()
 
 
 def test_fifty_runs_at_once_with_the_same_files(tmp_path: Path, node: Anvil) -> None:
@@ -163,6 +199,16 @@ def test_a_histogram_with_other_buckets_is_not_added_to(tmp_path: Path) -> None:
     assert _parse(ours)[f"{name}_bucket", ("0.5",)] == 1
     with pytest.raises(PersistenceError, match="other buckets"):
         _parse(ours.replace('le="0.5"', 'le="0.6"'))
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [("seqsend_forward_latency_seconds", ""), ("seqsend_inclusion_latency_seconds", "level")],
+)
+def test_a_histogram_without_buckets_is_not_added_to(name: str, labels: str) -> None:
+    shown = f'{{{labels}="safe"}}' if labels else ""
+    with pytest.raises(PersistenceError, match="other buckets"):
+        _parse(f"# TYPE {name} histogram\n{name}_sum{shown} 1.0\n{_END}")
 
 
 SAMPLES = st.dictionaries(

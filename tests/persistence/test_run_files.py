@@ -22,6 +22,7 @@ def _memory(directory: Path, *, quiet: bool = False, deadline: float | None = No
         endpoints=URLS,
         headers={},
         endpoint_headers={},
+        rollup_rpc=None,
         cacert=None,
         client_cert=None,
         client_key=None,
@@ -36,6 +37,7 @@ def _memory(directory: Path, *, quiet: bool = False, deadline: float | None = No
         strict_errors=False,
         failback_after=None,
         retry_for=None,
+        hedge_after=None,
         state_file=str(directory / "state"),
         metrics_file=str(directory / "m.prom"),
     )

@@ -98,6 +98,12 @@ def test_whatever_it_holds_is_understood_or_refused(text: str) -> None:
         '{"version": 1, "lists": {"a": {"preferred": "2", "since": 1}}}',
         '{"version": 1, "lists": {"a": {"preferred": 2, "since": NaN}}}',
         '{"version": 1, "lists": {"a": {"preferred": 2}}}',
+        '{"version": 1, "lists": {"a": {"preferred": 2, "since": 1e400}}}',
+        '{"version": 1, "lists": {"a": {"preferred": 2, "since": -1}}}',
+        f'{{"version": 1, "lists": {{"a": {{"preferred": 2, "since": 2{"0" * 308}}}}}}}',
+        f'{{"version": 1, "lists": {{"a": {{"preferred": 2, "since": 2{"0" * 5000}}}}}}}',
+        '{"version": 1, "lists": {"a": {"preferred": true, "since": 1}}}',
+        f'{{"version": "{"x" * 100_000}", "lists": {{}}}}',
         '{"version": 1, "lists": []}',
         '{"version": 2, "lists": {}}',
         '{"version": 1, "lists": {"a": {"pref',
@@ -115,6 +121,7 @@ def test_what_is_not_understood_is_left_with_a_warning_and_stops_nothing(
     assert (run.code, run.out) == (0, "0x7a69\n")
     assert run.err.count("warning: ") == 1
     assert f"warning: --state-file {path}: " in run.err
+    assert len(run.err) < 1000
     assert path.read_text() == text
 
 

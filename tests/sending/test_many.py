@@ -544,6 +544,13 @@ def test_a_conditional_transaction(
     ]
 
 
+def test_conditions_that_never_end_are_refused(signed: list[Signed]) -> None:
+    words = ("--conditional", "@/dev/zero", "--rollup.sequencer-http", "http://127.0.0.1:1")
+    run = seqsend("send", signed[0].raw, *words)
+    assert run.code == 2
+    assert "/dev/zero: more than 32mib" in run.err
+
+
 def test_a_result_is_not_held_back(node: Anvil, signed: list[Signed]) -> None:
     """Each line is written before the next transaction is sent."""
     running = start("send", "-", at(node.url))

@@ -10,9 +10,14 @@ from tests.support.servers import Replying, jsonrpc_result
 MIB = 2**20
 
 # Linux counts in VmHWM what this program took at most; a child's ru_maxrss has its parent's in it.
-_RUN_AND_TELL = """
-import atexit, sys
-atexit.register(lambda: sys.stderr.write(open("/proc/self/status").read()))
+RUN_AND_TELL = """
+import os, sys
+leave = os._exit
+def tell_and_leave(code):
+    sys.stderr.write(open("/proc/self/status").read())
+    sys.stderr.flush()
+    leave(code)
+os._exit = tell_and_leave
 from seqsend.__main__ import main
 main()
 """
@@ -21,7 +26,7 @@ main()
 def peak_memory(url: str) -> tuple[int, int]:
     """Return the exit code of a call and the bytes of memory that it took at most."""
     done = subprocess.run(
-        [sys.executable, "-c", _RUN_AND_TELL, "rpc", "m", f"--rollup.sequencer-http={url}"],
+        [sys.executable, "-c", RUN_AND_TELL, "rpc", "m", f"--rollup.sequencer-http={url}"],
         capture_output=True,
         text=True,
         timeout=30,

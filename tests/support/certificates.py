@@ -47,6 +47,12 @@ class Authority:
             self.issue(kind).configure_cert(context)
         return context
 
+    def context_for(self, *names: str) -> ssl.SSLContext:
+        """Return what a server needs whose certificate is for ``names``."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._ca.issue_cert(*names).configure_cert(context)
+        return context
+
     def files(self) -> tuple[Path, Path]:
         """Return a good certificate's chain and its private key, as files."""
         made = self.issue()

@@ -1,11 +1,10 @@
 """What stands beside an execution endpoint and is taken for one; what a node says to a probe."""
 
 import json
+import time
 from collections.abc import Callable, Mapping
 
 from tests.support.servers import Request, http, jsonrpc_error, jsonrpc_result
-
-HEAD = {"number": "0x10", "timestamp": "0x6553f100"}
 
 
 def op_node(request: Request) -> bytes:
@@ -14,6 +13,28 @@ def op_node(request: Request) -> bytes:
     if method == "optimism_syncStatus":
         return jsonrpc_result(request, {"unsafe_l2": {"number": 1}})
     return missing(request)
+
+
+def op_service(*namespaces: str) -> Callable[[Request], bytes]:
+    """Return a service of the OP stack (op-service rpc/server.go), with methods of its own.
+
+    go-ethereum's RPC server says which namespaces it has; op-service adds its own, "health".
+    """
+    modules = dict.fromkeys([*namespaces, "health", "rpc"], "1.0")
+
+    def reply(request: Request) -> bytes:
+        if request.json["method"] == "rpc_modules":
+            return jsonrpc_result(request, modules)
+        return missing(request)
+
+    return reply
+
+
+def kona_node(request: Request) -> bytes:
+    """Answer as kona-node does, in the words of jsonrpsee."""
+    if request.json["method"] == "optimism_syncStatus":
+        return jsonrpc_result(request, {"unsafe_l2": {"number": 1}})
+    return jsonrpc_error(request, -32601, "Method not found")
 
 
 def missing(request: Request) -> bytes:
@@ -35,12 +56,18 @@ def explorer(_request: Request) -> bytes:
 
 
 def node(
-    *, probe: Callable[[Request], bytes], others: Mapping[str, object] | None = None
+    *,
+    probe: Callable[[Request], bytes],
+    others: Mapping[str, object] | None = None,
+    age: float = 0,
 ) -> Callable[[Request], bytes]:
-    """Return a healthy node that answers an empty transaction as ``probe`` does."""
+    """Return a healthy node that answers an empty transaction as ``probe`` does.
+
+    Its head is ``age`` seconds old.
+    """
     results: dict[str, object] = {
         "eth_chainId": "0x7a69",
-        "eth_getBlockByNumber": HEAD,
+        "eth_getBlockByNumber": {"number": "0x10", "timestamp": hex(int(time.time() - age))},
         "eth_syncing": False,
         "web3_clientVersion": "Node/v1",
     }

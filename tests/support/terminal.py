@@ -1,5 +1,6 @@
 """The program on a terminal, and what a person sees there."""
 
+import copy
 import fcntl
 import os
 import pty
@@ -12,7 +13,7 @@ import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Any
 
 import pyte
 
@@ -29,6 +30,68 @@ class Seen:
     """The lines that are on the screen at the end, without the empty ones below."""
     code: int
     """The program's exit code."""
+    scrollback: tuple[str, ...] = ()
+    """The lines that have left the screen at its top."""
+    alternate: tuple[str, ...] | None = None
+    """What was on the alternate screen when Ctrl-C was pressed, if the program was using it."""
+    lost: int = 0
+    """Lines that have left the alternate screen at its top: nobody will see them again."""
+
+
+@dataclass(frozen=True)
+class Resized:
+    """The terminal gets another size while the program runs."""
+
+    when: Callable[[str], bool]
+    """Is given what was written so far."""
+    columns: int
+    lines: int
+
+
+class _Screen(pyte.HistoryScreen):
+    """pyte's, with an alternate screen as xterm has it (private mode 1049)."""
+
+    def __init__(self, columns: int, lines: int) -> None:
+        super().__init__(columns, lines, history=10_000)
+        self.lost = 0
+        self._main: tuple[Any, int, int] | None = None
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        lines = [line.rstrip() for line in self.display]
+        while lines and not lines[-1]:
+            lines.pop()
+        return tuple(lines)
+
+    @property
+    def alternate(self) -> tuple[str, ...] | None:
+        return None if self._main is None else self.shown
+
+    @property
+    def scrollback(self) -> tuple[str, ...]:
+        columns = range(self.columns)
+        return tuple("".join(row[x].data for x in columns).rstrip() for row in self.history.top)
+
+    def set_mode(self, *modes: int, **kwargs: Any) -> None:
+        super().set_mode(*modes, **kwargs)
+        if kwargs.get("private") and 1049 in modes:
+            self._main = (copy.deepcopy(self.buffer), self.cursor.x, self.cursor.y)
+            self.erase_in_display(2)
+            self.cursor_position()
+
+    def reset_mode(self, *modes: int, **kwargs: Any) -> None:
+        super().reset_mode(*modes, **kwargs)
+        if kwargs.get("private") and 1049 in modes and self._main is not None:
+            self.buffer, self.cursor.x, self.cursor.y = self._main
+            self.cursor.y = min(self.cursor.y, self.lines - 1)
+            self._main = None
+
+    def index(self) -> None:
+        if self._main is None:
+            super().index()
+            return
+        self.lost += self.cursor.y == self.lines - 1
+        pyte.Screen.index(self)
 
 
 def on_a_terminal(
@@ -36,18 +99,23 @@ def on_a_terminal(
     environment: Mapping[str, str],
     *,
     columns: int = 80,
+    lines: int = _TALLEST,
+    resized: Resized | None = None,
     interrupt_when: Callable[[str], bool] = lambda _raw: False,
     stdout: IO[bytes] | None = None,
     timeout: float = 30,
 ) -> Seen:
-    """Run `seqsend` with stdout and stderr on a terminal of so many columns, and read it.
+    """Run `seqsend` with stdout and stderr on a terminal of so many columns and lines, and read it.
 
     ``stdout`` takes what is written there instead.
 
     Ctrl-C is pressed as soon as ``interrupt_when`` is true of what was written so far.
     """
     main, side = pty.openpty()
-    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", _TALLEST, columns, 0, 0))
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+    screen = _Screen(columns, lines)
+    stream = pyte.ByteStream(screen)
+    alternate = None
     with subprocess.Popen(
         [sys.executable, "-m", "seqsend", *words],
         stdin=subprocess.DEVNULL,
@@ -62,7 +130,12 @@ def on_a_terminal(
         try:
             while part := _read(main, deadline):
                 raw += part
+                stream.feed(part)
+                if resized is not None and resized.when(raw.decode(errors="replace")):
+                    _resize(main, screen, resized)
+                    resized = None
                 if not pressed and interrupt_when(raw.decode(errors="replace")):
+                    alternate = screen.alternate
                     running.send_signal(signal.SIGINT)
                     pressed = True
         except TimeoutError:
@@ -70,12 +143,12 @@ def on_a_terminal(
             raise
         code = running.wait(timeout=10)
     os.close(main)
-    screen = pyte.Screen(columns, _TALLEST)
-    pyte.ByteStream(screen).feed(raw)
-    lines = [line.rstrip() for line in screen.display]
-    while lines and not lines[-1]:
-        lines.pop()
-    return Seen(raw.decode(), tuple(lines), code)
+    return Seen(raw.decode(), screen.shown, code, screen.scrollback, alternate, screen.lost)
+
+
+def _resize(terminal: int, screen: _Screen, to: Resized) -> None:
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", to.lines, to.columns, 0, 0))
+    screen.resize(to.lines, to.columns)
 
 
 def _read(terminal: int, deadline: float) -> bytes:

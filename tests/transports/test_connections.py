@@ -239,6 +239,19 @@ def test_a_machine_out_of_memory_is_an_outage(where: str, monkeypatch: pytest.Mo
     assert (failure.reason, failure.reason_code) == ("this machine is out of memory", "local_limit")
 
 
+@pytest.mark.parametrize("function", ["judge_reply", "scrub_json"])
+def test_too_little_memory_to_judge_an_answer_is_an_outage(
+    function: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_args: object, **_named: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(f"seqsend.failover.requester.{function}", fail)
+    with Replying(lambda request: jsonrpc_error(request, -32000, "no")) as server:
+        attempt = one_attempt(server.url)
+    assert (attempt.reason_code, attempt.delivered) == ("local_limit", "unknown")
+
+
 def test_descriptors_above_1024_work(authority: Authority) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < 1200:

@@ -1,6 +1,7 @@
 """TLS over memory BIOs: every read bounded, certificates and names verified, and our own shown."""
 
 import json
+import os
 import socket
 import ssl
 import threading
@@ -14,7 +15,7 @@ import pytest
 import trustme
 from websockets.utils import accept_key
 
-from seqsend import SequencerClient, UsageError
+from seqsend import SequencerClient, UsageError, waiting
 from seqsend.configuration import configure
 from seqsend.models import Reply
 from seqsend.transports.base import Deadline, Exchange
@@ -246,7 +247,11 @@ def client_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     }
     for name, content in contents.items():
         (directory / name).write_bytes(content)
-    names = [*contents, "missing"]
+    os.mkfifo(directory / "pipe")
+    os.symlink("/dev/zero", directory / "zeros")
+    with (directory / "huge").open("wb") as huge:
+        huge.truncate(2**30)
+    names = [*contents, "missing", "pipe", "zeros", "huge"]
     return {name: str(directory / name) for name in names} | {"directory": str(directory)}
 
 
@@ -312,6 +317,10 @@ def test_a_server_that_wants_a_certificate_has_not_got_the_request(
         ("cert", "cert", "--client-key", "holds no private key"),
         ("cert", "other key", "--client-key", "the key of another certificate"),
         ("cert", "encrypted", "--client-key", "is encrypted"),
+        ("pipe", None, "--client-cert", "is not a plain file"),
+        ("zeros", None, "--client-cert", "is not a plain file"),
+        ("cert", "pipe", "--client-key", "is not a plain file"),
+        ("huge", None, "--client-cert", "file too large"),
         ("", None, "--client-cert", "is empty"),
         ("cert", "", "--client-key", "is empty"),
         (None, "key", "--client-key", "without --client-cert"),
@@ -324,6 +333,72 @@ def test_a_client_certificate_that_cannot_be_used_is_a_usage_error(
     with pytest.raises(UsageError, match=said) as caught:
         trust(None, {}, cert, key)
     assert str(caught.value).startswith(option)
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("pipe", "holds no certificate"),  # nobody writes to it
+        ("zeros", "file too large"),
+        ("/dev/null", "holds no certificate"),
+        ("garbage", "holds no certificate"),
+        ("missing", "no such file"),
+    ],
+)
+@pytest.mark.parametrize("source", ["--cacert", "SSL_CERT_FILE"])
+def test_no_file_with_authorities_keeps_the_program_for_ever(
+    client_files: dict[str, str], source: str, path: str, said: str
+) -> None:
+    path = client_files.get(path, path)
+    started = time.monotonic()
+    with pytest.raises(UsageError, match=said):
+        trust(path, {}) if source == "--cacert" else trust(None, {source: path})
+    assert time.monotonic() - started < 5
+
+
+def test_authorities_may_come_through_a_pipe(
+    authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a shell's <(command) gives them, some later than the program opens it."""
+    pipe = tmp_path / "authorities"
+    os.mkfifo(pipe)
+    content = "# Főtanúsítvány\n".encode() + Path(authority.pem).read_bytes()
+
+    def write() -> None:
+        with open(pipe, "wb", buffering=0) as file:
+            written.wait(5)
+            file.write(content)
+
+    written, waited = threading.Event(), waiting.wait
+
+    def wait(*arguments: Any) -> bool:
+        written.set()
+        return waited(*arguments)
+
+    monkeypatch.setattr("seqsend.waiting.wait", wait)
+    with open(os.open(pipe, os.O_RDWR), "rb"):  # so that neither side waits for the other
+        writer = threading.Thread(target=write)
+        writer.start()
+        found: list[ssl.SSLContext | UsageError] = []
+        reader = threading.Thread(target=lambda: found.append(trust(str(pipe), {})))
+        reader.start()
+        writer.join()
+    reader.join()
+    assert isinstance(found[0], ssl.SSLContext)
+    assert found[0].cert_store_stats()["x509_ca"] == 1
+
+
+def test_a_pipe_that_stays_silent_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe = tmp_path / "silent"
+    os.mkfifo(pipe)
+    monkeypatch.setattr("seqsend.transports.pem_files._PATIENCE", 0.05)
+    with (
+        open(os.open(pipe, os.O_RDWR), "rb"),
+        pytest.raises(UsageError, match="nothing came from it in time"),
+    ):
+        trust(str(pipe), {})
 
 
 @pytest.mark.parametrize("url", ["http://seq1", "https://seq1", "ws://seq1", "wss://seq1"])

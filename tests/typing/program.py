@@ -24,6 +24,8 @@ from seqsend import (
     Preferred,
     RawTransaction,
     ReasonCode,
+    Role,
+    RolesAsked,
     Sent,
     SequencerClient,
     State,
@@ -44,6 +46,8 @@ def observe(event: Event) -> None:
             assert_type(event.endpoint, Endpoint)
         case WaitProgress():
             assert_type(event.level, Level | None)
+        case RolesAsked():
+            assert_type(event.roles[0].role, Role)
 
 
 def send(raw: str | RawTransaction) -> str | None:
@@ -53,7 +57,9 @@ def send(raw: str | RawTransaction) -> str | None:
         headers={"X-Team": "a"},
         endpoint_headers={2: {"Authorization": "Bearer b"}},
         reads_from="http://replica:8545",
+        rollup_rpc=["http://op-node1:9545", "http://op-node2:9545"],
         retry_for=15.0,
+        hedge_after=0.3,
         observer=observe,
     ) as client:
         try:
@@ -67,6 +73,7 @@ def send(raw: str | RawTransaction) -> str | None:
             assert_type(error.attempts, tuple[Attempt, ...])
             return None
         assert_type(sent, Sent)
+        assert_type(sent.role, Role | None)
         assert_type(client.request("eth_chainId"), Answer)
         return sent.hash
 

@@ -17,7 +17,7 @@ from seqsend.verdicts.failure_table import (
     may_move_on,
     trusts_verdict,
 )
-from seqsend.verdicts.node_errors import SEND_METHODS
+from seqsend.verdicts.methods import SEND_METHODS
 from tests.support.sayings import SAYINGS, Saying
 
 HASH = "0x" + "ab" * 32

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from seqsend.models import JsonRpcError, TakesTransactions
 from seqsend.verdicts.kinds import KINDS
+from seqsend.verdicts.methods import SEND_METHODS
 from seqsend.verdicts.node_errors import (
-    SEND_METHODS,
     excuse_for,
     is_final,
     says_already_known,

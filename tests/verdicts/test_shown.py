@@ -1,6 +1,7 @@
 """What a server said is shown, whatever its shape."""
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -79,6 +80,17 @@ def test_a_line_is_cut_between_words() -> None:
     assert shorten("a " + "s3cret" * 100 + " b") == "a …"
     assert shorten("s3cret" * 100) == "…"
     assert shorten(" a\r\n\tb ") == "a b"
+
+
+@pytest.mark.parametrize(
+    "unit", ["<!--", "<script ", "<style>", "<title ", "<title>", "<", "<script></style>", "&lt;"]
+)
+@pytest.mark.parametrize("before", ["", "<"])
+def test_a_hostile_page_costs_little(unit: str, before: str) -> None:
+    body = (before + unit * (65_536 // len(unit))).encode()
+    started = time.process_time()
+    describe_body(body)
+    assert time.process_time() - started < 0.5  # 0.03 s at most where this was written
 
 
 @given(st.binary() | st.text().map(str.encode))

@@ -190,10 +190,10 @@ def rejected_by_the_endpoint_named(seen: Observation) -> Violations:
 
 
 def rejected_only_after_clean_attempts(seen: Observation) -> Violations:
-    """``rejected``: nothing that was tried before the verdict may have delivered it."""
+    """``rejected``: nothing that was tried beside the verdict may have delivered it."""
     for end in _with_status(seen, "rejected"):
-        before = end.sent[:-1]
-        if any(attempt.delivered != "no" for attempt in before):
+        others = [attempt for attempt in end.sent if attempt.outcome != "verdict"]
+        if any(attempt.delivered != "no" for attempt in others):
             yield f"{_which(end)}: rejected after an attempt that may have delivered it"
 
 
@@ -205,7 +205,18 @@ def attempts_are_its_own(seen: Observation) -> Violations:
         if end.hash is None or end.status in ("not_sent", "usage"):
             continue
         records = seen.records_of(end.hash)
-        if not _correspond(end.sent, records, end.hash, seen):
+        # Of several that were asked at the same time, each has an order of its own.
+        indexes = range(1, len(seen.scenario.endpoints) + 1)
+        groups = [{i} for i in indexes] if end.is_hedged else [set(indexes)]
+        if not all(
+            _correspond(
+                [attempt for attempt in end.sent if attempt.endpoint in group],
+                [record for record in records if record.endpoint in group],
+                end.hash,
+                seen,
+            )
+            for group in groups
+        ):
             tried = [(a.endpoint, a.outcome, a.delivered, a.http_status) for a in end.sent]
             log = [(r.endpoint, r.reaction, r.status) for r in records]
             yield f"{_which(end)}: {end.status}: attempts {tried}, requests {log}"
@@ -249,7 +260,7 @@ def _fits(attempt: Tried, record: Record, about: str) -> bool:
 
 
 def _saw_the_answer(attempt: Tried, record: Record) -> bool:
-    if attempt.outcome == "interrupted" or attempt.timed_out:
+    if attempt.outcome in ("interrupted", "abandoned") or attempt.timed_out:
         return False
     return attempt.http_status is not None and attempt.http_status == record.status
 
@@ -276,7 +287,8 @@ def an_answer_is_believed(seen: Observation) -> Violations:
         if end.hash is None or end.status in GOOD:
             continue
         records = seen.records_of(end.hash)
-        if any(a.timed_out or a.outcome == "interrupted" for a in end.attempts):
+        given_up = ("interrupted", "abandoned")
+        if any(a.timed_out or a.outcome in given_up for a in end.attempts):
             continue
         for record in records:
             treatment = treatment_of(record, end.hash)
@@ -322,10 +334,18 @@ def every_endpoint_is_tried(seen: Observation) -> Violations:
         failed = {a.endpoint for _, end in group for a in end.sent if a.delivered != "yes"}
         for _, end in group:
             order = [a.endpoint for i, a in enumerate(end.sent) if not _is_repeat(end.sent, i)]
+            if end.is_hedged:
+                # Smaller batches follow while other endpoints are asked, which may come before.
+                order = [] if seen.scenario.batch_size > 1 else order
+                again = ("refused", "abandoned", "interrupted")
+                ended = [a.endpoint for a in end.sent if a.outcome not in again]
+                if len(set(ended)) < len(ended):
+                    yield f"{_which(end)}: tried twice in {ended}"
             steps = [(index - order[0]) % total for index in order]
             if any(after <= before for before, after in pairwise(steps)):
                 yield f"{_which(end)}: tried in the order {order}"
-            left_out = set(range(1, total + 1)) - set(order) - failed
+            asked = {attempt.endpoint for attempt in end.sent}
+            left_out = set(range(1, total + 1)) - asked - failed
             open_end = end.status == "unreachable" or (end.status == "unknown" and end.code is None)
             if open_end and left_out and seen.scenario.deadline is None:
                 yield f"{_which(end)}: {end.status}, and endpoint {min(left_out)} was not tried"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import Any
 
 from seqsend import Answer, Attempt, SeqsendError
@@ -25,16 +25,31 @@ class Tried:
     reason_code: str | None = None
     round: int = 1
     """Which round over the endpoints it was made in; the program does not say it."""
+    method: str | None = None
+    """What was called; the program does not say it."""
 
     @property
     def is_look_up(self) -> bool:
         """Whether it asked for the transaction by its hash."""
-        return self.outcome in LOOK_UPS
+        return self.outcome in LOOK_UPS or self.method == "eth_getTransactionByHash"
 
     @property
     def timed_out(self) -> bool:
         """Whether the client gave up waiting."""
         return "time" in self.reason or "deadline" in self.reason
+
+
+def _hedged_sends_of_round(attempts: Iterable[Tried]) -> list[Tried]:
+    """Return those before the first look-up.
+
+    The program does not name the method of a look-up that a signal has ended: it is the second
+    request to an endpoint.
+    """
+    sends = list(takewhile(lambda attempt: not attempt.is_look_up, attempts))
+    before = {attempt.endpoint for attempt in sends[:-1]}
+    if sends and sends[-1].outcome == "interrupted" and sends[-1].endpoint in before:
+        sends.pop()
+    return sends
 
 
 def _sends_of_round(attempts: Iterable[Tried]) -> Iterator[Tried]:
@@ -60,6 +75,8 @@ class End:
     message: str | None = None
     document: Mapping[str, Any] | None = None
     """The JSON object, if the program ended so."""
+    is_hedged: bool = False
+    """Whether several endpoints may have been asked at the same time."""
 
     @property
     def sent(self) -> tuple[Tried, ...]:
@@ -69,7 +86,8 @@ class End:
         whatever it is called: a batch of look-ups may be refused as one of sends is.
         """
         rounds = groupby(self.attempts, key=lambda attempt: attempt.round)
-        return tuple(attempt for _, attempts in rounds for attempt in _sends_of_round(attempts))
+        sends_of = _hedged_sends_of_round if self.is_hedged else _sends_of_round
+        return tuple(attempt for _, attempts in rounds for attempt in sends_of(attempts))
 
 
 @dataclass(slots=True)
@@ -167,6 +185,7 @@ def _tried(attempt: Attempt) -> Tried:
         reason=attempt.reason or "",
         reason_code=attempt.reason_code,
         round=attempt.round,
+        method=attempt.method,
     )
 
 

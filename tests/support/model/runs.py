@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -48,6 +49,8 @@ def run_scenario(mode: Mode, seed: str) -> Observation:
             seen = _run_program(scenario, chain, urls)
         else:
             seen = _run_library(scenario, urls)
+    if scenario.hedge_after is not None:
+        seen.ends = [replace(end, is_hedged=True) for end in seen.ends]
     # Only now has everything come that an endpoint may still take.
     seen.log, seen.taken = list(chain.log), chain.taken
     if mode == "signals":
@@ -82,6 +85,7 @@ def _run_library(scenario: Scenario, urls: list[str]) -> Observation:
             request_timeout=REQUEST_TIMEOUT,
             deadline=scenario.deadline,
             retry_for=scenario.retry_for,
+            hedge_after=scenario.hedge_after,
         ) as client:
             if scenario.mode == "one":
                 seen.ends = [_send_one(client, scenario)]
@@ -181,6 +185,11 @@ def _arguments(scenario: Scenario, urls: list[str], file: str) -> list[str]:
         f"--in-flight={scenario.in_flight}",
         *(["--keep-going"] if scenario.keep_going else []),
         *([f"--deadline={int(scenario.deadline * 1000)}ms"] if scenario.deadline else []),
+        *(
+            [f"--hedge-after={int(scenario.hedge_after * 1000)}ms"]
+            if scenario.hedge_after is not None
+            else []
+        ),
     ]
 
 

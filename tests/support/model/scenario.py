@@ -59,6 +59,7 @@ class Scenario:
     keep_going: bool = False
     deadline: float | None = None
     retry_for: float | None = None
+    hedge_after: float | None = None
     signals: tuple[SignalMoment, ...] = ()
     method: str = "eth_sendRawTransaction"
 
@@ -88,6 +89,11 @@ def draw_scenario(mode: Mode, seed: str) -> Scenario:
     count = random.randint(2, 9 if in_flight < 3 else 24) if many else int(mode == "one")
     text, lines = _draw_input(random, mode, count, batch_size, 3 if in_flight < 3 else 8)
     hashes = [line.tx.hash for line in lines if line.tx is not None]
+    hedges: tuple[float | None, ...] = (None, None, None, 0.0, 0.01, 0.1)
+    if mode == "signals":
+        hedges = (None, 0.0, 0.01)
+    if mode in ("program", "signals") and batch_size > 1:
+        hedges = (None,)  # it does not say which batch was refused: one of sends, or of look-ups
     share = random.choice((0, 0, 0, 0.3, 1))
     return Scenario(
         seed=seed,
@@ -105,6 +111,7 @@ def draw_scenario(mode: Mode, seed: str) -> Scenario:
         retry_for=Random(f"{mode} {seed} retries").choice((None, None, None, 0.3, 0.8))
         if mode in ("one", "rpc", "stream")
         else None,
+        hedge_after=Random(f"{mode} {seed} hedge").choice(hedges),
         signals=_draw_signals(random, len(lines)) if mode == "signals" else (),
         method=random.choice(("eth_chainId", "eth_getBalance", "eth_sendTransaction"))
         if mode == "rpc"

@@ -1,0 +1,315 @@
+"""Which sequencer is the active one, by the op-node or op-conductor of each endpoint.
+
+They are asked before the first call, after an outage, and now and then while none is active. The
+questions are neither attempts nor calls: no observer but that of `RolesAsked` sees them, and no
+metric counts them. The methods and their answers, all of ethereum-optimism/optimism:
+``conductor_leader`` in op-conductor/rpc/api.go, ``admin_sequencerActive`` in op-node/node/api.go
+(served with ``--rpc.enable-admin``), and an error in its place in op-conductor's
+rpc/node_admin_proxy.go. op-service/dial/active_l2_provider.go looks for the active one in the same
+way, one node after the other.
+"""
+
+import logging
+import math
+import threading
+import time
+
+from seqsend import waiting
+from seqsend.failover.requester import Observer, Requester, Timeouts
+from seqsend.jsonrpc import Call
+from seqsend.models import Endpoint, EndpointRole, Role, RolesAsked
+from seqsend.transports.base import Deadline, Transport
+from seqsend.verdicts.failure_table import Judgement
+from seqsend.verdicts.methods import SEND_METHODS
+from seqsend.verdicts.node_errors import excuse_for
+
+METHODS = ("conductor_leader", "admin_sequencerActive")
+"""What is asked: the second if the first is not there."""
+
+_GRACE = 0.5  # seconds for the others, once an active one has answered, or all that ever did
+_LATE = 0.05  # seconds after the deadline in which a thread can still say what it waited for
+_PAUSE = 1.0  # seconds until the next questions if there is no active sequencer, or a slow one
+
+_log = logging.getLogger("seqsend")
+
+
+class Roles:
+    """Knows the roles of the endpoints; safe to share between threads.
+
+    Asks at most once after an outage, however many threads have met it.
+    """
+
+    def __init__(
+        self,
+        endpoints: tuple[Endpoint, ...],
+        nodes: tuple[Endpoint, ...],
+        transport: Transport,
+        *,
+        dial_timeout: float,
+        secrets: frozenset[str] = frozenset(),
+        observer: Observer | None = None,
+    ) -> None:
+        """``nodes`` has the op-node or op-conductor of each of ``endpoints``, in the same order.
+
+        ``dial_timeout`` is in seconds, and bounds all questions that are asked at one time.
+        ``secrets`` are kept out of what the nodes say. ``observer`` is given each `RolesAsked`.
+        """
+        self._endpoints = endpoints
+        self._nodes = nodes
+        self._transport = transport
+        self._dial_timeout = dial_timeout
+        limits = Timeouts(dial=dial_timeout, request=dial_timeout)
+        self._asker = Requester(transport, limits, secrets=secrets)
+        self._notifier = Requester(transport, limits, observer=observer)
+        self._lock = threading.Lock()  # never held while anything is waited for
+        self._waiting: list[waiting.Mailbox[None]] | None = None
+        """The threads that wait for questions under way; None if none are."""
+        self._known: tuple[EndpointRole, ...] = ()
+        self._known_since = 0.0
+        self._is_current = False
+        self._asks_again_at = math.inf
+        self._pause = _PAUSE
+        self._silent: frozenset[int] = frozenset()
+        """The positions of the nodes that let the time pass when they were asked last."""
+
+    def of(self, endpoint: Endpoint) -> Role | None:
+        """Return the role of ``endpoint`` as far as it is known."""
+        return next((each.role for each in self._known if each.endpoint is endpoint), None)
+
+    def active_first(self, order: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
+        """Return ``order`` with the first active endpoint of the list first, then cyclically.
+
+        It is unchanged if no active one is in it, or an outage has come since that was asked.
+        """
+        active = [each.endpoint for each in self._known if each.role == "active"]
+        first = next((endpoint for endpoint in active if endpoint in order), None)
+        if first is None or not self._is_current:
+            return order
+        total = len(self._endpoints)
+        return tuple(
+            sorted(order, key=lambda e: (not e.reads_only, (e.index - first.index) % total))
+        )
+
+    def after_outage(
+        self, rest: tuple[Endpoint, ...], *bounds: Deadline | None
+    ) -> tuple[Endpoint, ...]:
+        """Return ``rest``, the endpoints still to be asked, by what is true after an outage.
+
+        Raises:
+            KeyboardInterrupt: a signal came.
+
+        """
+        self.refresh(*bounds)
+        return self.active_first(rest)
+
+    def note(self, endpoint: Endpoint, method: str, judgement: Judgement, began: float) -> None:
+        """Take note of what an attempt at ``endpoint`` met that ``began`` at that time.
+
+        An outage says nothing against what the op-nodes answered after it began, or if they know
+        of another sequencer that is active. An attempt that was abandoned, because another endpoint
+        was faster, may have met one that hangs: the roles are asked again, but not at once.
+        """
+        is_abandoned = judgement.reason_code == "abandoned"
+        if endpoint.reads_only or not (is_abandoned or _is_outage(method, judgement)):
+            return
+        with self._lock:
+            active = [each.endpoint for each in self._known if each.role == "active"]
+            if began < self._known_since or (active and endpoint not in active):
+                return
+            if is_abandoned:
+                again_at = self._known_since + self._pause
+                self._asks_again_at = min(self._asks_again_at, again_at)
+            else:
+                self._is_current = False
+
+    @property
+    def _is_due(self) -> bool:
+        """Whether the roles are to be asked before a call: also if they knew of no active one."""
+        return not self._is_current or time.monotonic() >= self._asks_again_at
+
+    def refresh(self, *bounds: Deadline | None) -> None:
+        """Ask for the roles if that is due; if another thread does it, wait for that.
+
+        It takes no longer than the dial timeout, nor than half the time to each of ``bounds``: the
+        rest is for the call.
+
+        Raises:
+            KeyboardInterrupt: a signal came.
+
+        """
+        if not self._is_due:
+            return
+        by = Deadline.after(self._dial_timeout, "dial timeout")
+        for bound in filter(None, bounds):
+            half = Deadline(time.monotonic() + bound.remaining / 2, f"half of {bound.name}")
+            by = by.or_sooner(half)
+        try:
+            done = waiting.Mailbox[None]()
+        except OSError:  # no descriptors are left on this machine
+            return
+        with done:
+            with self._lock:
+                if not self._is_due:
+                    return
+                others = self._waiting
+                if others is None:
+                    self._waiting = []
+                else:
+                    others.append(done)
+            if others is None:
+                self._ask_for_all(by)
+            else:
+                self._wait(done, by)
+
+    def _ask_for_all(self, by: Deadline) -> None:
+        """Ask, and release the threads that wait for the answers."""
+        try:
+            asked = self.ask(by)
+            with self._lock:
+                self._known = asked.roles
+                self._known_since = now = time.monotonic()
+                # A hand-over may take seconds, in which calls succeed at a standby.
+                self._pause = max(_PAUSE, 10 * asked.elapsed)
+                self._asks_again_at = math.inf if asked.active else now + self._pause
+                self._is_current = True
+        finally:
+            with self._lock:
+                others, self._waiting = self._waiting, None
+            for other in others or ():
+                other.put(None)
+        self._notifier.notify(asked)
+
+    def _wait(self, done: waiting.Mailbox[None], by: Deadline) -> None:
+        """Wait until the thread that asks has the answers, or has given up."""
+        try:
+            done.take(by.remaining)
+        except TimeoutError:
+            # After a fork, that thread is not in this process: the next call asks itself.
+            with self._lock:
+                self._waiting = None
+
+    def ask_all(self, seconds: float | None = None) -> RolesAsked:
+        """Ask, wait for every node, and return what they say; nothing of it is kept.
+
+        It ends after the dial timeout, or ``seconds`` if that is less.
+
+        Raises:
+            KeyboardInterrupt: a signal came.
+
+        """
+        by = Deadline.after(self._dial_timeout, "dial timeout")
+        if seconds is not None:
+            by = by.or_sooner(Deadline.after(seconds, "deadline"))
+        return self.ask(by, patient=True)
+
+    def ask(self, by: Deadline, *, patient: bool = False) -> RolesAsked:
+        """Ask all nodes side by side, until ``by``, and return what they say.
+
+        Unless it is to be ``patient``, once an active one has answered, the others have half a
+        second left, and so has one that let the time pass when it was asked before.
+
+        Raises:
+            KeyboardInterrupt: a signal came.
+
+        """
+        started = time.monotonic()
+        try:
+            with waiting.Mailbox[tuple[int, EndpointRole | BaseException]]() as answers:
+                for position in range(len(self._nodes)):
+                    self._start(position, by, answers)
+                found = self._take_all(answers, by, patient=patient)
+        except OSError as error:  # no descriptors are left on this machine
+            _log.warning("the roles cannot be asked: %s", error)
+            found = {}
+        silent = EndpointRole(self._endpoints[0], "unhealthy", f"no answer ({by.name})")
+        roles = tuple(
+            found.get(position, silent._replace(endpoint=endpoint))
+            for position, endpoint in enumerate(self._endpoints)
+        )
+        return RolesAsked(roles, time.monotonic() - started)
+
+    def _start(
+        self,
+        position: int,
+        by: Deadline,
+        answers: waiting.Mailbox[tuple[int, EndpointRole | BaseException]],
+    ) -> None:
+        def run() -> None:
+            try:
+                answers.put((position, self._ask_one(position, by)))
+            except BaseException as error:  # noqa: BLE001 - raised again, in the thread that waits
+                answers.put((position, error))
+
+        try:
+            # A daemon: a signal ends the process, whatever is still waited for.
+            threading.Thread(target=run, daemon=True).start()
+        except RuntimeError:  # no thread is left on this machine: then one after the other
+            run()
+
+    def _take_all(
+        self,
+        answers: waiting.Mailbox[tuple[int, EndpointRole | BaseException]],
+        by: Deadline,
+        *,
+        patient: bool,
+    ) -> dict[int, EndpointRole]:
+        """Return the roles by position, of the nodes that answered in time."""
+        found: dict[int, EndpointRole] = {}
+        in_time: set[int] = set()
+        everyone = frozenset(range(len(self._nodes)))
+        until: Deadline | None = None
+        while len(found) < len(everyone):
+            is_known = any(each.role == "active" for each in found.values())
+            is_enough = is_known or everyone - found.keys() <= self._silent
+            if until is None and is_enough and not patient:
+                until = Deadline.after(_GRACE, "grace").or_sooner(by)
+            try:
+                position, answer = answers.take((until or by).remaining + _LATE)
+            except TimeoutError:
+                break
+            if isinstance(answer, BaseException):
+                raise answer
+            found[position] = answer
+            if by.remaining > _LATE:
+                in_time.add(position)
+        self._silent = everyone - in_time
+        return found
+
+    def _ask_one(self, position: int, by: Deadline) -> EndpointRole:
+        """Ask one node, in a thread of its own."""
+        for method in METHODS:
+            request = self._asker.prepare(Call(method, []))
+            exchanged = self._asker.ask(self._nodes[position], [request], by)
+            if exchanged.interrupt is not None:
+                raise exchanged.interrupt
+            (judgement,) = exchanged.judgements
+            if judgement.reason_code != "no_such_method":
+                break
+        role, reason = judge_role(judgement)
+        return EndpointRole(self._endpoints[position], role, reason)
+
+    def close(self) -> None:
+        """Close every connection that was kept alive."""
+        self._transport.close()
+
+
+def judge_role(judgement: Judgement) -> tuple[Role, str | None]:
+    """Return the role that an answer to one of `METHODS` means, and why, if it means none."""
+    if judgement.row.kind == "result":
+        if isinstance(judgement.result, bool):
+            return ("active" if judgement.result else "standby"), None
+        return "unhealthy", "the answer is neither true nor false"
+    if judgement.reason_code == "not_leader":  # an op-conductor in front of an op-node
+        return "standby", None
+    if judgement.reason_code == "no_such_method":
+        return "unhealthy", f"neither {' nor '.join(METHODS)} there, op-node: --rpc.enable-admin"
+    return "unhealthy", judgement.reason
+
+
+def _is_outage(method: str, judgement: Judgement) -> bool:
+    """Tell whether what an endpoint answered may mean that its role has changed."""
+    if judgement.row.kind == "outage":
+        return judgement.reason_code != "no_such_method" or method in SEND_METHODS
+    # With strict errors this is a verdict; it says the same.
+    excuse = None if judgement.error is None else excuse_for(judgement.error)
+    return excuse is not None and excuse.reason_code == "not_leader"

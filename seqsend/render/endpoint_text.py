@@ -1,0 +1,147 @@
+"""What is known of one endpoint, in words and numbers; `check` shows it in several forms."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from seqsend.diagnosis.report import EndpointReport, Head, Samples
+from seqsend.models import Phase
+from seqsend.render.text import format_elapsed
+from seqsend.units import format_age
+
+PHASES: tuple[Phase, ...] = ("dns", "dial", "tls")
+_BARS = "▁▂▃▄▅▆▇█"
+_WIDEST_SPARKLINE = 24  # characters
+
+
+class Fact(NamedTuple):
+    """Something that can be known of an endpoint, and how it is shown."""
+
+    heading: str
+    """Above its column."""
+    phrase: str
+    """How it is said in a line; ``{}`` stands for the value."""
+    value: Callable[[EndpointReport], str | None]
+    """None if it is not known."""
+    is_number: bool = True
+
+
+class Remark(NamedTuple):
+    """What is wrong with an endpoint, what to do, or what was measured."""
+
+    label: str
+    """Before the colon; empty for none."""
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.label}: {self.text}" if self.label else self.text
+
+
+def _elapsed(seconds: float | None) -> str | None:
+    return None if seconds is None else format_elapsed(seconds)
+
+
+def _number(number: int | None) -> str | None:
+    return None if number is None else str(number)
+
+
+def format_signed_age(seconds: float) -> str:
+    """Return an age, of what is still to come with a minus sign."""
+    return f"-{format_age(-seconds)}" if seconds < 0 else format_age(seconds)
+
+
+def _head_age(report: EndpointReport) -> str | None:
+    return None if report.head_age is None else format_signed_age(report.head_age)
+
+
+def _lag(report: EndpointReport, deeper: Head | None) -> str | None:
+    """Return how far a deeper head lies behind the latest: in time, else in blocks."""
+    head = report.head
+    if head is None or deeper is None:
+        return None
+    if head.timestamp is not None and deeper.timestamp is not None:
+        return format_signed_age(head.timestamp - deeper.timestamp)
+    return plural(head.number - deeper.number, "block")
+
+
+def _phase(phase: Phase) -> Fact:
+    return Fact(phase, f"{phase} {{}}", lambda report: _elapsed(report.timings.get(phase)))
+
+
+ROLE = Fact("role", "{}", lambda report: report.role, is_number=False)
+ANSWER = Fact("answer", "answer {}", lambda report: _elapsed(report.answer))
+FORWARD = Fact("forward", "forward {}", lambda report: _elapsed(report.forward))
+CHAIN = Fact("chain", "chain {}", lambda report: _number(report.chain_id))
+BLOCK = Fact(
+    "block", "block {}", lambda report: _number(report.head.number if report.head else None)
+)
+HEAD_AGE = Fact("head age", "head age {}", _head_age)
+SAFE_LAG = Fact("safe lag", "safe lag {}", lambda report: _lag(report, report.safe))
+FINALIZED_LAG = Fact(
+    "finalized lag", "finalized lag {}", lambda report: _lag(report, report.finalized)
+)
+TAKES = Fact("takes tx", "takes tx: {}", lambda report: report.takes_transactions, is_number=False)
+CLIENT = Fact("client", "{}", lambda report: report.client_version, is_number=False)
+
+FACTS = (
+    ROLE,
+    *map(_phase, PHASES),
+    ANSWER,
+    FORWARD,
+    CHAIN,
+    BLOCK,
+    HEAD_AGE,
+    SAFE_LAG,
+    FINALIZED_LAG,
+    TAKES,
+    CLIENT,
+)
+"""In the order of the columns."""
+
+
+def phrases(report: EndpointReport, facts: tuple[Fact, ...]) -> str:
+    """Return those of ``facts`` that are known, as a list in words."""
+    values = [(fact.phrase, fact.value(report)) for fact in facts]
+    return ", ".join(phrase.format(value) for phrase, value in values if value is not None)
+
+
+def remarks(report: EndpointReport) -> list[Remark]:
+    """Return what is wrong and what to do, and what several measurements gave."""
+    found = []
+    if report.reason is not None:
+        found.append(Remark(report.phase or "", report.reason))
+    if report.hint is not None:
+        found.append(Remark("hint", report.hint))
+    if report.samples is not None:
+        found.append(Remark("", _spread(report.samples)))
+    return found
+
+
+def is_fault(report: EndpointReport) -> bool:
+    """Tell whether an endpoint needs somebody's attention; a standby as such does not."""
+    return report.verdict not in ("usable", "STANDBY") or report.reason is not None
+
+
+def _spread(samples: Samples) -> str:
+    spread = {
+        "min": min(samples.answers),
+        "median": samples.median,
+        "p95": samples.p95,
+        "max": max(samples.answers),
+    }
+    said = ", ".join(f"{name} {format_elapsed(seconds)}" for name, seconds in spread.items())
+    answers = plural(len(samples.answers), "answer")
+    lost = f", {samples.lost} lost" if samples.lost else ""
+    return f"{answers}{lost}: {said}  {sparkline(samples.answers)}"
+
+
+def sparkline(values: tuple[float, ...]) -> str:
+    """Return ``values`` as bars from 0 to the greatest; of many, the greatest of each group."""
+    size = -(-len(values) // _WIDEST_SPARKLINE)
+    groups = [max(values[at : at + size]) for at in range(0, len(values), size)]
+    top = max(groups) or 1.0
+    return "".join(_BARS[round(value / top * (len(_BARS) - 1))] for value in groups)
+
+
+def plural(number: int, noun: str) -> str:
+    """Return a number with its noun: ``1 block``, ``2 blocks``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
