@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote
 
 from seqsend.errors import UsageError
 from seqsend.models import Address, Endpoint
-from seqsend.redaction import HIDDEN, redact_url, secrets_in_url
+from seqsend.redaction import HIDDEN, redact_url, redact_value, secrets_in_url
 
 _GOOD = "http://seq1:8545,http://seq2:8545"
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
@@ -109,7 +109,7 @@ def _redact_wrong(url: str) -> str:
 
     What is not a port can be a password, of an address that ends before its ``@``.
     """
-    shown = redact_url(url)
+    shown = redact_url(redact_value(url))
     return re.sub(r"(?<=://)[^/@:]*:(?![0-9]+(?:[/?]|$))[^/]*", HIDDEN, shown)
 
 
