@@ -221,11 +221,16 @@ class SequencerClient:
 
         check_arguments(conditions=conditions, chain_id=chain_id, explain=explain)
         transaction = _parser(chain_id)(raw)
-        (end,), _, _ = Sender(self._failover, conditions, explains=explain).send([transaction])
+        (end,), interrupted, _ = Sender(self._failover, conditions, explains=explain).send(
+            [transaction]
+        )
+        # A signal stopped it, before it left or on its way; or it came with the answer, and is not
+        # to be lost: the attempts say that there is one.
+        if isinstance(end, NotSent) or (interrupted and isinstance(end, Sent)):
+            raise Interrupted(*end.attempts)
         if isinstance(end, Sent):
             return end
-        # A signal stopped it, before it left or on its way.
-        raise Interrupted(*end.attempts) if isinstance(end, NotSent) else end
+        raise end
 
     def stream(
         self,

@@ -9,6 +9,7 @@ from seqsend.cli.options import RawOptions, parse_option, takes_shared_options
 from seqsend.cli.send_options import SendOptions
 from seqsend.errors import CallError, UsageError
 from seqsend.models import LEVELS, Level
+from seqsend.redaction import redact_value
 from seqsend.render.ended import outcome_of_single
 from seqsend.sending.stream import MOST_IN_FLIGHT, Line
 from seqsend.units import parse_count, parse_duration, parse_whole
@@ -216,5 +217,7 @@ def _parse_conditional(text: str) -> dict[str, Any]:
         found = read_text(open_to_read(text[1:]))
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "is not text"
-        raise UsageError(f"{text[1:]}: {why.lower()}", example="@conditions.json") from None
+        raise UsageError(
+            f"{redact_value(text[1:])}: {why.lower()}", example="@conditions.json"
+        ) from None
     return parse_conditions(found)
