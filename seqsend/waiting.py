@@ -254,13 +254,6 @@ def wait_any(descriptors: Iterable[int], event: int, seconds: float | None) -> l
             return []
 
 
-def _wait_regardless(descriptor: int, event: int, seconds: float | None) -> None:
-    """Wait as `wait` does, whatever signals come."""
-    poller = select.poll()
-    poller.register(descriptor, event)
-    poller.poll(None if seconds is None else math.ceil(seconds * 1000))
-
-
 def wait_for_output(descriptor: int) -> bool:
     """Wait until ``descriptor`` takes output; return False if it is to be given up.
 
@@ -290,11 +283,14 @@ def wait_past_signal(descriptor: int, event: int) -> bool:
     return True
 
 
-def wait_briefly(descriptor: int, event: int, seconds: float) -> bool:
-    """Wait until ``descriptor`` is ready for ``event``; return whether it is. No signal ends it."""
+def wait_regardless(descriptor: int, event: int, seconds: float | None) -> bool:
+    """Wait until ``descriptor`` is ready for ``event``; return whether it is. No signal ends it.
+
+    For what takes a moment and must be known.
+    """
     poller = select.poll()
     poller.register(descriptor, event)
-    return bool(poller.poll(max(0, math.ceil(seconds * 1000))))
+    return bool(poller.poll(None if seconds is None else max(0, math.ceil(seconds * 1000))))
 
 
 def sleep(seconds: float) -> None:
@@ -334,7 +330,7 @@ class Mailbox(Generic[T]):
             SignalReceived: a signal came, now or before.
 
         """
-        waits = wait if heeds_signals else _wait_regardless
+        waits = wait if heeds_signals else wait_regardless
         until = None if seconds is None else time.monotonic() + seconds
         while True:
             with suppress(Empty):

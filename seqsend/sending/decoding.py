@@ -4,24 +4,21 @@ Types 0 to 4 are known (EIP-155, EIP-2930, EIP-1559, EIP-4844, EIP-7702). Of ano
 hash and the size are. Nothing here is needed to send a transaction.
 """
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from seqsend.errors import UsageError
 from seqsend.explanation import Access, Authorization, Content, Decoded
+from seqsend.sending.signatures import Signature, recover, recover_key
 from seqsend.sending.transaction import (
     Item,
     RawTransaction,
-    keccak256,
     parse_raw_transaction,
     read_item,
     read_list,
 )
 
-_ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
-"""Points of secp256k1 (SEC 2, section 2.4.1)."""
 _AUTHORIZATION_MAGIC = b"\x05"  # EIP-7702
 _EIP_155 = 35
 
@@ -201,7 +198,7 @@ def signer_of(raw: RawTransaction) -> bytes | None:
         signature = _read_v(fields) if kind == 0 else _read_parity(fields, bytes([kind]))
     except (_Malformed, UsageError):
         return None
-    key, _ = _recover_key(signature)
+    key, _ = recover_key(signature)
     return key
 
 
@@ -253,7 +250,7 @@ def _read_content(data: bytes) -> Content:
         **{name: fields.number(name, size) for name, size in _NUMBERS.items() if name in names},
         **{name: read(fields, name) for name, read in _LISTS.items() if name in names},
     }
-    sender, problem = _recover(signature)
+    sender, problem = recover(signature)
     return Content(
         chain_id=signature.chain_id,
         sender=sender,
@@ -274,7 +271,7 @@ def _read_authorizations(fields: _Fields, name: str) -> tuple[Authorization, ...
     found = []
     for entry in fields.each(name, _AUTHORIZATION):
         signature = _read_parity(entry, _AUTHORIZATION_MAGIC)
-        authority, problem = _recover(signature)
+        authority, problem = recover(signature)
         found.append(
             Authorization(
                 chain_id=entry.number("chain_id"),
@@ -311,19 +308,7 @@ _LISTS: Mapping[str, Callable[[_Fields, str], Any]] = MappingProxyType(
 # ---- Signatures ----
 
 
-class _Signature(NamedTuple):
-    chain_id: int | None
-    parity: int | None
-    """0 or 1; None if no signer makes such a one."""
-    given: str
-    """The parity as it stands in the transaction, for a message."""
-    r: int
-    s: int
-    signed: bytes
-    """What was hashed for it."""
-
-
-def _read_v(fields: _Fields) -> _Signature:
+def _read_v(fields: _Fields) -> Signature:
     """Read the signature of a legacy transaction (EIP-155, and as it was before)."""
     v = fields.number("v")
     chain_id, parity = None, None
@@ -334,13 +319,13 @@ def _read_v(fields: _Fields) -> _Signature:
         chain_id, parity = divmod(v - _EIP_155, 2)
         more = (_encode_number(chain_id), b"\x80", b"\x80")
     signed = fields.signed_part(len(_END_OF_LEGACY), *more)
-    return _Signature(chain_id, parity, f"v is {v}", fields.number("r"), fields.number("s"), signed)
+    return Signature(chain_id, parity, f"v is {v}", fields.number("r"), fields.number("s"), signed)
 
 
-def _read_parity(fields: _Fields, prefix: bytes) -> _Signature:
+def _read_parity(fields: _Fields, prefix: bytes) -> Signature:
     """Read a signature with a parity (EIP-2718) over ``prefix`` and all fields before it."""
     given = fields.number("y_parity")
-    return _Signature(
+    return Signature(
         fields.number("chain_id"),
         given if given in (0, 1) else None,
         f"y_parity is {given}",
@@ -348,68 +333,3 @@ def _read_parity(fields: _Fields, prefix: bytes) -> _Signature:
         fields.number("s"),
         prefix + fields.signed_part(fields.count - len(_SIGNATURE)),
     )
-
-
-def _recover(signature: _Signature) -> tuple[str | None, str | None]:
-    """Return the address that made a signature, or None and why no account can have made it."""
-    key, problem = _recover_key(signature)
-    return (None if key is None else f"0x{keccak256(key)[-20:].hex()}"), problem
-
-
-def _recover_key(signature: _Signature) -> tuple[bytes | None, str | None]:
-    """Return the public key that made a signature, or None and why no account can have made it."""
-    if signature.parity is None:
-        return None, f"{signature.given}, which no signer makes"
-    for name, number in (("r", signature.r), ("s", signature.s)):
-        if not 1 <= number < _ORDER:
-            return None, f"{name} of the signature is out of range"
-    if signature.s > _ORDER // 2:
-        return None, "s of the signature is in the upper half of its range, which EIP-2 forbids"
-    digest = keccak256(signature.signed)
-    key = _curve()(digest, signature.parity, signature.r, signature.s)
-    return key, None if key is not None else "no public key fits the signature"
-
-
-_Curve = Callable[[bytes, int, int, int], bytes | None]
-"""Recovers a public key, 64 bytes, from a digest and the parity, r and s of its signature."""
-
-
-@functools.cache
-def _curve() -> _Curve:
-    """Return what recovers public keys; loaded for the first signature only.
-
-    libsecp256k1 if it is there: 0.04 ms for a key and 15 ms to load, in place of 16 and 170.
-    """
-    try:
-        import coincurve
-    except ImportError:
-        return _pure_curve()
-
-    def recover(digest: bytes, parity: int, r: int, s: int) -> bytes | None:
-        signature = r.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes([parity])
-        try:
-            key = coincurve.PublicKey.from_signature_and_message(signature, digest, hasher=None)
-        except Exception:  # noqa: BLE001 - it raises that very class if no key fits
-            return None
-        return bytes(key.format(compressed=False)[1:])
-
-    return recover
-
-
-def _pure_curve() -> _Curve:
-    # The backend is named, because eth_keys would let an environment variable choose one that is
-    # not installed.
-    from eth_keys.backends.native.main import NativeECCBackend
-    from eth_keys.exceptions import BadSignature
-    from eth_keys.main import KeyAPI
-
-    curve = KeyAPI(NativeECCBackend())
-
-    def recover(digest: bytes, parity: int, r: int, s: int) -> bytes | None:
-        try:
-            key = curve.ecdsa_recover(digest, curve.Signature(vrs=(parity, r, s)))
-        except BadSignature:
-            return None
-        return bytes(key.to_bytes())
-
-    return recover

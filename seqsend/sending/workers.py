@@ -72,7 +72,7 @@ class Workers(Generic[K]):
         if self._give_up_at is None:
             self._give_up_at = time.monotonic() + _GRACE
         left = self._give_up_at - time.monotonic()
-        return waiting.wait_briefly(self.descriptor, waiting.READ, left)
+        return waiting.wait_regardless(self.descriptor, waiting.READ, left)
 
     def close(self) -> None:
         """Let the threads end; what is under way is not waited for, and ends unheard."""

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from seqsend.errors import UsageError
 from seqsend.explanation import Content, Decoded
 from seqsend.render.decoded import decoded_document, decoded_text
-from seqsend.sending import decoding
+from seqsend.sending import signatures
 from seqsend.sending.decoding import chain_id_of, decode
 from seqsend.sending.transaction import parse_raw_transaction
 from tests.support.documents import ROOT
@@ -303,13 +303,13 @@ def test_recovers_without_coincurve_as_well(kind: int, monkeypatch: pytest.Monke
     raw, nobody = WALLET.sign(kind, nonce=1).raw, _resigned(kind, NO_POINT, 1)
     monkeypatch.setitem(sys.modules, "coincurve", None)
     monkeypatch.setenv("ECC_BACKEND_CLASS", "eth_keys.backends.NotThere")
-    decoding._curve.cache_clear()
+    signatures._curve.cache_clear()
     try:
         assert content_of(raw).sender == WALLET.address.lower()
         assert content_of(nobody).sender is None
-        assert "_pure_curve" in decoding._curve().__qualname__
+        assert "_pure_curve" in signatures._curve().__qualname__
     finally:
-        decoding._curve.cache_clear()
+        signatures._curve.cache_clear()
 
 
 # ---- Beside another program ----
