@@ -6,7 +6,6 @@ from typing import Any, NamedTuple, Protocol
 
 from seqsend.errors import CallError, Interrupted, SeqsendError, UsageError
 from seqsend.models import Level, NotSent, Sent, is_at
-from seqsend.sending.landing import has_succeeded
 from seqsend.sending.outgoing import End
 from seqsend.sending.transaction import RawTransaction, parse_raw_transaction
 from seqsend.transports.base import Deadline
@@ -65,6 +64,8 @@ class Ended(NamedTuple):
             return self.end.status
         if self.receipt is None or not is_at(self.level, self.waited):
             return "pending"
+        from seqsend.sending.landing import has_succeeded  # most do not wait
+
         return self.end.status if has_succeeded(self.receipt) else "reverted"
 
 
