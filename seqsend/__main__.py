@@ -18,7 +18,7 @@ def main() -> None:
     except KeyboardInterrupt:  # before a command has begun, which handles signals itself
         code = 130
     except Exception as error:  # noqa: BLE001 - the last place where it can be told decently
-        code = _report_defect(error)
+        code = _report(_describe_limit(error) or _describe_defect(error))
     _leave(code)
 
 
@@ -55,7 +55,26 @@ def _end_by_signals() -> None:
             signal.signal(number, signal.default_int_handler)
 
 
-def _report_defect(error: BaseException) -> int:
+def _report(said: str) -> int:
+    if sys.stderr is not None:
+        sys.stderr.write(
+            f"error: {said}\nhint: a transaction that was being sent may have been delivered\n"
+        )
+    return 1
+
+
+def _describe_limit(error: Exception) -> str | None:
+    """Return what this machine lacks, if that is what has failed; None otherwise."""
+    import errno
+
+    if isinstance(error, MemoryError):
+        return "this machine is out of memory"
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return "too many open files on this machine: raise the limit (ulimit -n)"
+    return None
+
+
+def _describe_defect(error: Exception) -> str:
     """Say where seqsend itself failed, without the message, which may hold a URL with its key.
 
     A missing module's message holds its name only, and an installation is mended by it.
@@ -65,11 +84,7 @@ def _report_defect(error: BaseException) -> int:
     frames = traceback.extract_tb(error.__traceback__)
     way = " < ".join(f"{f.name} ({f.filename.rpartition('/')[2]}:{f.lineno})" for f in frames[::-1])
     what = str(error) if isinstance(error, ImportError) else type(error).__name__
-    sys.stderr.write(
-        f"error: a defect of seqsend, please report it: {what} in {way}\n"
-        "hint: a transaction that was being sent may have been delivered\n"
-    )
-    return 1
+    return f"a defect of seqsend, please report it: {what} in {way}"
 
 
 if __name__ == "__main__":

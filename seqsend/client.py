@@ -221,16 +221,22 @@ class SequencerClient:
 
         check_arguments(conditions=conditions, chain_id=chain_id, explain=explain)
         transaction = _parser(chain_id)(raw)
-        (end,), _, _ = Sender(self._failover, conditions, explains=explain).send([transaction])
+        (end,), interrupted, _ = Sender(self._failover, conditions, explains=explain).send(
+            [transaction]
+        )
+        # A signal stopped it, before it left or on its way; or it came with the answer, and is not
+        # to be lost: the attempts say that there is one.
+        if isinstance(end, NotSent) or (interrupted and isinstance(end, Sent)):
+            raise Interrupted(*end.attempts)
         if isinstance(end, Sent):
             return end
-        # A signal stopped it, before it left or on its way.
-        raise Interrupted(*end.attempts) if isinstance(end, NotSent) else end
+        raise end
 
     def stream(
         self,
         *,
         batch_size: int = 1,
+        in_flight: int = 1,
         keep_going: bool = False,
         conditions: Mapping[str, Any] | None = None,
         chain_id: int | None = None,
@@ -241,6 +247,8 @@ class SequencerClient:
     ) -> "Stream":
         """Return what sends many transactions, one by one or in JSON-RPC batches.
 
+        Up to ``in_flight`` requests are under way at once, each in a thread of its own; the
+        transactions of one sender keep their order, one request after the other.
         The first that is not accepted or known stops the run, unless it is to ``keep_going``.
         With ``chain_id``, one that is signed for another chain ends as a usage error, not sent.
         With ``explain``, the chain is asked about each that is rejected.
@@ -250,15 +258,17 @@ class SequencerClient:
         do not have it are sent them as usual.
 
         Raises:
-            UsageError: ``batch_size`` is below 1, ``wait`` cannot be waited for, ``wait_for`` is
-                not a level, or ``sync`` is combined with conditions or a batch.
+            UsageError: ``batch_size`` is below 1, ``in_flight`` not from 1 to 256, ``wait`` cannot
+                be waited for, ``wait_for`` is not a level, or ``sync`` is combined with conditions
+                or a batch.
 
         """
         from seqsend.sending.sender import Sender
-        from seqsend.sending.stream import Stream
+        from seqsend.sending.stream import MOST_IN_FLIGHT, Stream
 
         check_arguments(
             batch_size=batch_size,
+            in_flight=in_flight,
             keep_going=keep_going,
             conditions=conditions,
             chain_id=chain_id,
@@ -269,6 +279,8 @@ class SequencerClient:
         )
         if batch_size < 1:
             raise UsageError(f"batch_size is {batch_size}, and must be 1 or more", example="100")
+        if not 1 <= in_flight <= MOST_IN_FLIGHT:
+            raise UsageError(f"in_flight is {in_flight}, not 1 to {MOST_IN_FLIGHT}", example="32")
         check_times(wait=wait)
         if wait_for not in LEVELS:
             raise UsageError(f"{wait_for!r} is not a level", example=", ".join(LEVELS))
@@ -280,12 +292,15 @@ class SequencerClient:
             from seqsend.sending.receipts import Receipts  # most do not wait
 
             awaiting = Receipts(self._failover, wait, wait_for, sender.again)
-        return Stream(
-            sender.send,
-            size=batch_size,
-            keep_going=keep_going,
-            awaiting=awaiting,
-            parse=_parser(chain_id),
+        send, parse = sender.send, _parser(chain_id)
+        if in_flight == 1:
+            return Stream(
+                send, size=batch_size, keep_going=keep_going, awaiting=awaiting, parse=parse
+            )
+        from seqsend.sending.in_flight import InFlight  # few streams need it
+
+        return InFlight(
+            send, in_flight, size=batch_size, keep_going=keep_going, awaiting=awaiting, parse=parse
         )
 
     def dry_run(self, *, chain_id: int | None = None) -> "DryRun":

@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote
 
 from seqsend.errors import UsageError
 from seqsend.models import Address, Endpoint
-from seqsend.redaction import HIDDEN, redact_url, secrets_in_url
+from seqsend.redaction import HIDDEN, redact_url, redact_value, secrets_in_url
 
 _GOOD = "http://seq1:8545,http://seq2:8545"
 _GOOD_NODES = "http://op-node1:9545,http://op-node2:9545"
@@ -144,7 +144,7 @@ def _redact_wrong(url: str) -> str:
 
     What is not a port can be a password, of an address that ends before its ``@``.
     """
-    shown = redact_url(url)
+    shown = redact_url(redact_value(url))
     return re.sub(r"(?<=://)[^/@:]*:(?![0-9]+(?:[/?]|$))[^/]*", HIDDEN, shown)
 
 

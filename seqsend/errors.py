@@ -16,7 +16,7 @@
 from typing import Any
 
 from seqsend.models import Attempt, Delivered, Endpoint, JsonRpcError, ReasonCode
-from seqsend.redaction import excerpt
+from seqsend.redaction import excerpt, redact_quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,6 +42,10 @@ class UsageError(SeqsendError, ValueError):
     def within(self, place: str) -> "UsageError":
         """Return the same error, said of ``place``."""
         return UsageError(f"{place}: {self.problem}", example=self.example)
+
+    def redacting(self, text: str) -> "UsageError":
+        """Return the same error with what it quotes of ``text``, as typed, fit to be shown."""
+        return UsageError(redact_quoted(self.problem, text), example=self.example)
 
     def noting(self, remark: str) -> "UsageError":
         """Return the same error with a remark on how it may have come about."""

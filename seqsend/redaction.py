@@ -92,6 +92,28 @@ def redact_words(text: str, arguments: Sequence[str] = (), flags: Iterable[str] 
     return re.sub(r"[^\s()'\"]+", lambda match: _redact_word(match.group(), known), text)
 
 
+def redact_value(text: str) -> str:
+    """Return what was typed as the value of an option, or as a path, fit to be quoted.
+
+    It was meant as a number, a time or a name: it is shown unless it looks like an address or a
+    credential that has come into the wrong place.
+    """
+    words = text.split()
+    if words and words[0].lower() in _SCHEMES:
+        return HIDDEN
+    return redact_url(text) if "://" in text or "@" in text[1:] else text
+
+
+def redact_quoted(said: str, text: str) -> str:
+    """Return ``said`` with `redact_value` applied to each place where it quotes ``text``."""
+    shown = redact_value(text)
+    if shown == text:
+        return said
+    for spelt in {text, repr(text)[1:-1], escape(text)}:
+        said = said.replace(spelt, shown)
+    return said
+
+
 def glued_option(word: str, flags: Iterable[str]) -> str | None:
     """Return the option that ``word`` begins with, its value following without a blank."""
     for flag in sorted(flags, key=len, reverse=True):

@@ -254,22 +254,23 @@ def wait_any(descriptors: Iterable[int], event: int, seconds: float | None) -> l
             return []
 
 
-def _wait_regardless(descriptor: int, event: int, seconds: float | None) -> None:
-    """Wait as `wait` does, whatever signals come."""
-    poller = select.poll()
-    poller.register(descriptor, event)
-    poller.poll(None if seconds is None else math.ceil(seconds * 1000))
-
-
 def wait_for_output(descriptor: int) -> bool:
     """Wait until ``descriptor`` takes output; return False if it is to be given up.
 
-    What is known must be said, so that the first signal does not end this wait. The second one
-    does, and from then on nothing is waited for: it may be that nobody reads.
+    What is known must be said, so that the first signal does not end this wait.
+    """
+    return wait_past_signal(descriptor, WRITE)
+
+
+def wait_past_signal(descriptor: int, event: int) -> bool:
+    """Wait until ``descriptor`` is ready for ``event``; return False if that is to be given up.
+
+    The first signal does not end this wait. The second one does, and from then on nothing is
+    waited for: it may be that nobody reads, or that nothing comes.
     """
     signals = _current
     poller = select.poll()
-    poller.register(descriptor, WRITE)
+    poller.register(descriptor, event)
     ready = poller.poll(0)
     if signals is not None:
         poller.register(signals.descriptor(), READ)
@@ -280,6 +281,16 @@ def wait_for_output(descriptor: int) -> bool:
                 return False
         ready = poller.poll()
     return True
+
+
+def wait_regardless(descriptor: int, event: int, seconds: float | None) -> bool:
+    """Wait until ``descriptor`` is ready for ``event``; return whether it is. No signal ends it.
+
+    For what takes a moment and must be known.
+    """
+    poller = select.poll()
+    poller.register(descriptor, event)
+    return bool(poller.poll(None if seconds is None else max(0, math.ceil(seconds * 1000))))
 
 
 def sleep(seconds: float) -> None:
@@ -319,7 +330,7 @@ class Mailbox(Generic[T]):
             SignalReceived: a signal came, now or before.
 
         """
-        waits = wait if heeds_signals else _wait_regardless
+        waits = wait if heeds_signals else wait_regardless
         until = None if seconds is None else time.monotonic() + seconds
         while True:
             with suppress(Empty):
@@ -331,6 +342,20 @@ class Mailbox(Generic[T]):
             if left is not None and left <= 0:
                 raise TimeoutError
             waits(self._reader.fileno(), READ, left)
+
+    @property
+    def descriptor(self) -> int:
+        """What becomes readable when something is there, to be waited for beside others."""
+        return self._reader.fileno()
+
+    def take_all(self) -> list[T]:
+        """Return everything that is there; waits for nothing."""
+        _drain(self._reader)  # first: what is put from now on wakes again
+        found = []
+        with suppress(Empty):
+            while True:
+                found.append(self._items.get_nowait())
+        return found
 
     def close(self) -> None:
         """Stop taking things in."""

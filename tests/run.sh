@@ -31,6 +31,8 @@ step ruff check .
 step ruff format --check .
 step mypy
 step lint-imports
+# Where the database can be reached; else it says so and goes on.
+step python -m tests.support.audit
 if [ $# -eq 0 ]; then
     # One process more than there are processors: many tests wait for a timeout.
     step pytest -n "$(($(getconf _NPROCESSORS_ONLN) + 1))" --cov --cov-fail-under=95

@@ -16,6 +16,8 @@ from tests.support.wallet import Wallet
 
 RAW = Wallet(0).sign(2, nonce=0, value=1)
 NOWHERE = "http://127.0.0.1:1"
+PREFERENCE: Any = Preference
+LINE: Any = Line
 
 VALUES: dict[str, Any] = {
     "None": None,
@@ -54,11 +56,11 @@ VALUES: dict[str, Any] = {
     "for 1.5": {1.5: {"A": "b"}},
     "for True": {True: {"A": "b"}},
     "range": range(3),
-    "preference": Preference("x", None),  # type: ignore[arg-type]
-    "preference 1.5": Preference(1.5, 0),  # type: ignore[arg-type]
-    "preference huge": Preference(1, 10**5000),
-    "line None": [Line(1, None)],  # type: ignore[arg-type]
-    "line": [Line("x", "x")],  # type: ignore[arg-type]
+    "preference": PREFERENCE("x", None),
+    "preference 1.5": PREFERENCE(1.5, 0),
+    "preference huge": PREFERENCE(1, 10**5000),
+    "line None": [LINE(1, None)],
+    "line": [LINE("x", "x")],
 }
 
 

@@ -122,6 +122,29 @@ def kept_going(seen: Observation) -> Observation:
     return replace(seen, scenario=replace(seen.scenario, keep_going=True))
 
 
+def in_flight(seen: Observation, most: int = 2) -> Observation:
+    return replace(seen, scenario=replace(seen.scenario, in_flight=most))
+
+
+def begun_too_late() -> Observation:
+    """Seven that are rejected, of which five came after the first was."""
+    txs = [make_transaction(_random, n, 0) for n in range(1, 8)]
+    return replace(
+        in_flight(observe()),
+        scenario=replace(
+            in_flight(observe()).scenario,
+            lines=tuple(InputLine(n, tx.raw, tx) for n, tx in enumerate(txs, start=1)),
+        ),
+        ends=[
+            End("rejected", tx.hash, 1, (tried(1, "verdict", "yes"),), n, 3, -32000, FUNDS)
+            for n, tx in enumerate(txs, start=1)
+        ],
+        log=[record(n, 1, tx.hash, POOR) for n, tx in enumerate(txs, start=1)],
+        taken=frozenset(),
+        exit_code=3,
+    )
+
+
 def third_was_taken(*look_ups: Record, treatment: Treatment = POOR) -> Observation:
     """The node has what was rejected."""
     said = {C: replace(treatment, final=False)}
@@ -220,6 +243,10 @@ UNTRUE: list[tuple[str, Callable[[], Observation]]] = [
     ),
     ("it_stops_at_the_first_bad_end", lambda: with_end(1, status="unknown")),
     ("it_goes_on", lambda: with_end(2, status="not_sent")),
+    ("it_goes_on", lambda: in_flight(with_end(2, status="not_sent"))),
+    ("it_stops_at_the_first_bad_end", begun_too_late),
+    ("senders_keep_their_order", lambda: in_flight(with_record(0, number=6))),
+    ("senders_keep_their_order", lambda: in_flight(with_record(2, number=6))),
     ("it_goes_on", lambda: kept_going(observe())),
     ("exit_code_is_that_of_the_first", lambda: observe(exit_code=0)),
     ("exit_code_is_that_of_the_first", lambda: observe(exit_code=1)),

@@ -3,6 +3,7 @@
 import json
 import string
 import time
+import tracemalloc
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus, unquote
@@ -85,6 +86,19 @@ def test_escaped_text_is_one_printable_line_and_means_the_same_in_json(text: str
 @pytest.mark.parametrize("character", ["\x1b", "\x9b", "\n", "\x7f", "\u202e", "\u2066", "\ud800"])
 def test_escapes_what_changes_a_terminal(character: str) -> None:
     assert escape(f"a{character}b") == f"a\\u{ord(character):04x}b"
+
+
+def test_escaping_takes_a_piece_at_a_time() -> None:
+    """Each of millions of characters would be an object of its own, all at once."""
+    text = "\x01a" * 500_000
+    tracemalloc.start()
+    try:
+        escaped = escape(text)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert escaped == "\\u0001a" * 500_000
+    assert most < 6 * len(escaped)
 
 
 def test_escapes_invisible_tags_as_json_does() -> None:

@@ -82,7 +82,28 @@ class LineReader:
         self.count += 1
         return self._ready.popleft()
 
-    def _read(self) -> bytes | None:
+    @property
+    def descriptor(self) -> int:
+        """What becomes readable when more of the input is there."""
+        return self._descriptor
+
+    def poll(self) -> bool:
+        """Read what is there; return whether the next line, or that there is none, is known.
+
+        Raises:
+            UsageError: as for the next line.
+            waiting.SignalReceived: a signal came.
+
+        """
+        if not self._knows_next:
+            self._take(self._read(waits=False))
+        return self._knows_next
+
+    @property
+    def _knows_next(self) -> bool:
+        return bool(self._ready) or self._failure is not None or self._ended
+
+    def _read(self, *, waits: bool = True) -> bytes | None:
         """Return what can be read, nothing at the end; None if it is not there after all."""
         if self._goes_on_for_ever():
             self._fail(f"it goes on, {_LONGEST_REST:g} s after the run has stopped")
@@ -93,8 +114,8 @@ class LineReader:
                 # for: the end of a pipe that is written to never becomes readable.
                 os.read(self._descriptor, 0)
             # Waited for first: a signal while a read succeeds would lose what it has read.
-            if not waiting.wait(self._descriptor, waiting.READ, self.patience):
-                return b""
+            if not waiting.wait(self._descriptor, waiting.READ, self.patience if waits else 0):
+                return b"" if waits else None
             data = os.read(self._descriptor, _CHUNK)
         except BlockingIOError:  # another process that shares the descriptor was faster
             return None

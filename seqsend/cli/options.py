@@ -209,4 +209,4 @@ def parse_option(source: str, text: str | None, parse: Callable[[str], T], defau
     try:
         return parse(text)
     except UsageError as error:
-        raise error.within(source) from None
+        raise error.redacting(text).within(source) from None

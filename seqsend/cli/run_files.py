@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from seqsend.cli.options import Settings
 from seqsend.errors import PersistenceError
 from seqsend.models import Event, Preference
+from seqsend.redaction import redact_value
 from seqsend.render.streams import write_stderr
 
 TYPE_CHECKING = False
@@ -109,7 +110,7 @@ class RunFiles:
     def _warn(self, kept: "State | Metrics", why: PersistenceError) -> None:
         option, lost = _WORDS[type(kept).__name__]
         mend = "until it is mended or removed" if why.left else "this time"
-        said = f"{kept.path}: {why}; nothing is {lost} there {mend}"
+        said = f"{redact_value(kept.path)}: {why}; nothing is {lost} there {mend}"
         if not self._quiet and said not in self._warned:  # `check --watch` writes often
             self._warned.append(said)
             write_stderr(f"warning: {option} {said}", "trouble")

@@ -9,8 +9,9 @@ from seqsend.cli.options import RawOptions, parse_option, takes_shared_options
 from seqsend.cli.send_options import SendOptions
 from seqsend.errors import CallError, UsageError
 from seqsend.models import LEVELS, Level
+from seqsend.redaction import redact_value
 from seqsend.render.ended import outcome_of_single
-from seqsend.sending.stream import Line
+from seqsend.sending.stream import MOST_IN_FLIGHT, Line
 from seqsend.units import parse_count, parse_duration, parse_whole
 
 _BEFORE, _MANY, _ONE = "Before sending", "Many transactions", "Sending and waiting"
@@ -62,6 +63,15 @@ def send(
             "--batch-size",
             "N",
             "Transactions per JSON-RPC batch; nodes may run them in any order. [default: 1]",
+            _MANY,
+        ),
+    ] = None,
+    in_flight: Annotated[
+        str | None,
+        _option(
+            "--in-flight",
+            "N",
+            "Requests under way at once; each sender's transactions keep their order. [default: 1]",
             _MANY,
         ),
     ] = None,
@@ -125,6 +135,7 @@ def send(
     with CommandRun("send", options) as run:
         chosen = SendOptions(
             batch_size=parse_option("--batch-size", batch_size, parse_count, 1),
+            in_flight=parse_option("--in-flight", in_flight, _parse_in_flight, 1),
             keep_going=keep_going,
             allow_empty=allow_empty,
             wait=_parse_wait(wait=wait or sync or wait_for is not None, text=wait_timeout),
@@ -180,6 +191,13 @@ def _parse_wait(*, wait: bool, text: str | None) -> float | None:
     return parse_option("--wait-timeout", text, parse_duration, 60.0) if wait else None
 
 
+def _parse_in_flight(text: str) -> int:
+    count = parse_count(text)
+    if count > MOST_IN_FLIGHT:
+        raise UsageError(f"{text!r} is more than {MOST_IN_FLIGHT}", example="32")
+    return count
+
+
 def _parse_level(text: str) -> Level:
     found = next((level for level in LEVELS if level == text), None)
     if found is None:
@@ -198,5 +216,7 @@ def _parse_conditional(text: str) -> dict[str, Any]:
         found = read_text(open_to_read(text[1:]))
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "is not text"
-        raise UsageError(f"{text[1:]}: {why.lower()}", example="@conditions.json") from None
+        raise UsageError(
+            f"{redact_value(text[1:])}: {why.lower()}", example="@conditions.json"
+        ) from None
     return parse_conditions(found)

@@ -32,6 +32,7 @@ def send_many(run: CommandRun, source: Source, options: SendOptions) -> None:
     with run.open_client(report) as client, report:
         stream = client.stream(
             batch_size=options.batch_size,
+            in_flight=options.in_flight,
             keep_going=options.keep_going,
             conditions=options.conditions,
             chain_id=options.chain_id,
@@ -80,13 +81,15 @@ def _report_each(results: Iterator[Ended], report: RunReport, stream: Stream, li
     for ended in results:
         if stream.stopped_at is not None:
             lines.patience = _PATIENCE
+        # With several under way at once, some after one that was not sent may have been.
+        ends_all = ended.status == "not_sent" and ended.line > stream.last_sent
         if report.written == "written":
             report.add(outcome_of_line(ended), lines.position, more=stream.has_more)
-        elif ended.status != "not_sent":
+        elif not ends_all:
             report.note_unwritten(ended)
         if report.written != "written":
             stream.stop()
             lines.patience = _PATIENCE
-            if ended.status == "not_sent":
+            if ends_all:
                 report.note_unsent_rest(ended)
                 return

@@ -10,6 +10,8 @@ class SendOptions(NamedTuple):
     """The options of `send`, checked."""
 
     batch_size: int
+    in_flight: int
+    """Requests that are under way at once."""
     keep_going: bool
     allow_empty: bool
     wait: float | None

@@ -9,6 +9,7 @@ from seqsend.cli.input_files import open_to_read
 from seqsend.cli.line_reader import LineReader
 from seqsend.cli.shared_options import parse_path
 from seqsend.errors import UsageError
+from seqsend.redaction import redact_value
 from seqsend.sending.stream import Line
 
 _EXAMPLE = "0x02f86c…, or --file transactions.txt"
@@ -79,5 +80,5 @@ def _open_file(path: str) -> Source:
         raise error.within("--file") from None
     except OSError as error:
         why = (error.strerror or "cannot be read").lower()
-        raise UsageError(f"--file: {path}: {why}", example=_EXAMPLE) from None
-    return Source(lambda: LineReader(descriptor, f"--file {path}"), size or None)
+        raise UsageError(f"--file: {redact_value(path)}: {why}", example=_EXAMPLE) from None
+    return Source(lambda: LineReader(descriptor, f"--file {redact_value(path)}"), size or None)

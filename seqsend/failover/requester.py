@@ -282,6 +282,9 @@ class Requester:
     ) -> tuple[tuple[Judgement, ...], bool]:
         """Return what ``reply`` means for each request, and whether the endpoint failed."""
         strict = self._strict_errors
+        if reply.location is not None:
+            # Before a part of it is hidden for its looks: the rest of a secret would not be found.
+            reply = reply._replace(location=scrub(reply.location, self._secrets))
         if len(requests) == 1:
             (request,) = requests
             judgement = self._clean(

@@ -6,7 +6,6 @@ from seqsend.failover.requester import Request
 from seqsend.jsonrpc import Call
 from seqsend.models import Attempt, Endpoint
 from seqsend.verdicts.failure_table import Judgement
-from seqsend.verdicts.node_errors import excuse_for, is_final, says_already_known
 
 
 class Submission:
@@ -117,6 +116,8 @@ def _weight(judgement: Judgement, method: str) -> int:
     error = judgement.error
     if error is None:
         return 3
+    from seqsend.verdicts.node_errors import excuse_for, is_final, says_already_known
+
     excuse = excuse_for(error)  # a verdict if errors are strict
     if says_already_known(error) or (excuse is not None and excuse.delivered == "unknown"):
         return 2

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 import time
 from collections import Counter
 from contextlib import ExitStack
@@ -12,8 +13,14 @@ from seqsend.models import Attempt, Event, RolesAsked, WaitProgress
 from seqsend.render.outcome import Outcome
 from seqsend.render.report import Style
 from seqsend.render.roles import RoleLines
-from seqsend.render.status_line import StatusLine
-from seqsend.render.streams import Written, has_colour, write_stderr, write_stdout
+from seqsend.render.status_line import CLEAR, StatusLine
+from seqsend.render.streams import (
+    Written,
+    has_colour,
+    write_raw_stderr,
+    write_stderr,
+    write_stdout,
+)
 from seqsend.render.text import (
     AttemptFilter,
     answer_text,
@@ -37,6 +44,8 @@ class RunReport:
         """``size`` is that of the input in bytes, if it is known."""
         self._style = style
         self._size = size
+        # Attempts come from several threads: lines stay whole, and status and progress in place.
+        self._writing = threading.Lock()
         self._started = time.monotonic()
         self._statuses: Counter[str] = Counter()
         self._answered: Counter[int] = Counter()
@@ -64,23 +73,37 @@ class RunReport:
 
     def __call__(self, event: Event) -> None:
         """Write a line for an attempt that failed; with `-v` for every one."""
+        if isinstance(event, Attempt | WaitProgress | RolesAsked):
+            with self._writing:
+                self._note(event)
+
+    def _note(self, event: Attempt | WaitProgress | RolesAsked) -> None:
         if isinstance(event, WaitProgress):
             if self._progress is None and not event.ended:
                 self._status.draw(status_text(event))
             return
         if isinstance(event, RolesAsked):
-            self._status.clear()
+            self._make_way()
             self._roles.report(event)
-        if not isinstance(event, Attempt):
             return
-        self._status.clear()
         # The summary says how many are known; a line for each would drown the rest.
         is_new = event.outcome != "found" and self._polled.is_new(event)
         line = attempt_line(event) if is_new else None
         if line is not None and not self._style.quiet:
-            write_stderr(line, "trouble")
+            self._say(line, "trouble")
         if self._style.verbose:
-            write_stderr(detail_line(event), "detail")
+            self._say(detail_line(event), "detail")
+
+    def _say(self, line: str, style: str) -> None:
+        self._make_way()
+        write_stderr(line, style)
+
+    def _make_way(self) -> None:
+        """Take away what stands on the line that is written next; it is drawn again later."""
+        self._status.clear()
+        if self._progress is not None and self._drawn:
+            self._drawn = 0.0
+            write_raw_stderr(CLEAR)
 
     def add(self, outcome: Outcome, position: int, *, more: bool = False) -> None:
         """Report ``outcome``; ``position`` is how many bytes of the input were read.
@@ -88,6 +111,10 @@ class RunReport:
         Its line is written at once, or together with the next ones if there is ``more`` that has
         ended already: a batch needs no write for each of its transactions.
         """
+        with self._writing:
+            self._add(outcome, position, more=more)
+
+    def _add(self, outcome: Outcome, position: int, *, more: bool) -> None:
         self._status.clear()
         self._held.append((outcome, str(answer_text(outcome, as_json=self._style.json))))
         if not more or outcome.error is not None:
@@ -104,14 +131,14 @@ class RunReport:
         if outcome.error is not None and outcome.status != "not_sent":
             self._report_failure(outcome, outcome.error["message"])
         elif self._style.verbose and (mined := _mined(outcome)):
-            write_stderr(f"line {outcome.line}: {mined}", "detail")
+            self._say(f"line {outcome.line}: {mined}", "detail")
         self._draw(position)
 
     def _note_standby(self, outcome: Outcome) -> None:
         """Warn of the first that a standby took; the summary says how many there were."""
         standby = standby_line(outcome)
         if standby is not None and not self._by_standby and not self._style.quiet:
-            write_stderr(standby, "trouble")
+            self._say(standby, "trouble")
         self._by_standby += outcome.is_by_standby
 
     def _write_held(self) -> None:
@@ -122,44 +149,44 @@ class RunReport:
         elif self.written == "closed" and not self._style.quiet:
             for outcome, _ in held:
                 ended = f"line {outcome.line}: {outcome.status} {outcome.hash}"
-                write_stderr(f"stdout is closed; {ended}", "note")
+                self._say(f"stdout is closed; {ended}", "note")
 
     def _report_failure(self, outcome: Outcome, said: str) -> None:
         mined = _mined(outcome)
-        write_stderr(f"error: line {outcome.line}: {said}{f' ({mined})' if mined else ''}", "error")
+        self._say(f"error: line {outcome.line}: {said}{f' ({mined})' if mined else ''}", "error")
         # Lines of one batch may have their attempts in common.
         if self._style.quiet and outcome.attempts != self._attempts_reported:
             self._attempts_reported = outcome.attempts
             for line in filter(None, map(attempt_line, outcome.attempts)):
-                write_stderr(f"  {line}", "trouble")
+                self._say(f"  {line}", "trouble")
         why = explanation_text(outcome, brief=False) if self._style.verbose else None
         if why is not None:
-            write_stderr(why, "detail")
+            self._say(why, "detail")
         hint = hint_line(outcome)
         if hint is not None and outcome.status not in self._hinted:
             self._hinted.add(outcome.status)
-            write_stderr(hint, "note")
+            self._say(hint, "note")
 
     def note_unwritten(self, ended: Ended) -> None:
         """Say on stderr how a line ended that stdout does not take any more."""
         if not self._style.quiet:
-            write_stderr(f"line {ended.line}: {ended.status} {ended.hash or ''}", "note")
+            self._say(f"line {ended.line}: {ended.status} {ended.hash or ''}", "note")
 
     def note_unsent_rest(self, first: Ended) -> None:
         """Say on stderr that ``first`` and all lines after it were not sent."""
         why = "is closed" if self.written == "closed" else "cannot be written"
         rest = f"line {first.line} and all after it were not sent"
-        write_stderr(f"error: {rest}: stdout {why}", "error")
+        self._say(f"error: {rest}: stdout {why}", "error")
         self.exit_code = self.exit_code or 1
 
     def note_input_error(self, error: SeqsendError) -> None:
         """Say on stderr that the input failed; every line before that has been reported."""
-        write_stderr(f"error: {error}; nothing after line {self._last} was read", "error")
+        self._say(f"error: {error}; nothing after line {self._last} was read", "error")
         self.exit_code = self.exit_code or 1
 
     def give_up(self) -> None:
         """Say that a second signal left lines without a word; nothing was sent after the first."""
-        write_stderr(
+        self._say(
             f"error: interrupted again: the lines after line {self._last} are not reported; "
             "sending all of them again is safe",
             "error",
@@ -169,10 +196,11 @@ class RunReport:
         """Say how all of it went."""
         self._status.clear()
         self._stack.close()
+        self._progress = None
         if self._style.quiet or self.written == "closed":
             return
         good = self.exit_code == 0
-        write_stderr(self._summary(), "success" if good else "note")
+        self._say(self._summary(), "success" if good else "note")
 
     def _summary(self) -> str:
         seconds = time.monotonic() - self._started
@@ -225,6 +253,7 @@ class RunReport:
     def __exit__(self, *_exception: object) -> None:
         self._status.clear()
         self._stack.close()
+        self._progress = None
 
 
 def _mined(outcome: Outcome) -> str | None:

@@ -6,7 +6,8 @@ import sys
 from seqsend.redaction import escape
 from seqsend.render.streams import has_colour, write_raw_stderr
 
-_CLEAR = "\r\x1b[2K"  # to the first column, and erase the line (ECMA-48, CR and EL)
+CLEAR = "\r\x1b[2K"
+"""To the first column, and erase the line (ECMA-48, CR and EL)."""
 
 
 class StatusLine:
@@ -26,11 +27,11 @@ class StatusLine:
         except (OSError, ValueError):
             columns = 80
         # A line that is wrapped could not be cleared again.
-        write_raw_stderr(f"{_CLEAR}{escape(text)[: max(1, columns - 1)]}")
+        write_raw_stderr(f"{CLEAR}{escape(text)[: max(1, columns - 1)]}")
         self._drawn = True
 
     def clear(self) -> None:
         """Take the line away."""
         if self._drawn:
             self._drawn = False
-            write_raw_stderr(_CLEAR)
+            write_raw_stderr(CLEAR)

@@ -4,24 +4,21 @@ Types 0 to 4 are known (EIP-155, EIP-2930, EIP-1559, EIP-4844, EIP-7702). Of ano
 hash and the size are. Nothing here is needed to send a transaction.
 """
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from seqsend.errors import UsageError
 from seqsend.explanation import Access, Authorization, Content, Decoded
+from seqsend.sending.signatures import Signature, recover, recover_key
 from seqsend.sending.transaction import (
     Item,
     RawTransaction,
-    keccak256,
     parse_raw_transaction,
     read_item,
     read_list,
 )
 
-_ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
-"""Points of secp256k1 (SEC 2, section 2.4.1)."""
 _AUTHORIZATION_MAGIC = b"\x05"  # EIP-7702
 _EIP_155 = 35
 
@@ -191,6 +188,20 @@ def chain_id_of(raw: RawTransaction) -> int | None:
         ) from None
 
 
+def signer_of(raw: RawTransaction) -> bytes | None:
+    """Return the public key that signed a transaction; None if it cannot be told.
+
+    It stands for the sender without the work of making an address of it.
+    """
+    try:
+        kind, fields, _ = _open(bytes.fromhex(raw.hex[2:]))
+        signature = _read_v(fields) if kind == 0 else _read_parity(fields, bytes([kind]))
+    except (_Malformed, UsageError):
+        return None
+    key, _ = recover_key(signature)
+    return key
+
+
 def parse_for_chain(raw: str | RawTransaction, chain_id: int) -> RawTransaction:
     """Return the transaction that ``raw`` holds, which must not be for another chain.
 
@@ -239,7 +250,7 @@ def _read_content(data: bytes) -> Content:
         **{name: fields.number(name, size) for name, size in _NUMBERS.items() if name in names},
         **{name: read(fields, name) for name, read in _LISTS.items() if name in names},
     }
-    sender, problem = _recover(signature)
+    sender, problem = recover(signature)
     return Content(
         chain_id=signature.chain_id,
         sender=sender,
@@ -260,7 +271,7 @@ def _read_authorizations(fields: _Fields, name: str) -> tuple[Authorization, ...
     found = []
     for entry in fields.each(name, _AUTHORIZATION):
         signature = _read_parity(entry, _AUTHORIZATION_MAGIC)
-        authority, problem = _recover(signature)
+        authority, problem = recover(signature)
         found.append(
             Authorization(
                 chain_id=entry.number("chain_id"),
@@ -297,19 +308,7 @@ _LISTS: Mapping[str, Callable[[_Fields, str], Any]] = MappingProxyType(
 # ---- Signatures ----
 
 
-class _Signature(NamedTuple):
-    chain_id: int | None
-    parity: int | None
-    """0 or 1; None if no signer makes such a one."""
-    given: str
-    """The parity as it stands in the transaction, for a message."""
-    r: int
-    s: int
-    signed: bytes
-    """What was hashed for it."""
-
-
-def _read_v(fields: _Fields) -> _Signature:
+def _read_v(fields: _Fields) -> Signature:
     """Read the signature of a legacy transaction (EIP-155, and as it was before)."""
     v = fields.number("v")
     chain_id, parity = None, None
@@ -320,13 +319,13 @@ def _read_v(fields: _Fields) -> _Signature:
         chain_id, parity = divmod(v - _EIP_155, 2)
         more = (_encode_number(chain_id), b"\x80", b"\x80")
     signed = fields.signed_part(len(_END_OF_LEGACY), *more)
-    return _Signature(chain_id, parity, f"v is {v}", fields.number("r"), fields.number("s"), signed)
+    return Signature(chain_id, parity, f"v is {v}", fields.number("r"), fields.number("s"), signed)
 
 
-def _read_parity(fields: _Fields, prefix: bytes) -> _Signature:
+def _read_parity(fields: _Fields, prefix: bytes) -> Signature:
     """Read a signature with a parity (EIP-2718) over ``prefix`` and all fields before it."""
     given = fields.number("y_parity")
-    return _Signature(
+    return Signature(
         fields.number("chain_id"),
         given if given in (0, 1) else None,
         f"y_parity is {given}",
@@ -334,37 +333,3 @@ def _read_parity(fields: _Fields, prefix: bytes) -> _Signature:
         fields.number("s"),
         prefix + fields.signed_part(fields.count - len(_SIGNATURE)),
     )
-
-
-def _recover(signature: _Signature) -> tuple[str | None, str | None]:
-    """Return the address that made a signature, or None and why no account can have made it."""
-    if signature.parity is None:
-        return None, f"{signature.given}, which no signer makes"
-    for name, number in (("r", signature.r), ("s", signature.s)):
-        if not 1 <= number < _ORDER:
-            return None, f"{name} of the signature is out of range"
-    if signature.s > _ORDER // 2:
-        return None, "s of the signature is in the upper half of its range, which EIP-2 forbids"
-    curve, mistakes = _curve()
-    vrs = (signature.parity, signature.r, signature.s)
-    try:
-        key = curve.ecdsa_recover(keccak256(signature.signed), curve.Signature(vrs=vrs))
-    except mistakes:
-        return None, "no public key fits the signature"
-    return f"0x{keccak256(key.to_bytes())[-20:].hex()}", None
-
-
-@functools.cache
-def _curve() -> tuple[Any, type[Exception]]:
-    """Return what recovers public keys, and the error it raises for a bad signature.
-
-    Loaded for the first signature only. The backend is named, because eth_keys would let an
-    environment variable choose one that is not installed.
-    """
-    from eth_keys.backends.coincurve import CoinCurveECCBackend, is_coincurve_available
-    from eth_keys.backends.native.main import NativeECCBackend
-    from eth_keys.exceptions import BadSignature
-    from eth_keys.main import KeyAPI
-
-    backend = CoinCurveECCBackend if is_coincurve_available() else NativeECCBackend
-    return KeyAPI(backend()), BadSignature

@@ -118,6 +118,13 @@ class Receipts:
         """Whether the next one has no receipt to wait for."""
         return bool(self._awaited) and self._awaited[0].is_over
 
+    @property
+    def pause(self) -> float | None:
+        """Seconds until the next poll; None if there is nothing to poll for, or nobody answers."""
+        if not self._awaited or self._unanswered:
+            return None
+        return max(0.0, self._next_poll - time.monotonic())
+
     def ready(self, *, patient: bool) -> Iterator[Ended]:
         """Yield from the front what is ready; wait for all of it if ``patient``.
 

@@ -1,15 +1,17 @@
 """Many transactions, line by line: each input line gets exactly one end, in input order."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from seqsend.errors import CallError, Interrupted, SeqsendError, UsageError
 from seqsend.models import Level, NotSent, Sent, is_at
-from seqsend.sending.landing import has_succeeded
 from seqsend.sending.outgoing import End
 from seqsend.sending.transaction import RawTransaction, parse_raw_transaction
 from seqsend.transports.base import Deadline
+
+MOST_IN_FLIGHT = 256
+"""Requests that may be under way at once: each has a thread, and a connection that is kept."""
 
 
 class GroupEnd(NamedTuple):
@@ -62,6 +64,8 @@ class Ended(NamedTuple):
             return self.end.status
         if self.receipt is None or not is_at(self.level, self.waited):
             return "pending"
+        from seqsend.sending.landing import has_succeeded  # most do not wait
+
         return self.end.status if has_succeeded(self.receipt) else "reverted"
 
 
@@ -91,6 +95,11 @@ class Awaiting(Protocol):
         """Whether another end follows without any wait."""
         ...
 
+    @property
+    def pause(self) -> float | None:
+        """Seconds until it is worth asking for what is ready; None until something is added."""
+        ...
+
 
 class NothingAwaited:
     """Hands ends on as they come."""
@@ -118,6 +127,10 @@ class NothingAwaited:
         """Whether anything was taken in."""
         return bool(self._queue)
 
+    @property
+    def pause(self) -> None:
+        """None: it waits for nothing."""
+
 
 class Stream:
     """Sends the transactions of an input in groups, one group after the other.
@@ -143,6 +156,8 @@ class Stream:
         self._awaiting = awaiting or NothingAwaited()
         self._group: list[tuple[Line, RawTransaction]] = []
         self._last = 0
+        self.last_sent = 0
+        """The last line in input order that was sent; of all after it nothing was."""
         self.stopped_at: int | None = None
         """The line at which the run has stopped, if it has."""
 
@@ -154,26 +169,31 @@ class Stream:
             SeqsendError: the input failed; every line before that has been yielded.
 
         """
-        source, failure = _checked(lines), None
         try:
-            while True:
-                try:
-                    line = next(source)
-                except StopIteration:
-                    break
-                except SeqsendError as error:
-                    failure = error
-                    break
-                self._take(line)
-                if not self._group:  # else nothing has ended since
-                    yield from self._ready(patient=False)
-            self._send_group()
+            failure = yield from self._send_all(_iterate(lines))
             yield from self._ready(patient=True)
         except KeyboardInterrupt:
             self.stop()
             raise
         if failure is not None:
             raise failure
+
+    def _send_all(self, lines: Iterator[object]) -> Generator[Ended, None, SeqsendError | None]:
+        """Send what is to be sent, and yield what has ended; return how the input failed, if so."""
+        source, failure = checked(lines), None
+        while True:
+            try:
+                line = next(source)
+            except StopIteration:
+                break
+            except SeqsendError as error:
+                failure = error
+                break
+            self._take(line)
+            if not self._group:  # else nothing has ended since
+                yield from self._ready(patient=False)
+        self._send_group()
+        return failure
 
     def rest(self, lines: Iterable[Line]) -> Iterator[Ended]:
         """Yield what is left after a signal, or after the run was stopped, sending nothing more.
@@ -219,6 +239,7 @@ class Stream:
     def _send_group(self) -> None:
         if not self._group:
             return
+        self.last_sent = self._group[-1][0].number
         ends, interrupted, by = self._send([transaction for _, transaction in self._group])
         group, self._group = self._group, []
         for (line, transaction), end in zip(group, ends, strict=True):
@@ -248,9 +269,18 @@ class Stream:
         return Ended(line.number, known, NotSent(because=self.stopped_at))
 
 
-def _checked(lines: object) -> Iterator[Line]:
-    listed: Iterable[object] = lines if isinstance(lines, Iterable) else [lines]
-    for line in listed:
+def _iterate(lines: object) -> Iterator[object]:
+    return iter(lines if isinstance(lines, Iterable) else [lines])
+
+
+def checked(lines: Iterator[object]) -> Iterator[Line]:
+    """Yield ``lines``, each of which must be one.
+
+    Raises:
+        UsageError: it is not; also of a program that hands over texts.
+
+    """
+    for line in lines:
         if not isinstance(line, Line):
             raise UsageError(f"a line is {type(line).__name__}", example="Line(1, '0x02f86c…')")
         yield line

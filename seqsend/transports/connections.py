@@ -15,9 +15,8 @@ from seqsend.transports.failures import failure_of
 from seqsend.transports.proxies import proxy_for
 from seqsend.transports.responses import Response
 from seqsend.transports.sockets import Channel, ChannelSocket
-from seqsend.transports.tls import check_paths, read_certificate, secure, trust
 
-MOST_KEPT = 32  # connections per endpoint; more threads than that dial each time
+MOST_KEPT = 256  # connections per endpoint; more threads than that dial each time
 
 
 class Route(NamedTuple):
@@ -53,15 +52,18 @@ def routes_to(
         UsageError: a proxy's URL or a file cannot be used.
 
     """
-    check_paths(*files)
     proxies = {e.index: proxy_for(e.address, environ) for e in endpoints}
     secure_proxy = any(proxy is not None and proxy.is_secure for proxy in proxies.values())
-    context = (
-        trust(files.cacert, environ, files.client_cert, files.client_key)
-        if any(e.address.is_secure for e in endpoints)
-        else None
-    )
-    proxy_context = trust(files.cacert, environ) if secure_proxy else None
+    secure_endpoint = any(e.address.is_secure for e in endpoints)
+    context = proxy_context = None
+    if secure_proxy or secure_endpoint or any(files):
+        from seqsend.transports.tls import check_paths, trust  # needed for TLS only
+
+        check_paths(*files)
+        if secure_endpoint:
+            context = trust(files.cacert, environ, files.client_cert, files.client_key)
+        if secure_proxy:
+            proxy_context = trust(files.cacert, environ)
     return {
         e.index: Route(
             e.address,
@@ -89,6 +91,8 @@ def connect(route: Route, exchange: Exchange) -> Channel:
         if route.proxy is not None and not route.is_forwarded:
             _tunnel(channel, route.address, route.proxy, exchange)
         if route.context is not None:
+            from seqsend.transports.tls import read_certificate, secure  # as above
+
             exchange.enter("tls")
             secured = secure(channel, route.context, route.address.server_name)
             found = read_certificate(secured)
@@ -109,6 +113,8 @@ def _reach_proxy(proxy: Address, context: ssl.SSLContext | None, exchange: Excha
         channel = dial(proxy.host, proxy.port, exchange)
         if not proxy.is_secure or context is None:
             return channel
+        from seqsend.transports.tls import secure  # as above
+
         exchange.enter("proxy")
         return secure(channel, context, proxy.server_name)
     except BaseException as error:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from seqsend.endpoints import parse_address
 from seqsend.errors import UsageError
 from seqsend.models import Address
-from seqsend.redaction import redact_url
+from seqsend.redaction import redact_url, redact_value
 
 _SCHEMES = {"http": "http", "ws": "http", "https": "https", "wss": "https"}
 
@@ -46,7 +46,8 @@ def proxy_for(target: Address, environ: Mapping[str, str]) -> Address | None:
         return _parse(value)
     except UsageError as error:
         raise UsageError(
-            f"{name}: {redact_url(value)!r} {error.problem}", example=f"{name}=http://proxy:3128"
+            f"{name}: {redact_url(redact_value(value))!r} {error.problem}",
+            example=f"{name}=http://proxy:3128",
         ) from None
 
 

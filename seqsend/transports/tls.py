@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from seqsend.errors import EndpointFailure, UsageError
+from seqsend.redaction import redact_value
 from seqsend.transports import pem_files
 from seqsend.transports.secure import SecureChannel
 from seqsend.transports.sockets import Channel
@@ -128,7 +129,7 @@ def _load_authorities(context: ssl.SSLContext, source: str, path: str) -> None:
             context.load_verify_locations(cadata=content.decode("ascii", errors="ignore"))
     except ssl.SSLError:
         raise UsageError(
-            f"{source}: {path} holds no certificate in PEM form", example=_GOOD
+            f"{source}: {redact_value(path)} holds no certificate in PEM form", example=_GOOD
         ) from None
     except OSError as error:
         raise _unreadable(source, path, error, _GOOD) from None
@@ -143,13 +144,14 @@ def _load_client(context: ssl.SSLContext, certificate: str, key: str | None) -> 
         context.load_cert_chain(certificate, path, password=_no_passphrase)
     except _EncryptedKeyError:
         raise UsageError(
-            f"{source}: the key in {path} is encrypted", example="a key without a passphrase"
+            f"{source}: the key in {redact_value(path)} is encrypted",
+            example="a key without a passphrase",
         ) from None
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
-            problem = f"{source}: {path} holds the key of another certificate"
+            problem = f"{source}: {redact_value(path)} holds the key of another certificate"
         else:
-            problem = f"{source}: certificate or key cannot be read ({path})"
+            problem = f"{source}: certificate or key cannot be read ({redact_value(path)})"
         raise UsageError(problem, example="the key of the certificate in --client-cert") from None
 
 
@@ -158,7 +160,7 @@ def _check_file(path: str, source: str, label: str, example: str) -> None:
     try:
         # A pipe can be read once, and OpenSSL is to read it, too.
         if not (pem_files.is_plain(path) or os.path.isdir(path)):
-            raise UsageError(f"{source}: {path} is not a plain file", example=example)
+            raise UsageError(f"{source}: {redact_value(path)} is not a plain file", example=example)
         content = pem_files.read(path)
     except OSError as error:
         raise _unreadable(source, path, error, example) from None
@@ -168,12 +170,14 @@ def _check_file(path: str, source: str, label: str, example: str) -> None:
 def _check_label(content: bytes, path: str, source: str, label: str, example: str) -> None:
     if f"{label}-----".encode() not in content:
         what = label.lower()
-        raise UsageError(f"{source}: {path} holds no {what} in PEM form", example=example)
+        raise UsageError(
+            f"{source}: {redact_value(path)} holds no {what} in PEM form", example=example
+        )
 
 
 def _unreadable(source: str, path: str, error: OSError, example: str) -> UsageError:
     why = (error.strerror or "cannot be read").lower()
-    return UsageError(f"{source}: {path}: {why}", example=example)
+    return UsageError(f"{source}: {redact_value(path)}: {why}", example=example)
 
 
 class _EncryptedKeyError(ValueError):

@@ -4,80 +4,40 @@ import argparse
 import json
 import re
 import socket
-import statistics
 import subprocess
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import rlp  # type: ignore[import-untyped]
 from eth_hash.backends.pycryptodome import backend
 
+from tests.bench import network
+from tests.bench.measure import (
+    CAST,
+    PEERS,
+    PYTHON,
+    SEQSEND,
+    Command,
+    run,
+    script,
+    side_by_side,
+    table,
+    verdict,
+)
 from tests.support.moments import until
 from tests.support.node import Anvil
 from tests.support.servers import Relaying, Replying, Request, http, pass_on
 from tests.support.wallet import Signed, Wallet
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
-PEERS = HERE / "peers"
-PYTHON = str(PEERS / "seqsend" / "bin" / "python")
-SEQSEND = str(PEERS / "seqsend" / "bin" / "seqsend")
-CAST = str(next(iter(PEERS.glob("node_modules/@foundry-rs/cast-*/bin/cast")), "cast"))
 MANY, BATCH = 2000, 100
 LOOPS = (f"http.client, batches of {BATCH}", f"seqsend --batch-size {BATCH}")
 CAST_LOOP = 20  # of the many: enough for a rate
-
-Command = list[str]
-
-
-def script(name: str, *words: str) -> Command:
-    """Return the command that runs one of the scripts here with ``words``."""
-    path = HERE / "scripts" / name
-    if path.suffix == ".js":
-        # Beside the packages, where node looks for them.
-        copy = PEERS / name
-        copy.write_text(path.read_text())
-        return ["node", str(copy), *words]
-    python = PEERS / "venv" / "bin" / "python" if "web3" in name else PYTHON
-    return [str(python), str(path), *words]
-
-
-def run(command: Command) -> float:
-    """Return the seconds that a command takes."""
-    started = time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
-    return time.perf_counter() - started
-
-
-def side_by_side(makers: Mapping[str, Callable[[], float]], runs: int) -> dict[str, float]:
-    """Return the median of each, taken in turns so that all meet the same weather."""
-    for measure in makers.values():
-        measure()  # warm: files in the cache, byte code written
-    seen: dict[str, list[float]] = {name: [] for name in makers}
-    for _ in range(runs):
-        for name, measure in makers.items():
-            seen[name].append(measure())
-    return {name: statistics.median(values) for name, values in seen.items()}
-
-
-def table(title: str, medians: dict[str, float], base: str, unit: str = "ms") -> None:
-    """Print medians and their ratios to ``base``."""
-    print(f"\n{title}")
-    for name, median in sorted(medians.items(), key=lambda item: item[1]):
-        shown = f"{median * 1000:8.0f} ms" if unit == "ms" else f"{median:8.0f} /s"
-        print(f"  {name:32} {shown}   {median / medians[base]:6.2f} x {base}")
-
-
-def verdict(said: str, ratio: float, limit: float, *, at_most: bool) -> None:
-    """Print a figure beside what it is to be."""
-    good = ratio <= limit if at_most else ratio >= limit
-    word = "at most" if at_most else "at least"
-    print(f"  {'ok  ' if good else 'MISS'} {said}: {ratio:.2f} (to be {word} {limit})")
+_RICH = hex(10**24)  # wei
 
 
 def one_shot(node: Anvil, runs: int) -> None:
@@ -99,7 +59,7 @@ def one_shot(node: Anvil, runs: int) -> None:
     found = side_by_side(made, runs)
     table("one-shot: eth_chainId", found, "five lines of requests")
     base = found["five lines of requests"]
-    verdict("seqsend rpc / requests", found["seqsend rpc"] / base, 1.5, at_most=True)
+    verdict("seqsend rpc / requests", found["seqsend rpc"] / base, 1.05, at_most=True)
     bare = found["seqsend --version"] / found["bare python -c pass"]
     verdict("seqsend --version / bare python", bare, 5, at_most=True)
     for peer in ("web3.py", "ethers", "viem"):
@@ -133,7 +93,7 @@ def one_shot(node: Anvil, runs: int) -> None:
     found = side_by_side(makers, runs)
     table("one-shot: send", found, "five lines of requests")
     base = found["five lines of requests"]
-    verdict("seqsend send / requests", found["seqsend send"] / base, 1.8, at_most=True)
+    verdict("seqsend send / requests", found["seqsend send"] / base, 1.10, at_most=True)
     for peer in ("web3.py", "ethers", "viem"):
         verdict(f"seqsend send / {peer}", found["seqsend send"] / found[peer], 1, at_most=True)
 
@@ -176,6 +136,10 @@ def many(signed: Sequence[Signed], runs: int) -> None:
         "seqsend": (seqsend(), len(signed)),
         LOOPS[0]: (scripted("batch_loop.py", str(BATCH)), len(signed)),
         LOOPS[1]: (seqsend(f"--batch-size={BATCH}"), len(signed)),
+        f"{LOOPS[1]} --in-flight 4": (
+            seqsend(f"--batch-size={BATCH}", "--in-flight=4"),
+            len(signed),
+        ),
         "cast publish --async in a loop": (cast_loop, CAST_LOOP),
     }
     makers = {name: partial(on_a_fresh_node, *way) for name, way in ways.items()}
@@ -184,23 +148,22 @@ def many(signed: Sequence[Signed], runs: int) -> None:
     verdict(
         "seqsend / requests.Session",
         found["seqsend"] / found["requests.Session"],
-        1.0,
+        1.4,
         at_most=False,
     )
     by_cast = found["seqsend"] / found["cast publish --async in a loop"]
     verdict("seqsend / cast publish --async", by_cast, 20, at_most=False)
-    raw, batched = (found[name] for name in LOOPS)
-    verdict(f"seqsend --batch-size {BATCH} / http.client", batched / raw, 0.9, at_most=False)
 
     # The same of the loops alone: what a run of one transaction takes is what it takes to start.
     file.write_text(f"{signed[0].raw}\n")
-    makers = {name: partial(seconds_on_a_fresh_node, ways[name][0]) for name in LOOPS}
+    batched = (*LOOPS, f"{LOOPS[1]} --in-flight 4")
+    makers = {name: partial(seconds_on_a_fresh_node, ways[name][0]) for name in batched}
     started = side_by_side(makers, runs)
     table("one transaction, of which the time is the start's", started, LOOPS[0])
-    loops = {name: len(signed) / found[name] - started[name] for name in LOOPS}
-    print(f"  start-up apart, in the loops: {loops[LOOPS[0]]:.2f} s and {loops[LOOPS[1]]:.2f} s")
-    ratio = loops[LOOPS[0]] / loops[LOOPS[1]]
-    verdict("the loop of seqsend / that of http.client", ratio, 0.9, at_most=False)
+    loops = {name: len(signed) / found[name] - started[name] for name in batched}
+    for name, least in zip(batched[1:], (0.9, 1.0), strict=True):
+        print(f"  start-up apart: {loops[LOOPS[0]]:.2f} s, and {loops[name]:.2f} s of {name}")
+        verdict(f"http.client / {name}", loops[LOOPS[0]] / loops[name], least, at_most=False)
 
 
 TELL = """
@@ -228,22 +191,23 @@ def _minimal(value: object) -> object:
     return value.to_bytes((value.bit_length() + 7) // 8, "big")
 
 
-def peak_memory(lines: int) -> float:
-    """Return the MB that a run over so many lines takes at most."""
+def peak_memory(lines: int, *more: str) -> float:
+    """Return the MB that a run over this many lines takes at most."""
 
     def reply(request: Request) -> bytes:
-        asked = request.json
+        calls = request.json if isinstance(request.json, list) else [request.json]
         answers = [
-            {"jsonrpc": "2.0", "id": a["id"], "result": _hash(a["params"][0])} for a in asked
+            {"jsonrpc": "2.0", "id": a["id"], "result": _hash(a["params"][0])} for a in calls
         ]
-        return http(200, json.dumps(answers).encode())
+        whole = answers if isinstance(request.json, list) else answers[0]
+        return http(200, json.dumps(whole).encode())
 
     with tempfile.NamedTemporaryFile("w") as file, Replying(reply) as server:
         file.writelines(f"0x{_made_up(number).hex()}\n" for number in range(lines))
         file.flush()
         words = ["send", "--file", file.name, f"--rollup.sequencer={server.url}"]
         done = subprocess.run(
-            [PYTHON, "-c", TELL, *words, f"--batch-size={BATCH}"],
+            [PYTHON, "-c", TELL, *words, *more],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -261,9 +225,10 @@ def _hash(raw: str) -> str:
 
 def memory() -> None:
     """Measure that memory does not grow with the input."""
-    few, lots = peak_memory(1000), peak_memory(100_000)
-    print(f"\npeak memory: {few:.1f} MB with 1,000 lines, {lots:.1f} MB with 100,000")
-    verdict("difference in MB", lots - few, 10, at_most=True)
+    for words, most in (([f"--batch-size={BATCH}"], 10), (["--in-flight=32"], 20)):
+        few, lots = peak_memory(1000, *words), peak_memory(100_000, *words)
+        print(f"\n{words[0]}: {few:.1f} MB at most with 1,000 lines, {lots:.1f} MB with 100,000")
+        verdict("difference in MB", lots - few, most, at_most=True)
 
 
 class _Mortal(Relaying):
@@ -315,45 +280,71 @@ def _said(title: str, *, good: bool) -> None:
 
 
 def accounts(count: int) -> None:
-    """Hold what is told of many transactions against what the nodes have."""
-    wallet = Wallet(0)
-    signed = [wallet.sign(2, nonce=nonce) for nonce in range(count)]
+    """Hold what is reported of many transactions against what the nodes have."""
+    one_by_one = [Wallet(0).sign(2, nonce=nonce) for nonce in range(count)]
+    wallets = [Wallet.of_key("0x" + f"{number + 1:064x}") for number in range(_SENDERS)]
+    in_turns = [w.sign(2, nonce=nonce) for nonce in range(count // _SENDERS) for w in wallets]
+    _one_of_two_dies(one_by_one, [Wallet(0)])
+    _one_of_two_dies(in_turns, wallets, f"--in-flight={_IN_FLIGHT}")
+    _every_tenth_answer_lost(one_by_one, Wallet(0))
+
+
+_SENDERS, _IN_FLIGHT = 50, 16
+
+
+@contextmanager
+def _written(signed: Sequence[Signed]) -> Iterator[str]:
     with tempfile.NamedTemporaryFile("w") as file:
         file.writelines(f"{each.raw}\n" for each in signed)
         file.flush()
-        print(f"\n{count} transactions, endpoint 1 gone in the middle, nodes that share no state")
-        with Anvil() as one, Anvil() as two, _Mortal(one.url, count // 2) as mortal:
-            found = _outcomes(file.name, mortal.url, two.url)
-            by = Counter((d["status"], (d["endpoint"] or {}).get("index")) for d in found)
-            maybe = sum(d["attempts"][0]["delivered"] == "unknown" for d in found)
-            first = one.nonce(wallet.address)
-            pool = two.rpc("txpool_status")
-            second = int(pool["pending"], 16) + int(pool["queued"], 16)
-        print(f"  told: {dict(by)}; node 1 has {first}, node 2 holds {second}")
-        _said("a line for each", good=[d["hash"] for d in found] == [s.hash for s in signed])
-        told = by["accepted", 1]
-        _said("node 1 has what is told, or may have", good=told <= first <= told + maybe)
-        _said("node 2 has what is told", good=second == by["accepted", 2])
-        print(f"\n{count} transactions over a proxy that drops every tenth answer")
-        with Anvil() as node, _Forgetful(node.url) as forgetful:
-            # Back to the proxy after each failover: else it is asked no more.
-            words = ("--failback-after=1ms",)
-            found = _outcomes(file.name, forgetful.url, node.url, words=words)
-            by_status = Counter(d["status"] for d in found)
-            has = node.nonce(wallet.address)
-        print(f"  told: {dict(by_status)}; the node has {has}")
-        _said("a line for each", good=[d["hash"] for d in found] == [s.hash for s in signed])
-        _said(
-            "the node has them all", good=has == count == by_status["accepted"] + by_status["known"]
-        )
+        yield file.name
+
+
+def _one_of_two_dies(signed: Sequence[Signed], wallets: Sequence[Wallet], *words: str) -> None:
+    title = " ".join(("endpoint 1 gone in the middle", *words))
+    print(f"\n{len(signed)} transactions, nodes that share no state, {title}")
+    with (
+        _written(signed) as file,
+        Anvil() as one,
+        Anvil() as two,
+        _Mortal(one.url, len(signed) // 2) as mortal,
+    ):
+        for node in (one, two):
+            for wallet in wallets:
+                node.rpc("anvil_setBalance", wallet.address, _RICH)
+        found = _outcomes(file, mortal.url, two.url, words=words)
+        first = sum(one.nonce(wallet.address) for wallet in wallets)
+        pool = two.rpc("txpool_status")
+        waiting = int(pool["pending"], 16) + int(pool["queued"], 16)
+        second = waiting + sum(two.nonce(wallet.address) for wallet in wallets)
+    by = Counter((d["status"], (d["endpoint"] or {}).get("index")) for d in found)
+    maybe = sum(d["attempts"][0]["delivered"] == "unknown" for d in found)
+    print(f"  reported: {dict(by)}; node 1 has {first}, node 2 has {second}")
+    _said("a line for each", good=[d["hash"] for d in found] == [s.hash for s in signed])
+    accepted = by["accepted", 1]
+    _said("node 1 has what is reported, or may have", good=accepted <= first <= accepted + maybe)
+    _said("node 2 has what is reported", good=second == by["accepted", 2])
+
+
+def _every_tenth_answer_lost(signed: Sequence[Signed], wallet: Wallet) -> None:
+    print(f"\n{len(signed)} transactions over a proxy that drops every tenth answer")
+    with _written(signed) as file, Anvil() as node, _Forgetful(node.url) as forgetful:
+        # Back to the proxy after each failover: else it is asked no more.
+        found = _outcomes(file, forgetful.url, node.url, words=("--failback-after=1ms",))
+        has = node.nonce(wallet.address)
+    by_status = Counter(d["status"] for d in found)
+    print(f"  reported: {dict(by_status)}; the node has {has}")
+    _said("a line for each", good=[d["hash"] for d in found] == [s.hash for s in signed])
+    there = by_status["accepted"] + by_status["known"]
+    _said("the node has them all", good=has == len(signed) == there)
 
 
 def main() -> None:
     """Measure what is asked for."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--runs", type=int, default=9)
     parser.add_argument("--many", type=int, default=MANY, help="how many transactions")
-    parser.add_argument("--only", choices=["one-shot", "many", "memory", "accounts"])
+    parser.add_argument("--only", choices=["one-shot", "many", "network", "memory", "accounts"])
     given = parser.parse_args()
     if given.only in (None, "one-shot"):
         with Anvil() as node:
@@ -361,6 +352,9 @@ def main() -> None:
     if given.only in (None, "many"):
         wallet = Wallet(0)
         many([wallet.sign(2, nonce=nonce) for nonce in range(given.many)], given.runs)
+    if given.only in (None, "network"):
+        network.latency(given.runs)
+        network.hedging(given.runs)
     if given.only in (None, "memory"):
         memory()
     if given.only in (None, "accounts"):

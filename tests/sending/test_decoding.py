@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from seqsend.errors import UsageError
 from seqsend.explanation import Content, Decoded
 from seqsend.render.decoded import decoded_document, decoded_text
-from seqsend.sending import decoding
+from seqsend.sending import signatures
 from seqsend.sending.decoding import chain_id_of, decode
 from seqsend.sending.transaction import parse_raw_transaction
 from tests.support.documents import ROOT
@@ -300,15 +301,15 @@ def test_deep_nesting_is_no_trouble() -> None:
 @pytest.mark.parametrize("kind", range(5))
 def test_recovers_without_coincurve_as_well(kind: int, monkeypatch: pytest.MonkeyPatch) -> None:
     raw, nobody = WALLET.sign(kind, nonce=1).raw, _resigned(kind, NO_POINT, 1)
-    monkeypatch.setattr("eth_keys.backends.coincurve.is_coincurve_available", lambda: False)
+    monkeypatch.setitem(sys.modules, "coincurve", None)
     monkeypatch.setenv("ECC_BACKEND_CLASS", "eth_keys.backends.NotThere")
-    decoding._curve.cache_clear()
+    signatures._curve.cache_clear()
     try:
         assert content_of(raw).sender == WALLET.address.lower()
         assert content_of(nobody).sender is None
-        assert "native" in type(decoding._curve()[0].backend).__module__
+        assert "_pure_curve" in signatures._curve().__qualname__
     finally:
-        decoding._curve.cache_clear()
+        signatures._curve.cache_clear()
 
 
 # ---- Beside another program ----

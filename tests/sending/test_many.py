@@ -370,6 +370,24 @@ def test_progress_is_for_a_terminal_that_does_not_show_the_lines(
     assert " done, " not in shown.raw
 
 
+def test_what_is_said_meanwhile_is_not_written_behind_the_progress(
+    node: Anvil, wallet: Wallet, tmp_path: Path
+) -> None:
+    first = node.nonce(wallet.address)
+    file = tmp_path / "transactions.txt"
+    signed = [wallet.sign(2, nonce=first + i) for i in range(60)]
+    file.write_text("".join(f"{s.raw}\nnot hex\n" for s in signed))
+    environment = dict(os.environ) | {"TERM": "xterm-256color"}
+    words = ["send", "--file", str(file), at(node.url), "--keep-going"]
+    with (tmp_path / "out").open("wb") as out:
+        seen = on_a_terminal(words, environment, columns=160, stdout=out)
+    assert " done, " in seen.raw
+    said = [line for line in seen.screen if "error:" in line]
+    assert len(said) >= 20
+    assert all(line.startswith("error: line ") for line in said)
+    assert not any(" done, " in line for line in seen.screen)
+
+
 @pytest.fixture
 def slow_node() -> Iterator[Anvil]:
     with Anvil(extra=("--no-mining",)) as running:

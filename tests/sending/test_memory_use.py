@@ -10,7 +10,7 @@ from tests.support.servers import Replying, jsonrpc_result
 MIB = 2**20
 
 # Linux counts in VmHWM what this program took at most; a child's ru_maxrss has its parent's in it.
-_RUN_AND_TELL = """
+RUN_AND_TELL = """
 import os, sys
 leave = os._exit
 def tell_and_leave(code):
@@ -26,7 +26,7 @@ main()
 def peak_memory(url: str) -> tuple[int, int]:
     """Return the exit code of a call and the bytes of memory that it took at most."""
     done = subprocess.run(
-        [sys.executable, "-c", _RUN_AND_TELL, "rpc", "m", f"--rollup.sequencer-http={url}"],
+        [sys.executable, "-c", RUN_AND_TELL, "rpc", "m", f"--rollup.sequencer-http={url}"],
         capture_output=True,
         text=True,
         timeout=30,

@@ -309,6 +309,8 @@ def no_silent_look_up_twice(seen: Observation) -> Violations:
     """An endpoint that did not answer a look-up is not asked the next of the same group."""
     if seen.scenario.has_doubles or seen.scenario.retry_for is not None:
         return  # in another round it is asked again
+    if not seen.scenario.groups_are_known:
+        return
     group_of = {end.hash: number for number, group in enumerate(_groups(seen)) for _, end in group}
     silent: set[tuple[int, int | None]] = set()
     for record in seen.log:
@@ -327,7 +329,8 @@ def every_endpoint_is_tried(seen: Observation) -> Violations:
     if seen.scenario.retry_for is not None:
         return  # tests/failover/test_rounds.py shows that of each round
     total = len(seen.scenario.endpoints)
-    for group in _groups(seen):
+    known = seen.scenario.groups_are_known
+    for group in _groups(seen) if known else [seen.pairs()]:
         failed = {a.endpoint for _, end in group for a in end.sent if a.delivered != "yes"}
         for _, end in group:
             order = [a.endpoint for i, a in enumerate(end.sent) if not _is_repeat(end.sent, i)]
@@ -354,8 +357,14 @@ def _is_repeat(attempts: Sequence[Tried], position: int) -> bool:
 
 
 def it_stops_at_the_first_bad_end(seen: Observation) -> Violations:
-    """Without --keep-going nothing is sent after the group of the first bad end."""
+    """Without --keep-going nothing is sent after the group of the first bad end.
+
+    With several under way at once: nothing after it is known, but for what passed it on its way.
+    """
     if seen.scenario.keep_going or seen.scenario.mode == "one" or seen.signalled:
+        return
+    if seen.scenario.in_flight > 1:
+        yield from _it_stops_once_it_is_known(seen)
         return
     stopped = False
     for group in _groups(seen):
@@ -363,6 +372,39 @@ def it_stops_at_the_first_bad_end(seen: Observation) -> Violations:
         if stopped and any(end.status != "not_sent" for end in ends):
             yield f"line {ends[0].line}: {ends[0].status} after the run should have stopped"
         stopped = stopped or any(end.status not in GOOD for end in ends)
+
+
+def _it_stops_once_it_is_known(seen: Observation) -> Violations:
+    begun = {tx.hash: seen.records_of(tx.hash)[:1] for tx in seen.scenario.transactions}
+    first_at = [record.at for records in begun.values() for record in records]
+    most = 2 * seen.scenario.in_flight * seen.scenario.batch_size
+    for end in _with_status(seen, "rejected"):
+        records = [*seen.records_of(end.hash), *seen.look_ups_of(end.hash)]
+        answered = [record.answered_at for record in records if record.answered_at is not None]
+        if len(answered) < len(records):
+            continue  # when it was given up is not in the log
+        after = sum(at > max(answered) for at in first_at)
+        if after > most:
+            yield f"{_which(end)}: {end.status}, and {after} were begun after that"
+
+
+def senders_keep_their_order(seen: Observation) -> Violations:
+    """No transaction of a sender comes before one that stands before it in the input.
+
+    Outside of batches none comes while one before it is still sent: to another endpoint, say.
+    """
+    if seen.scenario.has_doubles:
+        return
+    latest: dict[int, Record] = {}
+    for line, _ in seen.pairs():
+        records = seen.records_of(line.tx.hash) if line.tx is not None else []
+        if line.tx is None or not records:
+            continue
+        before = latest.get(line.tx.sender)
+        if before is not None and records[0].number < before.number:
+            yield f"line {line.number}: request {records[0].number} came before {before.number}"
+        single = seen.scenario.batch_size == 1
+        latest[line.tx.sender] = records[-1 if single else 0]
 
 
 def _groups(seen: Observation) -> Iterator[list[Any]]:
@@ -383,6 +425,9 @@ def _groups(seen: Observation) -> Iterator[list[Any]]:
 def it_goes_on(seen: Observation) -> Violations:
     """``not_sent`` only after a bad end or a signal, and never with --keep-going alone."""
     good = not seen.signalled
+    if seen.scenario.in_flight > 1 and not seen.scenario.keep_going:
+        # What was not sent may stand before what has stopped the run.
+        good = good and all(end.status in (*GOOD, "not_sent") for end in seen.ends)
     for line, end in seen.pairs():
         if end.status == "not_sent" and good:
             yield f"line {line.number}: not_sent, and nothing had stopped the run"
@@ -488,6 +533,7 @@ INVARIANTS: tuple[Callable[[Observation], Violations], ...] = (
     every_endpoint_is_tried,
     it_stops_at_the_first_bad_end,
     it_goes_on,
+    senders_keep_their_order,
     exit_code_is_that_of_the_first,
     nothing_but_a_seqsend_error,
     it_ends_in_time,

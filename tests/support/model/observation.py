@@ -147,7 +147,8 @@ class Observation:
         allowed += (self.scenario.retry_for or 0.0) * max(1, len(self.ends))
         deadline = self.scenario.deadline
         if deadline is not None:
-            groups = max(1, -(-len(self.ends) // self.scenario.batch_size))
+            size = self.scenario.batch_size if self.scenario.in_flight == 1 else 1
+            groups = max(1, -(-len(self.ends) // size))
             bad = sum(line.tx is None for line in self.scenario.lines)
             allowed = min(allowed, (groups + bad) * (deadline + 0.25))
         return allowed + (0.2 if self.exit_code is None else 1.5)

@@ -120,7 +120,11 @@ def send_stream(client: SequencerClient, scenario: Scenario) -> list[End]:
     from seqsend.sending.stream import Line
 
     lines = iter([Line(line.number, line.text) for line in scenario.lines])
-    stream = client.stream(batch_size=scenario.batch_size, keep_going=scenario.keep_going)
+    stream = client.stream(
+        batch_size=scenario.batch_size,
+        in_flight=scenario.in_flight,
+        keep_going=scenario.keep_going,
+    )
     return [
         end_of_library(ended.status, ended.end, ended.hash, ended.line)
         for ended in stream.run(lines)
@@ -178,6 +182,7 @@ def _arguments(scenario: Scenario, urls: list[str], file: str) -> list[str]:
         f"--sequencer-dial-timeout={int(DIAL_TIMEOUT * 1000)}ms",
         f"--sequencer-request-timeout={int(REQUEST_TIMEOUT * 1000)}ms",
         f"--batch-size={scenario.batch_size}",
+        f"--in-flight={scenario.in_flight}",
         *(["--keep-going"] if scenario.keep_going else []),
         *([f"--deadline={int(scenario.deadline * 1000)}ms"] if scenario.deadline else []),
         *(

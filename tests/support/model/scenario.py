@@ -55,6 +55,7 @@ class Scenario:
     before: tuple[str, ...]
     """The hashes of the transactions that the node has already."""
     batch_size: int = 1
+    in_flight: int = 1
     keep_going: bool = False
     deadline: float | None = None
     retry_for: float | None = None
@@ -68,6 +69,11 @@ class Scenario:
         return tuple(line.tx for line in self.lines if line.tx is not None)
 
     @property
+    def groups_are_known(self) -> bool:
+        """Whether the order of the input alone says what is sent together."""
+        return self.in_flight == 1 or self.batch_size == 1
+
+    @property
     def has_doubles(self) -> bool:
         """Whether one transaction stands in the input twice."""
         hashes = [tx.hash for tx in self.transactions]
@@ -79,8 +85,9 @@ def draw_scenario(mode: Mode, seed: str) -> Scenario:
     random = Random(f"{mode} {seed}")
     many = mode in ("stream", "program", "signals")
     batch_size = random.choice((1, 2, 3, 4, 8)) if many else 1
-    count = random.randint(2, 9) if many else int(mode == "one")
-    text, lines = _draw_input(random, mode, count, batch_size)
+    in_flight = Random(f"{mode} {seed} in flight").choice((1, 1, 2, 3, 4, 8)) if many else 1
+    count = random.randint(2, 9 if in_flight < 3 else 24) if many else int(mode == "one")
+    text, lines = _draw_input(random, mode, count, batch_size, 3 if in_flight < 3 else 8)
     hashes = [line.tx.hash for line in lines if line.tx is not None]
     hedges: tuple[float | None, ...] = (None, None, None, 0.0, 0.01, 0.1)
     if mode == "signals":
@@ -96,6 +103,7 @@ def draw_scenario(mode: Mode, seed: str) -> Scenario:
         text=text,
         before=tuple(h for h in hashes if random.random() < share),
         batch_size=batch_size,
+        in_flight=in_flight,
         keep_going=many and random.random() < 0.5,
         deadline=random.choice((None, None, None, 0.2, 0.5, 1.0)),
         # Of its own, so that older seeds give the rest as before.
@@ -112,10 +120,10 @@ def draw_scenario(mode: Mode, seed: str) -> Scenario:
 
 
 def _draw_input(
-    random: Random, mode: Mode, count: int, batch_size: int
+    random: Random, mode: Mode, count: int, batch_size: int, most_senders: int
 ) -> tuple[str, tuple[InputLine, ...]]:
     """Return a file and the lines in it that ask for something."""
-    senders = random.randint(1, 3)
+    senders = random.randint(1, most_senders)
     conflicts = mode != "signals" and random.random() < 0.2
     doubles = mode != "signals" and random.random() < 0.05
     bad = mode in ("stream", "program") and random.random() < 0.15

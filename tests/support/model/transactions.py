@@ -1,12 +1,14 @@
-"""Transactions that are made fast: canonical in form, with numbers for a signature.
+"""Transactions that are made fast, signed by keys that are no secret.
 
-A node would refuse them, the fake chain does not look. Signing one costs 5 ms, making one 0.03 ms.
+eth-account takes 5 ms for one, this 0.1.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from random import Random
 
 from Crypto.Hash import keccak
+from eth_keys.datatypes import PrivateKey
 
 CHAIN_ID = 31337
 _GWEI = 10**9
@@ -24,7 +26,7 @@ class Tx:
 
 def keccak_of(raw: str) -> str:
     """Return the Keccak-256 of the bytes that ``raw`` says in hex, as ``0x`` and hex."""
-    return "0x" + keccak.new(digest_bits=256, data=bytes.fromhex(raw[2:])).hexdigest()
+    return "0x" + _keccak(bytes.fromhex(raw[2:])).hex()
 
 
 def make_transaction(random: Random, sender: int, nonce: int) -> Tx:
@@ -36,12 +38,26 @@ def make_transaction(random: Random, sender: int, nonce: int) -> Tx:
             _integer(random.randrange(1, 10**18)),
             _string(b""),
             b"\xc0",
-            _integer(random.randrange(2)),
-            *(_string(random.randbytes(31).rjust(32, b"\x01")) for _ in "rs"),
         )
     )
-    raw = "0x" + (b"\x02\xf8" + bytes([len(fields)]) + fields).hex()
+    signed = _key(sender).sign_msg_hash(_keccak(b"\x02" + _list(fields)))
+    signature = b"".join(_integer(n) for n in (signed.v, signed.r, signed.s))
+    raw = "0x" + (b"\x02" + _list(fields + signature)).hex()
     return Tx(raw, keccak_of(raw), sender, nonce)
+
+
+@cache
+def _key(sender: int) -> PrivateKey:
+    return PrivateKey(sender.to_bytes(32, "big"))
+
+
+def _keccak(data: bytes) -> bytes:
+    return keccak.new(digest_bits=256, data=data).digest()
+
+
+def _list(body: bytes) -> bytes:
+    """Return a list of ``body`` in RLP; at most 255 bytes."""
+    return (bytes([0xC0 + len(body)]) if len(body) <= 55 else bytes([0xF8, len(body)])) + body
 
 
 def _integer(number: int) -> bytes:

@@ -1,0 +1,98 @@
+"""Threads that send groups, and hand back how each ended."""
+
+import threading
+import time
+from collections.abc import Sequence
+from queue import SimpleQueue
+from typing import Generic, TypeVar
+
+from seqsend import waiting
+from seqsend.sending.stream import GroupEnd, Send
+from seqsend.sending.transaction import RawTransaction
+from seqsend.waiting import Mailbox
+
+K = TypeVar("K")
+
+_GRACE = 0.25  # seconds after a second signal; what a promised time may be passed by
+
+
+_Jobs = SimpleQueue[tuple[K, Sequence[RawTransaction]] | None]
+_Result = tuple[K, GroupEnd | BaseException]
+
+
+class Workers(Generic[K]):
+    """At most so many threads, made as they are needed; all methods are for one other thread.
+
+    They are daemons, and not of `concurrent.futures`: one that hangs must not delay the exit.
+    """
+
+    def __init__(self, send: Send, most: int) -> None:
+        """``send`` is called in ``most`` threads at most."""
+        self._send = send
+        self._most = most
+        self._threads = 0
+        self._jobs: _Jobs[K] = SimpleQueue()
+        self._ended: Mailbox[_Result[K]] = Mailbox()
+        self._give_up_at: float | None = None
+        self.under_way = 0
+        """How many groups were begun and not taken back."""
+
+    @property
+    def are_free(self) -> bool:
+        """Whether another group can be begun."""
+        return self.under_way < self._most
+
+    @property
+    def descriptor(self) -> int:
+        """What becomes readable when a group has ended."""
+        return self._ended.descriptor
+
+    def begin(self, key: K, transactions: Sequence[RawTransaction]) -> None:
+        """Have ``transactions`` sent; ``key`` is handed back with how they ended."""
+        if self.under_way == self._threads:
+            self._threads += 1
+            arguments = (self._send, self._jobs, self._ended)
+            threading.Thread(target=_work, args=arguments, name="seqsend", daemon=True).start()
+        self.under_way += 1
+        self._jobs.put((key, transactions))
+
+    def take_ended(self) -> "list[_Result[K]]":
+        """Return what has ended since the last time; an exception is a defect."""
+        ended = self._ended.take_all()
+        self.under_way -= len(ended)
+        return ended
+
+    def wait_past_signal(self) -> bool:
+        """Wait until another group has ended; return False if a second signal ends the wait.
+
+        That signal ends all waits of the threads as well: they are given the time to say so.
+        """
+        if waiting.wait_past_signal(self.descriptor, waiting.READ):
+            return True
+        if self._give_up_at is None:
+            self._give_up_at = time.monotonic() + _GRACE
+        left = self._give_up_at - time.monotonic()
+        return waiting.wait_regardless(self.descriptor, waiting.READ, left)
+
+    def close(self) -> None:
+        """Let the threads end; what is under way is not waited for, and ends unheard."""
+        for _ in range(self._threads):
+            self._jobs.put(None)
+        self._threads = self.under_way = 0
+        self._ended.close()
+
+    def __del__(self) -> None:
+        """Let the threads end if the stream was dropped in its middle: they do not know of this."""
+        self.close()
+
+
+def _work(send: Send, jobs: "_Jobs[K]", ended: "Mailbox[_Result[K]]") -> None:
+    while (job := jobs.get()) is not None:
+        key, transactions = job
+        end: GroupEnd | BaseException
+        try:
+            end = send(transactions)
+        except BaseException as error:  # noqa: BLE001 - raised in the thread that asked
+            end = error
+        ended.put((key, end))
+        del job, key, transactions, end  # else they are kept until the next one comes

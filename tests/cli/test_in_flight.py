@@ -1,0 +1,330 @@
+"""`send --in-flight` as a user runs it: signals, outages, slow pipes and readers that leave."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seqsend.sending.transaction import parse_raw_transaction
+from tests.sending.test_memory_use import RUN_AND_TELL
+from tests.support.chain import FakeChain, stay
+from tests.support.cli import read_line, seqsend, start, write_to
+from tests.support.moments import until
+from tests.support.servers import Replying, Request, http, jsonrpc_error, jsonrpc_result
+from tests.support.wallet import Signed, Wallet
+
+WALLETS = [Wallet.of_key(f"0x{n:064x}") for n in range(1, 17)]
+
+
+def sign(count: int, senders: int = 16) -> list[Signed]:
+    """Return transactions of several senders in turns."""
+    return [WALLETS[n % senders].sign(2, nonce=n // senders) for n in range(count)]
+
+
+def text_of(signed: list[Signed]) -> str:
+    return "".join(f"{each.raw}\n" for each in signed)
+
+
+def documents_in(out: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def hash_in(request: Request) -> str:
+    return parse_raw_transaction(request.json["params"][0]).hash
+
+
+class Node(Replying):
+    """Takes transactions; those that are held are read, and not answered until they are let go."""
+
+    def __init__(self, *, held: Callable[[int], bool] = lambda _: False) -> None:
+        """``held`` says which, by how many came before."""
+        super().__init__(self._answer)
+        self._held = held
+        self._lock = threading.Lock()
+        self._let_go = threading.Event()
+        self.taken: list[str] = []
+        """In order of arrival, those that are held included."""
+        self.answered: set[str] = set()
+
+    def let_go(self) -> None:
+        self._let_go.set()
+
+    def _answer(self, request: Request) -> bytes:
+        if request.json["method"] == "eth_getTransactionByHash":
+            (wanted,) = request.json["params"]
+            return jsonrpc_result(request, {"hash": wanted} if wanted in self.taken else None)
+        known = hash_in(request)
+        with self._lock:
+            is_held = self._held(len(self.taken))
+            if known not in self.taken:
+                self.taken.append(known)
+        if is_held:
+            self._let_go.wait(20)
+        self.answered.add(known)
+        return jsonrpc_result(request, known)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_with_eight_under_way_leaves_each_line_true(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    signed = sign(40)
+    file = tmp_path / "them"
+    file.write_text(text_of(signed))
+    with Node(held=lambda before: before >= 12) as node:
+        words = ["--json", "--in-flight=8", f"--rollup.sequencer-http={node.url}"]
+        with start("send", f"--file={file}", *words) as running:
+            until(lambda: len(node.taken) == 20)
+            running.send_signal(number)
+            out, err = running.communicate(timeout=10)
+        found = documents_in(out)
+        answered = set(node.answered)
+    assert running.returncode == 130
+    assert "Traceback" not in err
+    assert [d["hash"] for d in found] == [each.hash for each in signed]
+    assert Counter(d["status"] for d in found) == {
+        "accepted": 12,
+        "interrupted": 8,
+        "not_sent": 20,
+    }
+    for each in found:
+        taken = each["hash"] in node.taken
+        assert (each["status"] == "accepted") == (each["hash"] in answered)
+        assert (each["status"] == "not_sent") == (not taken)
+        if each["status"] == "interrupted":
+            (attempt,) = each["attempts"]
+            assert (attempt["outcome"], attempt["delivered"]) == ("interrupted", "unknown")
+
+
+def test_a_slow_pipe_holds_back_nothing_that_has_ended() -> None:
+    signed = sign(6)
+    with Node() as node:
+        at = f"--rollup.sequencer-http={node.url}"
+        with start("send", "-", "--in-flight=4", at) as running:
+            for each in signed:
+                write_to(running, f"{each.raw}\n")
+                assert read_line(running).strip() == each.hash  # while stdin stays open
+            out, err = running.communicate(timeout=10)
+    assert out == ""
+    assert running.returncode == 0
+    assert "6 transactions: 6 accepted" in err
+
+
+def test_receipts_are_asked_for_while_the_input_is_idle() -> None:
+    (signed,) = sign(1)
+    with FakeChain([stay, stay, FakeChain.mine]) as chain:
+        words = ["--wait", "--in-flight=4", f"--rollup.sequencer-http={chain.url}"]
+        with start("send", "-", *words) as running:
+            write_to(running, f"{signed.raw}\n")
+            assert read_line(running).strip() == signed.hash
+            running.communicate(timeout=10)
+    assert running.returncode == 0
+
+
+def test_an_endpoint_that_dies_with_sixteen_under_way_loses_nothing(tmp_path: Path) -> None:
+    signed = sign(300)
+    file = tmp_path / "them"
+    file.write_text(text_of(signed))
+
+    def is_late(before: int) -> bool:
+        if before == 100:
+            mortal.__exit__()
+        return before >= 100
+
+    with Node(held=is_late) as mortal, Node() as other:
+        at = f"--rollup.sequencer-http={mortal.url},{other.url}"
+        run = seqsend("send", f"--file={file}", "--in-flight=16", "--json", at)
+    found = documents_in(run.out)
+    assert [d["hash"] for d in found] == [each.hash for each in signed]
+    assert Counter(d["status"] for d in found) == {"accepted": 300}
+    by = Counter(d["endpoint"]["index"] for d in found)
+    told = {index: {d["hash"] for d in found if d["endpoint"]["index"] == index} for index in by}
+    maybe = {d["hash"] for d in found if d["attempts"][0]["delivered"] == "unknown"}
+    assert told[1] <= set(mortal.taken) <= told[1] | maybe
+    assert told[2] == set(other.taken)
+    assert f"endpoint 1: {by[1]}, endpoint 2: {by[2]}" in run.err
+
+
+def test_each_sender_keeps_its_order_and_the_output_that_of_the_input(tmp_path: Path) -> None:
+    signed = sign(200, senders=5)
+    file = tmp_path / "them"
+    file.write_text(text_of(signed))
+    with Node() as node:
+        at = f"--rollup.sequencer-http={node.url}"
+        run = seqsend("send", f"--file={file}", "--in-flight=16", "-v", at)
+    assert run.code == 0
+    assert run.out.split() == [each.hash for each in signed]
+    for sender in range(5):
+        own = [each.hash for n, each in enumerate(signed) if n % 5 == sender]
+        assert [taken for taken in node.taken if taken in own] == own
+    # Each line that a thread wrote to stderr is whole: one for each attempt.
+    assert len(re.findall(r"(?m)^  endpoint 1 of 1 .* ms$", run.err)) == 200
+
+
+def test_one_that_is_rejected_stops_what_is_not_under_way() -> None:
+    signed = sign(40)
+
+    def reply(request: Request) -> bytes:
+        if request.json["method"] == "eth_getTransactionByHash":
+            return jsonrpc_result(request, None)
+        if hash_in(request) == signed[3].hash:
+            return jsonrpc_error(request, -32000, "insufficient funds for gas")
+        return jsonrpc_result(request, hash_in(request))
+
+    with Replying(reply) as server:
+        at = f"--rollup.sequencer-http={server.url}"
+        run = seqsend("send", "-", "--in-flight=2", "--json", at, stdin=text_of(signed))
+        sent = [hash_in(request) for request in server.requests]
+    found = documents_in(run.out)
+    assert run.code == 3
+    assert [d["hash"] for d in found] == [each.hash for each in signed]
+    assert found[3]["status"] == "rejected"
+    for each in found:
+        assert (each["hash"] in sent) == (each["status"] != "not_sent")
+    assert found[-1]["error"]["message"] == "not sent: the run stopped at line 4"
+
+
+def test_a_reader_that_leaves_is_told_of_all_that_was_under_way(tmp_path: Path) -> None:
+    signed = sign(60)
+    file = tmp_path / "them"
+    file.write_text(text_of(signed))
+    with Node(held=lambda before: before >= 1) as node:
+        words = ["--in-flight=8", f"--rollup.sequencer-http={node.url}"]
+        with start("send", f"--file={file}", *words) as running:
+            assert running.stdout is not None
+            assert read_line(running).strip() == signed[0].hash
+            running.stdout.close()
+            until(lambda: len(node.taken) == 9)
+            node.let_go()
+            assert running.stderr is not None
+            err = running.stderr.read()
+            assert running.wait(10) == 1
+    said = set(re.findall(r"accepted (0x\w{64})", err))
+    assert said == set(node.taken) - {signed[0].hash}
+    (first,) = re.findall(r"line (\d+) and all after it were not sent", err)
+    assert {each.hash for each in signed[int(first) - 1 :]}.isdisjoint(node.taken)
+
+
+def test_a_reader_that_has_left_is_told_which_in_the_middle_were_not_sent() -> None:
+    places = [(0, 0), (1, 0), (1, 1), (2, 0), (3, 0), (3, 1)]
+    signed = [WALLETS[sender].sign(2, nonce=nonce) for sender, nonce in places]
+    first_left, others = threading.Event(), threading.Event()
+
+    def reply(request: Request) -> bytes:
+        known = hash_in(request)
+        if known == signed[1].hash:
+            first_left.wait(20)
+            return jsonrpc_error(request, -32000, "insufficient funds for gas")
+        if known != signed[0].hash:
+            others.wait(20)
+        return jsonrpc_result(request, known)
+
+    with Replying(reply) as server:
+        at = f"--rollup.sequencer-http={server.url}"
+        with start("send", "-", "--in-flight=3", at) as running:
+            assert running.stdout is not None
+            assert running.stdin is not None
+            assert running.stderr is not None
+            write_to(running, text_of(signed))
+            running.stdin.close()
+            assert read_line(running).strip() == signed[0].hash
+            running.stdout.close()
+            until(lambda: len(server.requests) == 4)
+            first_left.set()
+            while "line 2: rejected" not in running.stderr.readline():
+                pass
+            others.set()
+            err = running.stderr.read()
+            assert running.wait(10) == 3
+    assert f"line 3: not_sent {signed[2].hash}" in err
+    assert f"line 4: accepted {signed[3].hash}" in err
+    assert f"line 5: accepted {signed[4].hash}" in err
+    assert "line 6 and all after it were not sent" in err
+
+
+def test_batches_go_side_by_side() -> None:
+    signed = sign(160)
+    under_way, most = [0], [0]
+    both = threading.Event()
+    lock = threading.Lock()
+
+    def reply(request: Request) -> bytes:
+        with lock:
+            under_way[0] += 1
+            most[0] = max(most[0], under_way[0])
+            if under_way[0] == 2:
+                both.set()
+        both.wait(10)  # none is answered before there are two
+        with lock:
+            under_way[0] -= 1
+        answers = [
+            {
+                "jsonrpc": "2.0",
+                "id": call["id"],
+                "result": parse_raw_transaction(call["params"][0]).hash,
+            }
+            for call in request.json
+        ]
+        return http(200, json.dumps(answers).encode())
+
+    with Replying(reply) as server:
+        words = ["--batch-size=10", "--in-flight=4", f"--rollup.sequencer-http={server.url}"]
+        run = seqsend("send", "-", *words, stdin=text_of(signed))
+    assert run.code == 0
+    assert run.out.split() == [each.hash for each in signed]
+    assert 2 <= most[0] <= 4
+
+
+def test_memory_does_not_grow_with_the_input(tmp_path: Path) -> None:
+    """The same transactions again and again: an endpoint takes them all."""
+    signed, file = sign(100), tmp_path / "them"
+
+    def reply(request: Request) -> bytes:
+        answers = [
+            {"jsonrpc": "2.0", "id": call["id"], "result": known[call["params"][0]]}
+            for call in request.json
+        ]
+        return http(200, json.dumps(answers).encode())
+
+    known = {each.raw: each.hash for each in signed}
+
+    def peak(lines: int) -> float:
+        file.write_text(text_of(signed) * (lines // 100))
+        words = ["-q", "--batch-size=50", "--in-flight=8", f"--rollup.sequencer-http={server.url}"]
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                RUN_AND_TELL,
+                "send",
+                f"--file={file}",
+                *words,
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=50,
+            check=True,
+        )
+        found = re.search(r"VmHWM:\s*(\d+) kB", done.stderr)
+        assert found is not None, done.stderr
+        return int(found.group(1)) / 1024
+
+    with Replying(reply) as server:
+        # From a few windows of 1,600 lines on it is as large as it gets.
+        assert peak(10_000) - peak(4_000) <= 5
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "257", "many"])
+def test_wrong_numbers_are_refused(text: str) -> None:
+    run = seqsend("send", "-", f"--in-flight={text}", "--rollup.sequencer-http=http://127.0.0.1:1")
+    assert run.code == 2
+    assert "--in-flight" in run.err

@@ -1,0 +1,209 @@
+"""The long runs: python -m tests.support.endurance [--seconds S] [--calls N] [--lines N].
+
+Each says what it has seen: nothing may grow, and every line must be accounted for. The suite runs
+small versions of them (tests/test_endurance.py).
+"""
+
+import argparse
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from seqsend import Line, SequencerClient, Unreachable
+from seqsend.sending.transaction import parse_raw_transaction
+from tests.support.cli import COMMAND
+from tests.support.neighbours import node as healthy_node
+from tests.support.servers import Replying, Request, dead, http, jsonrpc_error
+from tests.support.wallet import Wallet
+
+_KIB = 1024
+_THERE = {"accepted", "known"}
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a process holds."""
+
+    memory: int
+    """Bytes that are resident."""
+    threads: int
+    descriptors: int
+
+
+def usage_of(process: int | str = "self") -> Usage:
+    """Return what a process holds at this moment (Linux)."""
+    status = Path(f"/proc/{process}/status").read_text()
+
+    def number(name: str) -> int:
+        found = re.search(rf"{name}:\s*(\d+)", status)
+        assert found is not None
+        return int(found.group(1))
+
+    descriptors = len(os.listdir(f"/proc/{process}/fd"))
+    return Usage(number("VmRSS") * _KIB, number("Threads"), descriptors)
+
+
+# ---- Nothing grows ----
+
+
+def watch(seconds: float, *, interval: str = "200ms", settle: float = 2.0) -> list[Usage]:
+    """Run `check --watch` for a time; return what it holds, after ``settle`` seconds and later."""
+    probe = healthy_node(probe=lambda r: jsonrpc_error(r, -32000, "typed transaction too short"))
+    with Replying(probe) as good, dead() as nobody:
+        urls = f"--rollup.sequencer-http={good.url},{nobody.url}"
+        process = subprocess.Popen(
+            [*COMMAND, "check", urls, "--watch", interval],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            seen, until = [], time.monotonic() + seconds
+            time.sleep(settle)
+            while time.monotonic() < until:
+                seen.append(usage_of(process.pid))
+                time.sleep(max(0.1, seconds / 60))
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(10)
+    return seen
+
+
+def fail(calls: int, *, settle: int = 500) -> list[Usage]:
+    """Make calls that fail; return what this process holds, after ``settle`` calls and later."""
+    seen: list[Usage] = []
+    with (
+        dead() as nobody,
+        Replying(http(503, b"<html>down")) as down,
+        SequencerClient([nobody.url, down.url]) as client,
+    ):
+        for number in range(calls):
+            with suppress(Unreachable, Exception):
+                client.request("eth_chainId")
+            if number >= settle and number % max(1, calls // 50) == 0:
+                seen.append(usage_of())
+    return seen
+
+
+def growth(seen: list[Usage]) -> Usage:
+    """Return by how much the last third is above the first, each at its least.
+
+    What is held for the length of a call comes and goes.
+    """
+    part = max(1, len(seen) // 3)
+
+    def least(those: list[Usage], name: str) -> int:
+        return min(int(getattr(usage, name)) for usage in those)
+
+    names = ("memory", "threads", "descriptors")
+    return Usage(*(least(seen[-part:], name) - least(seen[:part], name) for name in names))
+
+
+# ---- Every line is accounted for ----
+
+
+class _Flapping:
+    """A sequencer behind two endpoints that fail in turn, some after they took what was sent."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.flaps = True
+        self.taken: set[str] = set()
+        self._lock = threading.Lock()
+        self._requests: Counter[int] = Counter()
+
+    def reply(self, index: int, request: Request) -> bytes:
+        """Answer as endpoint ``index``: three requests well, then three not."""
+        calls = request.json if isinstance(request.json, list) else [request.json]
+        with self._lock:
+            self._requests[index] += 1
+            fails = self.flaps and (self._requests[index] // 3 + index) % 2
+            if len(calls) > self.limit:
+                return http(413, b"batch too large")
+            if fails and self._requests[index] % 2:
+                return http(429, b"")
+            answers = [self._answer(call) for call in calls]
+        if fails:
+            return http(503, b"")
+        said = answers if isinstance(request.json, list) else answers[0]
+        return http(200, json.dumps(said).encode())
+
+    def _answer(self, call: dict[str, object]) -> dict[str, object]:
+        params = call["params"]
+        assert isinstance(params, list)
+        head = {"jsonrpc": "2.0", "id": call["id"]}
+        if call["method"] == "eth_getTransactionByHash":
+            found = {"hash": params[0]} if params[0] in self.taken else None
+            return head | {"result": found}
+        known = parse_raw_transaction(params[0]).hash
+        if known in self.taken:
+            return head | {"error": {"code": -32000, "message": "already known"}}
+        self.taken.add(known)
+        return head | {"result": known}
+
+
+@contextmanager
+def flapping(limit: int) -> Iterator[tuple[_Flapping, list[str]]]:
+    """Run two endpoints that take batches of up to ``limit``; yield them and their addresses."""
+    sequencer = _Flapping(limit)
+    with (
+        Replying(lambda request: sequencer.reply(0, request)) as one,
+        Replying(lambda request: sequencer.reply(1, request)) as other,
+    ):
+        yield sequencer, [one.url, other.url]
+
+
+def stream(lines: int, *, limit: int, batch: int = 50) -> Counter[str]:
+    """Send many lines in batches while two endpoints flap; return how they ended.
+
+    An end that is untrue, or a line without one, is an AssertionError.
+    """
+    signed = [Wallet(0).sign(2, nonce=nonce, value=1).raw for nonce in range(lines)]
+    given = [Line(number, raw) for number, raw in enumerate(signed, start=1)]
+    with flapping(limit) as (sequencer, urls), SequencerClient(urls) as client:
+        ends = list(client.stream(batch_size=batch, keep_going=True).run(given))
+        taken = set(sequencer.taken)
+        sequencer.flaps = False
+        again = list(client.stream(batch_size=batch).run(given))
+    assert [end.line for end in ends] == [line.number for line in given]
+    for end in ends:
+        assert end.status in ("accepted", "known", "unknown", "unreachable"), end
+        assert (end.status != "unreachable") or end.hash not in taken, end
+        assert end.status in ("unknown", "unreachable") or end.hash in taken, end
+    assert {end.status for end in again} <= _THERE, Counter(end.status for end in again)
+    assert len(again) == lines
+    return Counter(end.status for end in ends)
+
+
+def main() -> int:
+    """Run all of it, one after the other, and say what was seen."""
+    parser = argparse.ArgumentParser(prog="python -m tests.support.endurance")
+    parser.add_argument("--seconds", type=float, default=600, help="of check --watch 200ms")
+    parser.add_argument("--calls", type=int, default=100_000, help="that fail")
+    parser.add_argument("--lines", type=int, default=12_000, help="in batches of 50")
+    given = parser.parse_args()
+
+    def say(text: object) -> None:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+
+    for limit in (50, 7):
+        started = time.monotonic()
+        ends = stream(given.lines, limit=limit)
+        say(f"{given.lines} lines, limit {limit}: {dict(ends)}, {time.monotonic() - started:.0f} s")
+    for name, seen in (("calls", fail(given.calls)), ("watch", watch(given.seconds, settle=5))):
+        say(f"{name}: at first {seen[0]}, at last {seen[-1]}, growth {growth(seen)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
