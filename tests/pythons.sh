@@ -13,7 +13,9 @@ for version in 3.11 3.12 3.13 3.14; do
     found="$found $version"
     environment=.pythons/$version
     [ -x "$environment/bin/python" ] || "python$version" -m venv "$environment"
-    "$environment/bin/python" -m pip install -q --disable-pip-version-check -e '.[test]'
+    # Dependency groups came with pip 25.1.
+    "$environment/bin/python" -m pip install -q --disable-pip-version-check --upgrade 'pip>=25.1'
+    "$environment/bin/python" -m pip install -q --disable-pip-version-check -e . --group test
     "$environment/bin/python" -m pip wheel -q --disable-pip-version-check -w "$environment/wheels" . hatchling pip
     rm -f "$environment"/wheels/seqsend-*
     printf '== Python %s\n' "$version" >&2

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -92,6 +93,8 @@ def test_the_wheel_has_the_program_and_nothing_else(built: dict[str, Path]) -> N
     head = metadata.split("\n\n")[0]
     assert "License-Expression: MIT\n" in head
     assert "Requires-Python: >=3.11\n" in head
+    assert "Author: seqsend contributors\n" in head
+    assert re.findall("Provides-Extra: (.*)", head) == ["fast"]  # what tests need is no extra
     assert "http" not in head  # there is no address yet that could be given
     assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text()
 

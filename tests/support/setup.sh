@@ -7,7 +7,7 @@
 # Does nothing where all is there; interrupted, it goes on the next time.
 set -eu
 
-extra=${1:-}
+group=${1:-}
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 cd "$root"
 venv=.venv
@@ -34,6 +34,11 @@ make_venv() {
     fail "Python 3.11 or newer is needed, and not on PATH"
 }
 
+# Dependency groups (PEP 735) came with pip 25.1; a new environment has the pip of its Python.
+upgrade_pip() {
+    "$python" -m pip install --help 2>/dev/null | grep -q -e '--group' || pip_install --upgrade 'pip>=25.1'
+}
+
 pip_install() {
     log=$("$python" -m pip install --disable-pip-version-check "$@" 2>&1) ||
         fail "pip could not install $*: $log"
@@ -42,20 +47,23 @@ pip_install() {
 # A stamp is written last: what was interrupted has none.
 install_seqsend() {
     wanted=$(cksum <pyproject.toml)
-    for stamp in "$venv/.set-up-$extra" "$venv/.set-up-test"; do
+    for stamp in "$venv/.set-up-$group" "$venv/.set-up-test"; do
         if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
             return
         fi
     done
-    printf 'setup: installing seqsend%s into %s\n' "${extra:+ and what its tests need}" "$venv" >&2
-    pip_install -e ".${extra:+[$extra]}"
-    if [ -n "$extra" ]; then
+    printf 'setup: installing seqsend%s into %s\n' "${group:+ and what its tests need}" "$venv" >&2
+    if [ -z "$group" ]; then
+        pip_install -e .
+    else
+        upgrade_pip
+        pip_install -e . --group "$group"
         # With these, the tests install seqsend into empty environments without asking the network.
         log=$("$python" -m pip wheel --disable-pip-version-check -w "$venv/wheels" . hatchling pip 2>&1) ||
             fail "pip could not gather wheels: $log"
         rm -f "$venv"/wheels/seqsend-*
     fi
-    printf '%s\n' "$wanted" >"$venv/.set-up-$extra"
+    printf '%s\n' "$wanted" >"$venv/.set-up-$group"
 }
 
 npm_install() {
