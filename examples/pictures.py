@@ -1,5 +1,7 @@
 """Draws the pictures of README from real runs: examples/failover.svg and examples/check.svg.
 
+Each follows the reader's light or dark mode, and is narrow enough for a column of 900 pixels.
+
 sh tests/support/setup.sh test && .venv/bin/python examples/pictures.py
 """
 
@@ -11,7 +13,7 @@ from io import StringIO
 from pathlib import Path
 
 from rich.console import Console
-from rich.terminal_theme import DIMMED_MONOKAI
+from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 HERE = Path(__file__).parent
@@ -25,6 +27,38 @@ from tests.support.servers import Replying, blackhole, dead, http  # noqa: E402
 from tests.support.terminal import on_a_terminal  # noqa: E402
 from tests.support.wallet import Wallet  # noqa: E402
 
+FAILOVER_COLUMNS, CHECK_COLUMNS = 92, 110
+# Background, foreground, then black, red, green, yellow, blue, magenta, cyan and white. Each has a
+# contrast of at least 4.5 with its background (WCAG 2.2, 1.4.3); a dimmed foreground as well.
+DARK = TerminalTheme(
+    (22, 27, 34),
+    (230, 237, 243),
+    [
+        (110, 118, 129),
+        (255, 123, 114),
+        (86, 211, 100),
+        (227, 179, 65),
+        (121, 192, 255),
+        (210, 168, 255),
+        (86, 212, 221),
+        (230, 237, 243),
+    ],
+)
+LIGHT = TerminalTheme(
+    (255, 255, 255),
+    (13, 17, 23),
+    [
+        (36, 41, 47),
+        (190, 20, 30),
+        (17, 99, 41),
+        (125, 78, 0),
+        (5, 80, 174),
+        (102, 57, 186),
+        (15, 92, 105),
+        (110, 119, 129),
+    ],
+)
+
 
 def failover() -> Text:
     """Return what a terminal shows of a transaction that the third endpoint took."""
@@ -32,9 +66,10 @@ def failover() -> Text:
         urls = f"{one.url},{two.url},{three.url}"
         raw = Wallet(0).sign(2, nonce=0).raw
         environment = dict(os.environ) | {"TERM": "xterm-256color", "SEQSEND_SEQUENCER_HTTP": urls}
-        seen = on_a_terminal(["send", raw], environment, columns=120)
+        seen = on_a_terminal(["send", raw], environment, columns=FAILOVER_COLUMNS)
     shown = Text.from_ansi(seen.raw.replace("\r", "").rstrip("\n"))
-    typed = f"$ export SEQSEND_SEQUENCER_HTTP={urls}\n$ seqsend send {raw[:24]}…\n"
+    listed = urls.replace(",", ",\\\n> ")
+    typed = f"$ export SEQSEND_SEQUENCER_HTTP={listed}\n$ seqsend send {raw[:24]}…\n"
     return Text.assemble((typed, "bold"), shown)
 
 
@@ -59,8 +94,19 @@ def _console(columns: int) -> Console:
 
 
 def save(console: Console, name: str, title: str) -> None:
-    """Write what was printed as examples/NAME.svg."""
-    svg = console.export_svg(title=title, theme=DIMMED_MONOKAI, unique_id=name)
+    """Write what was printed as examples/NAME.svg, in light colours for a reader in light mode."""
+    dark, light = (
+        console.export_svg(title=title, theme=theme, unique_id=name, clear=False)
+        for theme in (DARK, LIGHT)
+    )
+    styles = re.findall(rf"\.{name}-r\d+ \{{.*?\}}", light)
+    background, foreground = LIGHT.background_color.hex, LIGHT.foreground_color.hex
+    styles += [
+        f".rich-terminal > rect {{ fill: {background}; stroke: #d0d7de }}",
+        f".{name}-title {{ fill: {foreground} }}",
+    ]
+    adapted = f"@media (prefers-color-scheme: light) {{ {' '.join(styles)} }}\n    </style>"
+    svg = dark.replace("</style>", adapted, 1)
     # The viewer's own monospaced font will do: nothing is to be fetched for a picture.
     svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
     (HERE / f"{name}.svg").write_text(re.sub(r"[ \t]+$", "", svg, flags=re.MULTILINE))
@@ -68,10 +114,10 @@ def save(console: Console, name: str, title: str) -> None:
 
 def main() -> None:
     """Draw both."""
-    console = _console(120)
+    console = _console(FAILOVER_COLUMNS)
     console.print(failover(), soft_wrap=True)
     save(console, "failover", "seqsend send")
-    console = _console(168)
+    console = _console(CHECK_COLUMNS)
     console.print(diagnosis(console), soft_wrap=True)
     save(console, "check", "seqsend check")
 

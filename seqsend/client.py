@@ -278,7 +278,7 @@ class SequencerClient:
             sync=sync,
         )
         if batch_size < 1:
-            raise UsageError(f"batch_size is {batch_size}, and must be 1 or more", example="100")
+            raise UsageError(f"batch_size is {batch_size}, but must be 1 or more", example="100")
         if not 1 <= in_flight <= MOST_IN_FLIGHT:
             raise UsageError(f"in_flight is {in_flight}, not 1 to {MOST_IN_FLIGHT}", example="32")
         check_times(wait=wait)

@@ -58,12 +58,12 @@ def parse_endpoints(given: str | Iterable[str]) -> tuple[Endpoint, ...]:
         first = seen.setdefault(_identity(address), index)
         if first != index:
             raise UsageError(
-                f"endpoint {index} {redacted!r} is endpoint {first} again", example=_GOOD
+                f"endpoint {index} {redacted!r} repeats endpoint {first}", example=_GOOD
             )
         if len(urls) > 1 and address.is_websocket:
             raise UsageError(
-                f"endpoint {index} {redacted!r}: a WebSocket endpoint is the only one, "
-                f"failover is between http and https endpoints",
+                f"endpoint {index} {redacted!r}: a WebSocket endpoint must be the only "
+                f"one: failover needs http or https endpoints",
                 example=_GOOD,
             )
         endpoints.append(Endpoint(index, len(urls), url, redacted, address))
@@ -74,7 +74,7 @@ def _texts(given: object) -> list[str]:
     listed = list(given) if isinstance(given, Iterable) else [given]
     texts = [each for each in listed if isinstance(each, str)]
     if len(texts) < len(listed):
-        raise UsageError("endpoints are given as strings", example=_GOOD)
+        raise UsageError("endpoints must be strings", example=_GOOD)
     return texts
 
 

@@ -233,7 +233,7 @@ class DeliveryUnknown(CallError):
     @property
     def headline(self) -> str:
         """What is not known, and the verdict that is not to be trusted, if there is one."""
-        said = f"{self._subject} may have been delivered, and no endpoint could confirm it"
+        said = f"{self._subject} may have been delivered, but no endpoint could confirm it"
         if self.error is not None:
             said += (
                 f"; {self.endpoint} said: {excerpt(self.error.message)} (code {self.error.code})"

@@ -52,7 +52,7 @@ def parse_header(text: str) -> Header:
     scope = re.match(r"\s*([0-9]+)\s*:", text)
     name, equals, value = text[scope.end() if scope else 0 :].partition("=")
     if not equals:
-        raise UsageError("a header is given as NAME=VALUE", example=_EXAMPLE)
+        raise UsageError("a header must be NAME=VALUE", example=_EXAMPLE)
     if scope is None:
         return Header(*check_header(name, value))
     position = int(scope.group(1)[:9])  # no list is as long as a number with more digits
@@ -97,7 +97,7 @@ def merge_headers(
     for position, own_headers in by_endpoint.items():
         if type(position) is not int or not isinstance(own_headers, Mapping):
             raise UsageError(
-                "headers for one endpoint are a mapping, by its position",
+                "headers for one endpoint must be a mapping, by its position",
                 example="{2: {'Authorization': 'Bearer abc'}}",
             )
         _check_position(position, total + readers)
@@ -126,7 +126,7 @@ def check_header(name: str, value: str) -> tuple[str, str]:
 
     """
     if not all(isinstance(part, str) for part in (name, value)):
-        raise UsageError("the name and value of a header are strings", example=_EXAMPLE)
+        raise UsageError("the name and value of a header must be strings", example=_EXAMPLE)
     name, value = name.strip(" \t"), value.strip(" \t")
     if not re.fullmatch(_NAME, name):
         # A mistyped header may have its secret left of the equals sign.
@@ -145,12 +145,12 @@ def check_header(name: str, value: str) -> tuple[str, str]:
 def _check_position(position: int, total: int | None = None) -> None:
     if position < 1:
         raise UsageError(
-            f"a header is for endpoint {position}, and endpoints are counted from 1",
+            f"a header is for endpoint {position}, but endpoints are counted from 1",
             example=_SCOPED_EXAMPLE,
         )
     if total is not None and position > total:
         count = "1 endpoint" if total == 1 else f"{total} endpoints"
         raise UsageError(
-            f"a header is for endpoint {position}, and the list has {count}",
+            f"a header is for endpoint {position}, but the list has {count}",
             example=_SCOPED_EXAMPLE,
         )

@@ -316,7 +316,11 @@ def escape(text: str) -> str:
 def excerpt(text: str) -> str:
     """Return ``text`` escaped, and cut where a screen is no longer the place for it."""
     rest = len(text) - _LONGEST_SHOWN
-    return escape(text) if rest <= 0 else f"{escape(text[:-rest])}… ({rest} more characters)"
+    return (
+        escape(text)
+        if rest <= 0
+        else f"{escape(text[:-rest])}… ({rest} more character{'s' * (rest > 1)})"
+    )
 
 
 def _as_json_escape(match: re.Match[str]) -> str:

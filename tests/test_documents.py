@@ -221,3 +221,34 @@ def test_no_page_names_this_machine() -> None:
         check=False,
     )
     assert [line for line in done.stdout.splitlines() if "test_documents.py" not in line] == []
+
+
+def _luminance(colour: str) -> float:
+    """Return the relative luminance of ``#rrggbb`` (WCAG 2.2)."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _contrast(one: str, two: str) -> float:
+    darker, lighter = sorted((_luminance(one), _luminance(two)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize("name", ["failover", "check"])
+def test_a_picture_can_be_read_in_light_and_dark(name: str) -> None:
+    svg = (ROOT / "examples" / f"{name}.svg").read_text()
+    dark, light = svg.split("</style>")[0].split("@media (prefers-color-scheme: light)")
+    colour = "fill: (#[0-9a-f]{6})"
+    text = rf"-r\d+ {{ {colour}"
+    backgrounds = (
+        *re.findall('<rect fill="(#[0-9a-f]{6})"', svg),
+        *re.findall(rf"> rect {{ {colour}", light),
+    )
+    assert len(backgrounds) == 2
+    for background, styles in zip(backgrounds, (dark, light), strict=True):
+        found = re.findall(text, styles)
+        assert len(found) >= 4
+        assert min(_contrast(each, background) for each in found) >= 4.5
+    (width,) = re.findall(r'viewBox="0 0 (\d+)', svg)
+    assert 20 * 900 / int(width) >= 13  # pixels of its letters in a column of 900

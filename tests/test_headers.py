@@ -76,17 +76,17 @@ def test_the_last_of_one_name_wins_for_each_endpoint(
     [
         (
             {"endpoint_headers": {3: {"X": "s3cret"}}},
-            "for endpoint 3, and the list has 2 endpoints",
+            "for endpoint 3, but the list has 2 endpoints",
         ),
         (
             {"endpoint_headers": {0: {"X": "s3cret"}}},
-            "endpoint 0, and endpoints are counted from 1",
+            "endpoint 0, but endpoints are counted from 1",
         ),
-        ({"endpoint_headers": {-1: {"X": "s3cret"}}}, "endpoint -1, and endpoints are counted"),
+        ({"endpoint_headers": {-1: {"X": "s3cret"}}}, "endpoint -1, but endpoints are counted"),
         ({"endpoint_headers": {1: {"X:Y": "s3cret"}}}, "the name of a header has a character"),
         ({"headers": {"X": "s3cret\n"}}, "the value of header X has a character"),
-        ({"headers": {"X": b"s3cret"}}, "are strings"),
-        ({"headers": {"X": None}}, "are strings"),
+        ({"headers": {"X": b"s3cret"}}, "must be strings"),
+        ({"headers": {"X": None}}, "must be strings"),
     ],
 )
 def test_the_library_refuses_wrong_headers(arguments: Any, said: str) -> None:

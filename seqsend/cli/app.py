@@ -162,7 +162,7 @@ def _describe(error: TyperException, arguments: list[str], options: Sequence[Any
     said = redact_words(f"No such option: {name}", arguments, valued)
     glued = glued_option(name, valued)
     if glued is not None:
-        return f"{said} (a blank is missing after {glued})"
+        return f"{said} (a space is missing after {glued})"
     explanation = explain_option(name, known, _commands_with(name))
     return f"{said} ({explanation})" if explanation else said
 

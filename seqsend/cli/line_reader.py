@@ -204,7 +204,7 @@ def _without_mark(start: bytes, name: str) -> bytes:
         encoding = "UTF-16"
     if encoding is not None:
         raise UsageError(
-            f"{name} is {encoding} text: write it as UTF-8 "
+            f"{name} is {encoding} text: convert it to UTF-8 "
             f"(`iconv -f {encoding} -t UTF-8` does that)",
             example=_EXAMPLE,
         )

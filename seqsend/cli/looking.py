@@ -137,4 +137,4 @@ def look_until_usable(looking: Looking, within: float) -> int:
 def _until_text(elapsed: float, within: float) -> str | None:
     if elapsed < _AGAIN_AFTER:
         return None
-    return f"waiting until all is usable, {elapsed:.0f} of {format_duration(within)}"
+    return f"waiting until all are usable, {elapsed:.0f} of {format_duration(within)}"

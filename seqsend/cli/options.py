@@ -187,7 +187,7 @@ def _check_endpoints(endpoints: str | None) -> None:
     problem = "no sequencer given" if endpoints is None else "no sequencer endpoint given"
     if os.environ.get("ETH_RPC_URL", "").strip():
         raise UsageError(
-            f"{problem} (ETH_RPC_URL is set, and is not used unless it is given)",
+            f"{problem} (ETH_RPC_URL is set, but is not used unless you pass it)",
             example='--rollup.sequencer-http "$ETH_RPC_URL"',
         )
     raise UsageError(

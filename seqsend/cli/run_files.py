@@ -99,7 +99,7 @@ class RunFiles:
                 if not quiet:
                     self._warn(kept, why)
             except KeyboardInterrupt:
-                self._warn(kept, PersistenceError("Ctrl-C came", left=False))
+                self._warn(kept, PersistenceError("interrupted by Ctrl-C", left=False))
             except Exception as error:  # noqa: BLE001 - many transactions may still have to go out
                 self._warn(
                     kept,
@@ -109,7 +109,7 @@ class RunFiles:
 
     def _warn(self, kept: "State | Metrics", why: PersistenceError) -> None:
         option, lost = _WORDS[type(kept).__name__]
-        mend = "until it is mended or removed" if why.left else "this time"
+        mend = "until it is repaired or removed" if why.left else "this time"
         said = f"{redact_value(kept.path)}: {why}; nothing is {lost} there {mend}"
         if not self._quiet and said not in self._warned:  # `check --watch` writes often
             self._warned.append(said)

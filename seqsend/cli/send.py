@@ -38,7 +38,7 @@ def send(
         _option(
             "--dry-run",
             None,
-            "Send nothing: compare with the chain; exit 3 if it cannot succeed.",
+            "Send nothing: compare with the chain; exit 3 if it should not be sent.",
             _BEFORE,
         ),
     ] = False,

@@ -57,7 +57,7 @@ def find_source(words: list[str], file: str | None) -> Source:
         file, words = None, ["-"]  # as everywhere
     if file is not None:
         if words:
-            raise UsageError("--file and RAWTX are both given: one is enough", example=_EXAMPLE)
+            raise UsageError("--file and RAWTX cannot be combined", example=_EXAMPLE)
         return _open_file(file)
     if words == ["-"]:
         if sys.stdin is None:
@@ -66,7 +66,7 @@ def find_source(words: list[str], file: str | None) -> Source:
     if not words:
         raise UsageError("no transaction given", example=_EXAMPLE)
     if "-" in words:
-        raise UsageError("- stands for stdin, and must be alone", example=_EXAMPLE)
+        raise UsageError("- means stdin and must be the only argument", example=_EXAMPLE)
     return Source(lambda: Words(words), len(words))
 
 

@@ -150,7 +150,8 @@ def explain_option(name: str, known: Collection[str], elsewhere: Sequence[str] =
         name = f"-{name}"
     meant = [name] if name in known else find_same_meaning(name, known)
     if not meant and elsewhere:
-        return f"only {' and '.join(elsewhere)} can have it, after the command"
+        verb = "have" if len(elsewhere) > 1 else "has"
+        return f"only {' and '.join(elsewhere)} {verb} it, after the command"
     note = next((why for why, names in _NOT_HERE.items() if name in names), "")
     if not meant and note:
         return note
@@ -229,17 +230,17 @@ _HEX_OF_LENGTH: Mapping[int, Suggestion] = MappingProxyType(
         # It may be a private key as well.
         64: Suggestion(
             "0x…",
-            "32 bytes: a transaction's hash is asked for by rpc",
+            "32 bytes: to look up a transaction by its hash, use rpc",
             "seqsend rpc eth_getTransactionReceipt HASH",
         ),
         40: Suggestion(
             "0x…",
-            "an address is asked for by rpc",
+            "to ask about an address, use rpc",
             "seqsend rpc eth_getTransactionCount ADDRESS pending",
         ),
     }
 )
-_RAW = Suggestion("0x…", "a raw transaction comes after send", "seqsend send RAWTX")
+_RAW = Suggestion("0x…", "a raw transaction goes after send", "seqsend send RAWTX")
 
 
 def suggest_command(word: str, examples: Mapping[str, str]) -> Suggestion:
@@ -270,10 +271,10 @@ def _read_shape(word: str) -> Suggestion | None:
     if _HEX.fullmatch(word):
         return _HEX_OF_LENGTH.get(len(re.sub("^0[xX]", "", word)), _RAW)
     if _METHOD.fullmatch(word):
-        return Suggestion(word, "a method is called by rpc", f"seqsend rpc {word}")
+        return Suggestion(word, "to call a method, use rpc", f"seqsend rpc {word}")
     if _ADDRESS.fullmatch(word):
-        said = "an address comes after check or --rollup.sequencer-http"
+        said = "an address goes after check or --rollup.sequencer-http"
         return Suggestion(None, said, "seqsend check URL")
     if _INPUT_FILE.fullmatch(word):
-        return Suggestion(None, "a file comes after send --file", "seqsend send --file PATH")
+        return Suggestion(None, "a file goes after send --file", "seqsend send --file PATH")
     return None

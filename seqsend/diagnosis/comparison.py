@@ -100,7 +100,7 @@ def check(
         on_report=on_report,
     )
     if count < 1:
-        raise UsageError(f"count is {count}, and must be 1 or more", example="10")
+        raise UsageError(f"count is {count}, but must be 1 or more", example="10")
     if max_lag < 0:
         raise UsageError(f"max_lag is {max_lag}, not a number of blocks", example="10")
     check_times(max_age=max_age, max_safe_lag=max_safe_lag)

@@ -16,9 +16,10 @@ from seqsend.failover.requester import Observer, Requester
 from seqsend.models import Attempt, Endpoint, FindingCode, ReasonCode
 from seqsend.redaction import excerpt, scrub
 from seqsend.transports.base import Deadline, Exchange
+from seqsend.units import format_age
 from seqsend.verdicts.node_errors import says_insufficient_funds, takes_transactions
 
-_EXPIRES_SOON = 14  # days
+_EXPIRES_SOON = 14 * 86_400  # seconds
 _MOST_NAMES = 10  # of a certificate that are shown
 _PROGRESS = ("currentBlock", "highestBlock")  # of eth_syncing
 # HTTP statuses that refuse an empty transaction, and will refuse the next one.
@@ -82,7 +83,7 @@ class Probe:
             return self._explain(report, first, interview.by)
         chain_id = parse_quantity(heard.result)
         if chain_id is None:
-            return _wrong(report, "not_execution", "eth_chainId is answered with no number")
+            return _wrong(report, "not_execution", "its answer to eth_chainId is not a number")
         report = replace(report, verdict="usable", chain_id=chain_id)
         return self._question_node(report, interview)
 
@@ -115,8 +116,10 @@ class Probe:
             return _wrong(report, *stranger)
         report = _ask_transactions(replace(report, verdict="usable"), interview)
         if report.takes_transactions == "yes":
-            return replace(report, hint="it serves nothing but sending")
-        return _wrong(report, "not_execution", "it knows neither eth_chainId nor how to send")
+            return replace(report, hint="it only takes transactions")
+        return _wrong(
+            report, "not_execution", "it has neither eth_chainId nor eth_sendRawTransaction"
+        )
 
     def _ask_head(self, report: EndpointReport, interview: Interview) -> EndpointReport:
         heard = interview.ask("eth_getBlockByNumber", "latest", False)
@@ -127,7 +130,7 @@ class Probe:
         # A filter may let through nothing but sending, which says nothing of the head.
         if head is not None or heard.attempt.reason_code == "no_such_method" or interview.is_over:
             return report
-        said = heard.attempt.reason or "the latest block is not one"
+        said = heard.attempt.reason or "its latest block is not a block"
         return _finding(report, "head_unknown", f"head not known: {said}")
 
     def _ask_version(self, report: EndpointReport, interview: Interview) -> EndpointReport:
@@ -194,7 +197,9 @@ class Probe:
             return f"its certificate expired on {day}: it must be renewed"
         names = [self._text(name) or "" for name in found.names[:_MOST_NAMES]]
         more = ["…"] if len(found.names) > _MOST_NAMES else []
-        return f"its certificate is for {', '.join([*names, *more]) or 'no name'}: use such a name"
+        return (
+            f"use a name that its certificate covers: {', '.join([*names, *more]) or 'it has none'}"
+        )
 
 
 def _ask_transactions(report: EndpointReport, interview: Interview) -> EndpointReport:
@@ -209,11 +214,11 @@ def _ask_transactions(report: EndpointReport, interview: Interview) -> EndpointR
     report = replace(report, takes_transactions=found)
     if found == "no":
         if code is None or code == "no_such_method":
-            said = "it takes no transactions (eth_sendRawTransaction is not there)"
+            said = "it takes no transactions (it has no eth_sendRawTransaction)"
             return _wrong(report, "no_transactions", said)
         return _wrong(report, code, f"it takes no transactions: {said}")
     if found == "inconclusive":
-        said = said or "an empty transaction is taken"
+        said = said or "it accepted an empty transaction"
         return replace(report, hint=f"could not find out whether it takes transactions: {said}")
     return report
 
@@ -247,9 +252,9 @@ def _with_forward(report: EndpointReport, heard: Heard) -> EndpointReport:
         return replace(report, forward=_answer_time(heard.attempt))
     if heard.is_failure and code is not None and code not in _PASSING:
         cause = "forward_failed" if code in _UNANSWERED else code
-        return _wrong(report, cause, f"its forward to the sequencer fails: {said}")
-    said = said or "the transaction was taken, although nobody can pay for it"
-    return replace(report, hint=f"the way to the sequencer is not proved: {said}")
+        return _wrong(report, cause, f"it fails to forward to the sequencer: {said}")
+    said = said or "it accepted a transaction that nobody can pay for"
+    return replace(report, hint=f"it is not proven that it forwards to the sequencer: {said}")
 
 
 def _answer_time(attempt: Attempt) -> float:
@@ -269,7 +274,8 @@ def _finished(report: EndpointReport) -> EndpointReport:
     if report.reason is not None:
         return report
     if report.hint is None and report.tls_expires is not None:
-        days = (report.tls_expires - time.time()) / 86_400
-        if days < _EXPIRES_SOON:
-            return replace(report, phase=None, hint=f"its certificate expires in {days:.0f} days")
+        left = report.tls_expires - time.time()
+        if left < _EXPIRES_SOON:
+            hint = f"its certificate expires in {format_age(left)}"
+            return replace(report, phase=None, hint=hint)
     return replace(report, phase=None)

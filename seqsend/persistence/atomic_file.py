@@ -71,7 +71,7 @@ def _read(path: str) -> tuple[str | None, int] | None:
         # After a power cut the file can be there and its content not: that is an empty one.
         return os.read(descriptor, _LARGEST).decode() or None, stat.S_IMODE(about.st_mode)
     except UnicodeDecodeError:
-        raise PersistenceError("it holds no text") from None
+        raise PersistenceError("it is not text") from None
     except OSError as error:
         raise _failed(error) from None
     finally:
@@ -118,7 +118,9 @@ def _locked(directory: str, patience: float) -> Iterator[None]:
         until = time.monotonic() + patience
         while not _lock(descriptor):
             if time.monotonic() >= until:
-                raise PersistenceError(f"locked by others for {patience:.2g} s", left=False)
+                raise PersistenceError(
+                    f"locked by another process for {patience:.2g} s", left=False
+                )
             waiting.sleep(_POLLED_EVERY)
         yield
     finally:

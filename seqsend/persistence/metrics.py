@@ -101,7 +101,7 @@ FAMILIES = (
     ),
     Family("seqsend_preferred_endpoint", "gauge", "The endpoint that the next call tries first."),
     Family("seqsend_last_success_timestamp_seconds", "gauge", "When a call last succeeded."),
-    Family("seqsend_failovers", "counter", "Calls answered by another endpoint than the first."),
+    Family("seqsend_failovers", "counter", "Calls answered by an endpoint other than the first."),
     Family("seqsend_failures", "counter", "Calls that failed, verdicts included."),
     Family("seqsend_successes", "counter", "Calls that succeeded."),
     Family("seqsend_calls", "counter", "Calls, and transactions submitted."),
@@ -248,11 +248,11 @@ def _parse(text: str | None) -> _Samples:
     for family in families:
         ours = _BY_NAME.get(family.name)
         if ours is None or family.type != ours.kind:
-            raise PersistenceError(f"it holds {family.name}, which is not a metric of seqsend's")
+            raise PersistenceError(f"it holds {family.name}, which is not one of seqsend's metrics")
         for sample in family.samples:
             names = (*ours.labels, *(("le",) if sample.name.endswith("_bucket") else ()))
             if set(sample.labels) != set(names) or not 0 <= sample.value < math.inf:
-                raise PersistenceError(f"its {sample.name} is not as seqsend writes it")
+                raise PersistenceError(f"its {sample.name} is not in the form that seqsend writes")
             found[sample.name, tuple(sample.labels[name] for name in names)] = sample.value
     if not text.endswith(_END):
         raise PersistenceError("it is only a part of a metrics file")
@@ -275,7 +275,7 @@ def _check_buckets(family: Family, samples: _Samples) -> None:
         if family.buckets and name == f"{family.name}_bucket":
             by_labels.setdefault(labels[:-1], set()).add(labels[-1])
     if any(found != set(family.buckets) for found in by_labels.values()):
-        raise PersistenceError("its histogram has other buckets than this seqsend's")
+        raise PersistenceError("its histogram has other buckets than those of this seqsend")
 
 
 def _format(samples: _Samples) -> str:

@@ -103,7 +103,7 @@ def _parse(text: str | None) -> dict[str, dict[str, Any]]:
         raise PersistenceError("it is not a state file of seqsend")
     if whole.get("version") != _VERSION:
         raise PersistenceError(
-            f"it is of version {str(whole.get('version'))[:20]!r}, this seqsend's is {_VERSION}"
+            f"it has version {str(whole.get('version'))[:20]!r}, but this seqsend writes {_VERSION}"
         )
     return lists
 

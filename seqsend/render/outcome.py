@@ -144,9 +144,9 @@ def outcome_of_dry_run(
     chain, said = explanation.chain, None
     status = "ok"
     if explanation.speaks_against:
-        status, said = "unfit", f"this speaks against sending it: {explanation.sentence}"
+        status, said = "unfit", f"it should not be sent now: {explanation.sentence}"
     elif chain is None or chain.next_nonce is None:
-        status, said = "unreachable", "no endpoint answered what it is to be compared with"
+        status, said = "unreachable", "no endpoint returned the state of the chain"
     return Outcome(
         "send",
         status,
@@ -172,9 +172,9 @@ def outcome_of_interrupt(
     taken = [a for a in attempts if a.outcome == "answered" and a.method in SEND_METHODS]
     known = [a for a in attempts if a.outcome == "found"]
     if taken:
-        said = "it was accepted, and its receipt was waited for"
+        said = "it was accepted; no receipt came before the interrupt"
     elif known:
-        said = "the sequencer has it, and its receipt was waited for"
+        said = "the sequencer has it; no receipt came before the interrupt"
     elif any(a.delivered != "no" for a in attempts):
         said = "it may have been delivered"
     else:

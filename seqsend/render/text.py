@@ -147,8 +147,8 @@ def standby_line(outcome: Outcome) -> str | None:
     if not outcome.is_by_standby:
         return None
     return (
-        f"warning: accepted by {outcome.endpoint}, a standby by its op-node: the active sequencer "
-        "has it only if that endpoint passes it on"
+        f"warning: accepted by {outcome.endpoint}, a standby according to its op-node: the "
+        "active sequencer has it only if that endpoint forwards it"
     )
 
 
@@ -174,7 +174,7 @@ def hint_line(outcome: Outcome) -> str | None:
         hint = _SPENT_NONCE[outcome.command]
     codes = {attempt.reason_code for attempt in outcome.attempts}
     if outcome.status == "unreachable" and codes == {"no_such_method"}:
-        hint = "no endpoint has {method}: give the address of an execution endpoint that has it"
+        hint = "no endpoint has {method}: use an execution endpoint that has it"
     if outcome.command == "send" and _may_be_there(outcome):
         hint = _HINTS["send", "unknown"]
     method = outcome.attempts[-1].method if outcome.attempts else None

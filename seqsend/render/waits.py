@@ -51,11 +51,11 @@ class WaitLines:
         if last is None:
             within = format_duration(round(progress.remaining, 1))
             until = _UNTIL[progress.wanted]
-            return f"{progress.hash} was taken; waiting for up to {within} until {until}"
+            return f"{progress.hash} was accepted; waiting up to {within} until {until}"
         if progress.ended or _reached(progress) == _reached(last):
             return None
         if progress.receipt is None:
-            return "its block was reorganised away; waiting until it is in another"
+            return "its block was reorganised away; waiting until it is in another block"
         return receipt_text(progress.receipt, progress.level)
 
 

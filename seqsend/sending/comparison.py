@@ -73,13 +73,13 @@ def least_gas(content: Content, *, has_data_floor: bool) -> int:
 def _chain(content: Content, chain: ChainState) -> str | None:
     if None in (content.chain_id, chain.chain_id) or content.chain_id == chain.chain_id:
         return None
-    return f"it is signed for chain {content.chain_id}, and this is chain {chain.chain_id}"
+    return f"it is signed for chain {content.chain_id}, but this is chain {chain.chain_id}"
 
 
 def _initcode(content: Content, _chain: ChainState) -> str | None:
     if content.to is not None or len(content.data) <= _MAX_INITCODE:
         return None
-    return f"its initcode has {len(content.data)} bytes, and {_MAX_INITCODE} are allowed"
+    return f"its initcode has {len(content.data)} bytes, but only {_MAX_INITCODE} are allowed"
 
 
 def _block_gas(content: Content, chain: ChainState) -> str | None:
@@ -99,7 +99,7 @@ def _intrinsic_gas(content: Content, chain: ChainState) -> str | None:
     least = least_gas(content, has_data_floor=chain.has_data_floor)
     if content.gas_limit >= least:
         return None
-    return f"its gas limit of {content.gas_limit} is below the {least} that it uses at least"
+    return f"its gas limit of {content.gas_limit} is below the minimum of {least}"
 
 
 def _spent_nonce(content: Content, chain: ChainState) -> str | None:
@@ -114,8 +114,8 @@ def _funds(content: Content, chain: ChainState) -> str | None:
     if chain.balance is None or chain.balance >= needs:
         return None
     return (
-        f"it needs {format_ether(needs)}, value and gas at its highest price together, "
-        f"and the sender has {format_ether(chain.balance)}"
+        f"it needs {format_ether(needs)} for its value and the most that its gas can cost, "
+        f"but the sender has {format_ether(chain.balance)}"
     )
 
 
@@ -156,7 +156,7 @@ def _nothing_found(decoded: Decoded, chain: ChainState | None) -> str:
     if decoded.content is None:
         return f"it cannot be compared with the chain: {decoded.problem}"
     if chain is None:
-        return "not known: no endpoint answered what it is to be compared with"
+        return "not known: no endpoint returned the state of the chain"
     if chain.is_there:
         return "the endpoint has this transaction"
     compared = {
@@ -168,5 +168,5 @@ def _nothing_found(decoded: Decoded, chain: ChainState | None) -> str:
     }
     unknown = [name for name, value in compared.items() if value is None]
     known = [name for name, value in compared.items() if value is not None]
-    rest = f"; not known here: {', '.join(unknown)}" if unknown else ""
-    return f"nothing compared here speaks against it ({', '.join(known) or 'nothing'}{rest})"
+    rest = f"; unknown: {', '.join(unknown)}" if unknown else ""
+    return f"no reason against sending it was found ({', '.join(known) or 'nothing'}{rest})"

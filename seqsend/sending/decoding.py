@@ -65,7 +65,7 @@ class _Fields:
         """Return a string of exactly ``size`` bytes as hex."""
         payload = self.raw(name)
         if len(payload) != size:
-            raise _Malformed(f"its field {name} is {len(payload)} bytes long, not {size}")
+            raise _Malformed(f"its field {name} must have {size} bytes, not {len(payload)}")
         return f"0x{payload.hex()}"
 
     def items(self, name: str) -> list[Item]:

@@ -33,7 +33,7 @@ _REFUSED: Mapping[int, str] = MappingProxyType(
         # OP Stack specification, "Deposits": made from L1 blocks only.
         0x7E: "is a deposit transaction (type 0x7e), which comes from L1 and cannot be sent",
         # EIP-712 transactions of the ZK Stack: keccak(signed digest, keccak(signature)).
-        0x71: "is a zkSync transaction (type 0x71), whose hash is made otherwise; "
+        0x71: "is a zkSync transaction (type 0x71), whose hash is computed differently; "
         "`seqsend rpc eth_sendRawTransaction` can send it",
     }
 )
@@ -158,7 +158,7 @@ def _describe_text(text: str, foreign: re.Match[str]) -> str:
     if text[0] in "{[\"'":
         return "looks like JSON or quoted text"
     if "://" in text:
-        return "is a URL: endpoints are given by --rollup.sequencer-http"
+        return "is a URL: pass endpoints with --rollup.sequencer-http"
     if "/" in text or text.lower().endswith(".txt") or os.path.isfile(text):
         return "is the name of a file: use --file"
     character, position = foreign.group(), foreign.start() + 1

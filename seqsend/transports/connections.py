@@ -126,7 +126,7 @@ def _reach_proxy(proxy: Address, context: ssl.SSLContext | None, exchange: Excha
         exchange.enter("proxy")
         here = failure.reason_code == "local_limit"
         raise EndpointFailure(
-            f"the proxy was not reached: {failure.reason}",
+            f"the proxy could not be reached: {failure.reason}",
             "local_limit" if here else "proxy_unreachable",
         ) from None
 
@@ -150,7 +150,7 @@ def _tunnel(channel: Channel, target: Address, proxy: Address, exchange: Exchang
     if not 200 <= response.status < 300:
         raise EndpointFailure(f"the proxy did not connect: HTTP {response.status}", "proxy_refused")
     if socket.has_more():
-        raise EndpointFailure("the proxy did not connect: it said too much", "proxy_refused")
+        raise EndpointFailure("the proxy did not connect: its answer is too long", "proxy_refused")
 
 
 class Connection(Protocol):

@@ -54,11 +54,11 @@ def test_five_endpoints_at_once(five: list[str]) -> None:
     assert (one["reason"], one["takes_transactions"]) == (None, "yes")
     assert (two["phase"], two["hint"]) == (
         "dial",
-        "packets are dropped on the way (firewall?), or the host is down",
+        "the host is down, or a firewall drops packets on the way",
     )
     assert (three["reason"], three["hint"]) == (
         "HTTP 503: Service Temporarily Unavailable",
-        "a proxy answers, and has no healthy node behind it",
+        "a proxy answers, but has no healthy node behind it",
     )
     assert four["reason"] == "chain id 31338, but endpoint 1 has 31337"
     assert "op-node" in other["reason"]
@@ -132,7 +132,7 @@ def test_exit_codes_for_a_smoke_test(node: Anvil) -> None:
         (["--max-age=no"], "--max-age: 'no' is not a duration; example: 500ms"),
         (["--max-safe-lag=none"], "--max-safe-lag: 'none' is not a duration"),
         (["--require=some"], "--require: 'some' is neither any nor all; example: any"),
-        (["--watch=1s", "--until-usable=1s"], "--watch never ends by itself"),
+        (["--watch=1s", "--until-usable=1s"], "--watch and --until-usable cannot be combined"),
         (["wss://h"], "endpoint 2 'wss://h'"),
         (["--rollup.sequencer-http=ftp://x"], "endpoint 2 'ftp://x'"),
     ],

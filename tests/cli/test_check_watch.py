@@ -250,7 +250,7 @@ def test_a_signal_ends_until_usable() -> None:
         seen = on_a_terminal(
             ["check", silent.url, "--until-usable=30s"],
             TERMINAL,
-            interrupt_when=lambda raw: "waiting until all is usable" in raw,
+            interrupt_when=lambda raw: "waiting until all are usable" in raw,
         )
     assert seen.code == 130
     assert "waiting" not in "".join(seen.screen)

@@ -100,7 +100,7 @@ def test_a_header_for_one_endpoint_goes_to_that_endpoint_alone() -> None:
         at = ["--rollup.sequencer-http", one.url, "--rollup.sequencer-http", two.url]
         run = seqsend(name, "2:X-Key=b", "rpc", "m", *at, name, "x-all=1", "-v", "--json")
         assert seqsend("rpc", "m", *at, name, "3:X-Key=s3cret").err == (
-            "error: a header is for endpoint 3, and the list has 2 endpoints; example: "
+            "error: a header is for endpoint 3, but the list has 2 endpoints; example: "
             "'2:Authorization=Bearer abc', for endpoint 2 alone\n"
         )
         (first,), (second,) = one.requests, two.requests
@@ -358,8 +358,8 @@ def test_h_is_help(words: list[str]) -> None:
         (["send", "--waitt", "0x"], "--waitt (did you mean --wait?)"),
         (["send", "--retries", "3"], "--retries (did you mean --retry-for?)"),
         (["send", "--RPC-url=x"], "--RPC-url (did you mean --rollup.sequencer-http?)"),
-        (["--wait", "send", "0x"], "--wait (only send can have it, after the command)"),
-        (["check", "--file", "x"], "--file (only send and decode can have it, after the command)"),
+        (["--wait", "send", "0x"], "--wait (only send has it, after the command)"),
+        (["check", "--file", "x"], "--file (only send and decode have it, after the command)"),
         (["send", "--private-key", "secret"], "--private-key (seqsend signs nothing: sign first"),
         (["send", "0x", "-k"], "-k (TLS is always verified; --cacert trusts"),
         (["rpc", "m", "--user", "a:secret"], "--user (did you mean --rollup.sequencer-headers?)"),
@@ -367,13 +367,13 @@ def test_h_is_help(words: list[str]) -> None:
         (["decode", "--zzz"], "--zzz\n"),
         (
             ["rpc", "m", "--rollup.sequencer-httphttp://user:secret@host"],
-            "--rollup.sequencer-http*** (a blank is missing after --rollup.sequencer-http)",
+            "--rollup.sequencer-http*** (a space is missing after --rollup.sequencer-http)",
         ),
         (
             ["--rollup.sequencer-headersAuthorization=Bearer secret", "rpc", "m"],
-            "--rollup.sequencer-headers*** (a blank is missing after --rollup.sequencer-headers)",
+            "--rollup.sequencer-headers*** (a space is missing after --rollup.sequencer-headers)",
         ),
-        (["rpc", "m", "--deadline5s"], "--deadline*** (a blank is missing after --deadline)"),
+        (["rpc", "m", "--deadline5s"], "--deadline*** (a space is missing after --deadline)"),
     ],
 )
 def test_what_a_mistyped_option_may_mean_is_suggested(words: list[str], meant: str) -> None:

@@ -76,7 +76,7 @@ def test_reads_files_and_stdin_as_send_does(source: str, tmp_path: Path) -> None
         (["zz"], "is not hex"),
         (["-"], "the input holds no transaction"),
         (["--file", "/nowhere"], "no such file"),
-        (["-", SIGNED[0].raw], "must be alone"),
+        (["-", SIGNED[0].raw], "must be the only argument"),
     ],
 )
 def test_what_is_no_transaction_is_a_usage_error(words: list[str], said: str) -> None:

@@ -100,7 +100,7 @@ def test_utf_16_is_named_as_such(codec: str, mark: str, name: str) -> None:
     text = f"{mark}{TX}\r\n"
     with (
         reader_of(text.encode(codec)) as reader,
-        pytest.raises(UsageError, match=f"stdin is {name} text: write it as UTF-8 .`iconv -f"),
+        pytest.raises(UsageError, match=f"stdin is {name} text: convert it to UTF-8 .`iconv -f"),
     ):
         next(reader)
 
@@ -258,8 +258,8 @@ def test_where_transactions_come_from() -> None:
     assert [(line.number, line.text) for line in lines] == [(1, "0x1"), (2, "0x2")]
     assert lines.count == 2
     for given_words, file, said in (
-        (["-", "0x1"], None, "- stands for stdin, and must be alone"),
-        (["0x1"], "f", "--file and RAWTX are both given"),
+        (["-", "0x1"], None, "- means stdin and must be the only argument"),
+        (["0x1"], "f", "--file and RAWTX cannot be combined"),
         ([], "", "--file: the path is empty"),
         ([], "/nope", "--file: /nope: no such file"),
         ([], None, "no transaction given"),

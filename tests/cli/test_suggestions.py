@@ -19,25 +19,29 @@ from tests.support.cli import seqsend
         ("-", "- (did you mean seqsend send -?)", "seqsend send -\n"),
         (
             "http://u:secret@h:1/0123456789abcdef",
-            "http://***@h:1/*** (an address comes after check or --rollup.sequencer-http)",
+            "http://***@h:1/*** (an address goes after check or --rollup.sequencer-http)",
             "seqsend check URL\n",
         ),
-        ("seq1:8545", "seq1:8545 (an address comes", "seqsend check URL\n"),
+        ("seq1:8545", "seq1:8545 (an address goes", "seqsend check URL\n"),
         (
             "0x02f8" + "5ec4e7" * 40,
-            "0x… (a raw transaction comes after send)",
+            "0x… (a raw transaction goes after send)",
             "seqsend send RAWTX\n",
         ),
         # A private key, perhaps.
         ("5ec4e7ab" * 8, "0x… (32 bytes: ", "seqsend rpc eth_getTransactionReceipt HASH\n"),
-        ("0x" + "5ec4e7ab" * 5, "0x… (an address ", "seqsend rpc eth_getTransactionCount ADDRESS"),
+        (
+            "0x" + "5ec4e7ab" * 5,
+            "0x… (to ask about an address",
+            "seqsend rpc eth_getTransactionCount ADDRESS",
+        ),
         (
             "eth_getTransactionReceipt",
-            "eth_getTransactionReceipt (a method is called by rpc)",
+            "eth_getTransactionReceipt (to call a method, use rpc)",
             "seqsend rpc eth_getTransactionReceipt\n",
         ),
         ("block-number", "block-number (did you mean seqsend", "seqsend rpc eth_blockNumber\n"),
-        ("txs.jsonl", "txs.jsonl (a file comes after send --file)", "seqsend send --file PATH\n"),
+        ("txs.jsonl", "txs.jsonl (a file goes after send --file)", "seqsend send --file PATH\n"),
         ("sk_live_secret0123456789", "***\n", "seqsend send 0x02… --roll"),
     ],
 )

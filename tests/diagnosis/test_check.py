@@ -134,14 +134,14 @@ def test_an_endpoint_that_serves_nothing_but_sending_is_usable() -> None:
     with Replying(sends_only) as server:
         report = look(server.url)
     assert (report.usable, report.takes_transactions, report.chain_id) == (True, "yes", None)
-    assert report.hint == "it serves nothing but sending"
+    assert report.hint == "it only takes transactions"
 
 
 GOOD = node(probe=refusing(-32000, "typed transaction too short"))
 SYNCING = {"currentBlock": "0x64", "highestBlock": "0x3e8"}
 WRONG: dict[str, tuple[Callable[[], AbstractContextManager[Any]], str, str, str]] = {
     "nothing listens": (dead, "dial", "connection refused", "nothing listens on that port"),
-    "SYNs dropped": (blackhole, "dial", "connection timed out", "firewall?"),
+    "SYNs dropped": (blackhole, "dial", "connection timed out", "a firewall drops packets"),
     "silent": (Silent, "answer", "no answer in time", "hangs or is overloaded"),
     "closed": (
         lambda: Closing(after="request", how="fin"),
@@ -161,40 +161,40 @@ WRONG: dict[str, tuple[Callable[[], AbstractContextManager[Any]], str, str, str]
         "HTTP 400: the port wants https",
         "write https://",
     ),
-    "401": (lambda: Replying(http(401, b"")), "answer", "HTTP 401", "credentials?"),
-    "403": (lambda: Replying(http(403, b"")), "answer", "HTTP 403", "credentials?"),
-    "404": (lambda: Replying(http(404, b"")), "answer", "HTTP 404", "wrong path?"),
-    "405": (lambda: Replying(http(405, b"")), "answer", "HTTP 405", "takes no POST"),
+    "401": (lambda: Replying(http(401, b"")), "answer", "HTTP 401", "put credentials into the URL"),
+    "403": (lambda: Replying(http(403, b"")), "answer", "HTTP 403", "put credentials into the URL"),
+    "404": (lambda: Replying(http(404, b"")), "answer", "HTTP 404", "check the path"),
+    "405": (lambda: Replying(http(405, b"")), "answer", "HTTP 405", "does not accept POST"),
     "429": (lambda: Replying(http(429, b"")), "answer", "HTTP 429", "rate limited"),
     "redirect": (
         lambda: Replying(http(308, b"", {"Location": "https://seq.example/?key=secret"})),
         "answer",
         "HTTP 308 redirect to https://seq.example/?***, not followed",
-        "give the address that it points to",
+        "use the address that it points to",
     ),
     "503": (lambda: Replying(http(503, b"")), "answer", "HTTP 503", "no healthy node behind it"),
     "504": (lambda: Replying(http(504, b"")), "answer", "HTTP 504", "the node behind it does not"),
-    "500": (lambda: Replying(http(500, b"")), "answer", "HTTP 500", "its log says more"),
+    "500": (lambda: Replying(http(500, b"")), "answer", "HTTP 500", "see its log"),
     "418": (lambda: Replying(http(418, b"")), "answer", "HTTP 418", "check host, port and path"),
     "a web page": (lambda: Replying(explorer), "answer", "an HTML page", "block explorer"),
     "something else": (
         lambda: Replying(http(200, b"hello")),
         "answer",
         "not JSON",
-        "speaks no JSON-RPC",
+        "does not speak JSON-RPC",
     ),
     "an op-node": (lambda: Replying(op_node), "answer", "an op-node", "the execution endpoint"),
     "a beacon node": (lambda: Replying(beacon), "answer", "HTTP 404", "a beacon (consensus) node"),
     "JSON-RPC of another kind": (
         lambda: Replying(missing),
         "answer",
-        "neither eth_chainId nor how to send",
+        "neither eth_chainId nor eth_sendRawTransaction",
         "the execution endpoint",
     ),
     "no quantity": (
         lambda: Replying(lambda r: jsonrpc_result(r, {"id": 1})),
         "answer",
-        "with no number",
+        "is not a number",
         "the execution endpoint",
     ),
     "syncing": (
@@ -243,7 +243,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     ("kind", "hint"),
     [
         ("expired", r"its certificate expired on \d{4}-\d\d-\d\d"),
-        ("other host", "its certificate is for other.example"),
+        ("other host", "use a name that its certificate covers: other.example"),
         ("not yet", "clock"),
         ("stranger", "--cacert"),
         ("self-signed", "--cacert"),
@@ -270,8 +270,8 @@ def test_a_certificates_names_are_shown_without_secrets_and_cut(authority: Autho
             headers={"Authorization": "Bearer sesame-open-1234"},
         )
     hint = report.hint or ""
-    assert "its certificate is for ***.example" in hint
-    assert "n8.example, …: use" in hint
+    assert "its certificate covers: ***.example" in hint
+    assert "n8.example, …" in hint
     assert "sesame" not in hint
 
 

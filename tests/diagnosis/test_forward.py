@@ -125,7 +125,7 @@ def test_a_forward_that_fails_makes_an_endpoint_unusable(
         report = look(server.url)
         unasked = seqsend.check(server.url).endpoints[0]
     assert (report.verdict, report.reason_code, report.forward) == ("NOT USABLE", code, None)
-    assert (report.reason or "").startswith("its forward to the sequencer fails: ")
+    assert (report.reason or "").startswith("it fails to forward to the sequencer: ")
     assert hint in (report.hint or "")
     assert unasked.verdict == "usable"  # as without the probe nobody can know
 
@@ -156,7 +156,7 @@ def test_any_other_answer_is_shown_and_proves_nothing(answer: Answer) -> None:
     with Replying(replica(answer)) as server:
         report = look(server.url)
     assert (report.verdict, report.reason, report.forward) == ("usable", None, None)
-    assert (report.hint or "").startswith("the way to the sequencer is not proved: ")
+    assert (report.hint or "").startswith("it is not proven that it forwards to the sequencer: ")
 
 
 @pytest.mark.parametrize("fee", [None, hex(FEE)])

@@ -38,8 +38,8 @@ def test_every_reason_has_a_hint_and_is_in_the_schema() -> None:
     ("status", "body", "hint"),
     [
         (403, b"invalid host specified\n", "--http.vhosts"),  # go-ethereum#16526
-        (401, b"missing token\n", "wants a JWT: use the RPC port"),  # geth's port 8551
-        (403, b"", "credentials?"),
+        (401, b"missing token\n", "requires a JWT: use the RPC port"),  # geth's port 8551
+        (403, b"", "put credentials into"),
         (429, b"", "rate limited"),
         (200, b'{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"node is syncing"}}', "synced"),
         (200, b"<html>", "a web page"),
@@ -54,4 +54,4 @@ def test_a_machine_without_authorities_is_named_as_such() -> None:
     assert hint_for(_failed("tls_no_authorities")) == (
         "this machine has no certificate authorities: install ca-certificates"
     )
-    assert hint_for(_failed(None)) == "its own words say what is wrong"
+    assert hint_for(_failed(None)) == "see the server's own message"

@@ -214,7 +214,7 @@ def test_a_machine_without_descriptors_is_named() -> None:
     limited = [e for e in endpoints if e["reason_code"] == "local_limit"]
     assert {e["reason_code"] for e in endpoints} <= {"timeout", "local_limit"}
     assert len(limited) >= 10
-    assert "this machine's own limit" in limited[0]["hint"]
+    assert "this machine is at a limit" in limited[0]["hint"]
 
 
 def test_without_a_descriptor_to_wait_at_they_are_asked_in_turn(
@@ -244,10 +244,10 @@ def network() -> Iterator[Network]:
 @pytest.mark.parametrize(
     ("url", "phase", "code", "hint"),
     [
-        ("http://203.0.113.1:8545", "dial", "no_route", "no way there"),
+        ("http://203.0.113.1:8545", "dial", "no_route", "no route to it"),
         (f"http://{SERVER}:9", "dial", "refused", "nothing listens on that port"),
-        ("http://10.77.0.99:8545", "dial", "dial_timeout", "firewall?"),
-        ("http://seq.example:8545", "dns", "no_resolver", "see /etc/resolv.conf"),
+        ("http://10.77.0.99:8545", "dial", "dial_timeout", "a firewall drops packets"),
+        ("http://seq.example:8545", "dns", "no_resolver", "check /etc/resolv.conf"),
     ],
 )
 def test_hosts_that_cannot_be_reached(

@@ -36,7 +36,7 @@ def page(status: int, title: str) -> Answer:
     return reply
 
 
-EXECUTION = "give the address of the execution endpoint"
+EXECUTION = "use the execution endpoint's address"
 # name → answers, reason code, words of the reason, words of the hint
 STRANGERS: dict[str, tuple[Answer | bytes, str, str, str]] = {
     "op-node": (op_service("optimism", "admin", "opp2p"), "op_node", "an op-node", EXECUTION),
@@ -190,7 +190,7 @@ def test_what_serves_nothing_but_sending_is_usable(node: Anvil) -> None:
         ("refusing to proxy request to non-leader sequencer", "not_leader", "active sequencer"),
         ("failed to forward tx: sequencer is stopped", "not_leader", "active sequencer"),
         ("the method eth_sendRawTransaction does not exist", "no_transactions", "read-only"),
-        ("Unauthorized", "credentials", "credentials?"),
+        ("Unauthorized", "credentials", "put credentials into the URL"),
     ],
 )
 def test_an_endpoint_that_takes_no_transactions_says_why(words: str, code: str, hint: str) -> None:

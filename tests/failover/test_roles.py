@@ -150,7 +150,7 @@ def test_without_an_active_one_there_is_a_warning_and_the_usual_order(kind: Kind
     standby = "accepted by endpoint 1 of 2 http://127.0.0.1"
     if kind == "op-node":
         assert standby in rest[0]
-        assert "a standby by its op-node" in rest[0]
+        assert "a standby according to its op-node" in rest[0]
         assert shown["endpoint"]["role"] == shown["attempts"][0]["endpoint"]["role"] == "standby"
     else:  # nobody has said that it is one
         assert standby not in run.err
@@ -513,7 +513,7 @@ def test_an_observer_sees_attempts_calls_and_roles_and_no_questions() -> None:
         (" , ", "--rollup-rpc: no URL given"),
         ("http://n1", "--rollup-rpc: 1 URL for 2 endpoints: give one op-node or op-conductor"),
         ("http://n1,http://n2,http://n3", "--rollup-rpc: 3 URLs for 2 endpoints"),
-        ("http://n1,http://n1", "--rollup-rpc: endpoint 2 'http://n1' is endpoint 1 again"),
+        ("http://n1,http://n1", "--rollup-rpc: endpoint 2 'http://n1' repeats endpoint 1"),
         ("http://n1,ftp://u:s3cret@n2", "--rollup-rpc: endpoint 2 'ftp://***@n2': scheme must be"),
         ("ws://u:s3cret@n1", "--rollup-rpc: endpoint 1 'ws://***@n1': scheme must be http or"),
         ("http://n1,wss://n2", "--rollup-rpc: endpoint 2 'wss://n2': "),

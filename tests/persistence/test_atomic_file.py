@@ -69,7 +69,7 @@ UNFIT: dict[str, Callable[[Path], object]] = {
     "another user": _foreign,
     "not a plain file": os.mkfifo,
     "a plain file": Path.mkdir,
-    "no text": lambda path: path.write_bytes(b"\xff\xfe"),
+    "not text": lambda path: path.write_bytes(b"\xff\xfe"),
     "too large": lambda path: path.write_bytes(b" " * 1024 * 1024),
 }
 

@@ -171,10 +171,19 @@ def test_fifty_runs_at_once_with_the_same_files(tmp_path: Path, node: Anvil) -> 
     [
         ("node_load1 0.5\n", "node_load1"),
         ("<html>", "text format"),
-        ("# TYPE seqsend_calls_total counter\nseqsend_calls_total NaN\n", "not as seqsend"),
-        ("# TYPE seqsend_calls_total counter\nseqsend_calls_total -1\n", "not as seqsend"),
-        ("# TYPE seqsend_calls_total gauge\nseqsend_calls_total 1\n", "not a metric of seqsend"),
-        ('# TYPE seqsend_calls_total counter\nseqsend_calls_total{a="b"} 1\n', "not as seqsend"),
+        (
+            "# TYPE seqsend_calls_total counter\nseqsend_calls_total NaN\n",
+            "not in the form that seqsend",
+        ),
+        (
+            "# TYPE seqsend_calls_total counter\nseqsend_calls_total -1\n",
+            "not in the form that seqsend",
+        ),
+        ("# TYPE seqsend_calls_total gauge\nseqsend_calls_total 1\n", "not one of seqsend"),
+        (
+            '# TYPE seqsend_calls_total counter\nseqsend_calls_total{a="b"} 1\n',
+            "not in the form that seqsend",
+        ),
         ("# TYPE seqsend_calls_total counter\nseqsend_calls_total 1", "a part"),
         ("# TYPE seqsend_calls_total counter\nseqsend_calls_total 1\n", "a part"),
     ],
@@ -187,7 +196,7 @@ def test_a_file_that_is_not_understood_is_left_with_a_word_and_stops_nothing(
     run = seqsend("rpc", "eth_chainId", f"--rollup.sequencer={node.url}", f"--metrics-file={path}")
     assert (run.code, run.out) == (0, "0x7a69\n")
     assert run.err.count("warning: ") == 1
-    assert "; nothing is counted there until it is mended or removed\n" in run.err
+    assert "; nothing is counted there until it is repaired or removed\n" in run.err
     assert f"warning: --metrics-file {path}: " in run.err
     assert why in run.err
     assert path.read_text() == text

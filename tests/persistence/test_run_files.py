@@ -95,7 +95,7 @@ def test_ctrl_c_while_it_is_written_is_no_end_of_its_own(
 
     monkeypatch.setattr("seqsend.persistence.atomic_file.replace", interrupt)
     _memory(tmp_path).save()
-    assert "Ctrl-C came; nothing is counted there this time" in capsys.readouterr().err
+    assert "interrupted by Ctrl-C; nothing is counted there this time" in capsys.readouterr().err
     _memory(tmp_path, quiet=True).save()
     assert capsys.readouterr().err == ""
 
@@ -108,4 +108,4 @@ def test_the_deadline_bounds_the_wait_for_other_runs(
         started = time.monotonic()
         memory.save()
         assert time.monotonic() - started < 0.3 + 0.25 + 1  # without the deadline: twice 5 s
-    assert "locked by others" in capsys.readouterr().err
+    assert "locked by another process" in capsys.readouterr().err

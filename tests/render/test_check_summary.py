@@ -87,7 +87,7 @@ def test_plain_lines() -> None:
         ),
         "2  NOT USABLE  http://seq:8545/1",
         "   dial: connection refused",
-        "   hint: the host is up and nothing listens on that port: does the node run?",
+        "   hint: the host is up, but nothing listens on that port: check the node",
         "1 of 2 usable; chain 10 (degraded, 84 ms)",
     ]
 

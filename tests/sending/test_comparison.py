@@ -45,13 +45,13 @@ def test_nothing_speaks_against_a_good_one() -> None:
     found = explain(decoded(), CHAIN)
     assert not found.speaks_against
     compared = "(chain id, nonce, balance, fees, gas limit)"
-    assert found.sentence == f"nothing compared here speaks against it {compared}"
+    assert found.sentence == f"no reason against sending it was found {compared}"
 
 
 @pytest.mark.parametrize(
     ("content", "chain", "sentence"),
     [
-        ({"chain_id": 1}, {}, "it is signed for chain 1, and this is chain 10"),
+        ({"chain_id": 1}, {}, "it is signed for chain 1, but this is chain 10"),
         ({"nonce": 3}, {}, "its nonce 3 is spent: the sender's next nonce is 5"),
         (
             {"nonce": 3},
@@ -74,14 +74,14 @@ def test_nothing_speaks_against_a_good_one() -> None:
             {"value": 2 * ETHER},
             {},
             (
-                "it needs 2.000042 ether, value and gas at its highest price together, "
-                "and the sender has 2 ether"
+                "it needs 2.000042 ether for its value and the most that its gas can cost, "
+                "but the sender has 2 ether"
             ),
         ),
         (
             {"blob_hashes": (OTHER,) * 6, "max_fee_per_blob_gas": 2 * 10**12},
             {},
-            "it needs 2.572906 ether, value and gas",
+            "it needs 2.572906 ether for its value and the most",
         ),
         (
             {"max_fee_per_gas": GWEI - 1, "max_priority_fee_per_gas": 0},
@@ -99,7 +99,7 @@ def test_nothing_speaks_against_a_good_one() -> None:
             "its priority fee of 3 gwei is above its max fee of 2 gwei",
         ),
         ({"max_priority_fee_per_gas": 2 * GWEI}, {}, None),
-        ({"gas_limit": 20_999}, {}, "its gas limit of 20999 is below the 21000 that it uses"),
+        ({"gas_limit": 20_999}, {}, "its gas limit of 20999 is below the minimum of 21000"),
         (
             {"gas_limit": 30_000_001},
             {},
@@ -108,7 +108,7 @@ def test_nothing_speaks_against_a_good_one() -> None:
         (
             {"to": None, "data": INITCODE, "gas_limit": 10_000_000},
             {},
-            "its initcode has 49153 bytes, and 49152 are allowed",
+            "its initcode has 49153 bytes, but only 49152 are allowed",
         ),
         ({"sender": None, "problem": "v is 29"}, {}, "no account can have signed it: v is 29"),
     ],
@@ -142,7 +142,7 @@ def test_what_is_there_already_has_nothing_against_it() -> None:
 def test_what_the_endpoint_did_not_say_is_named_and_no_difference() -> None:
     found = explain(decoded(), ChainState(ENDPOINT, chain_id=10, base_fee=1))
     assert not found.speaks_against
-    assert "(chain id, fees; not known here: nonce, balance, gas limit)" in found.sentence
+    assert "(chain id, fees; unknown: nonce, balance, gas limit)" in found.sentence
     silent = explain(decoded(), None)
     assert (silent.speaks_against, silent.sentence.partition(":")[0]) == (False, "not known")
 

@@ -58,7 +58,7 @@ def chain() -> Any:
 
 # What is sent, the sentence, and what the chain says.
 REJECTED: dict[str, tuple[dict[str, Any], str]] = {
-    "other chain": ({"nonce": 1, "chainId": 10}, "it is signed for chain 10, and this is chain"),
+    "other chain": ({"nonce": 1, "chainId": 10}, "it is signed for chain 10, but this is chain"),
     "nonce spent": ({"nonce": 0}, "its nonce 0 is spent by transaction 0x"),
     "fee below the base fee": (
         {"nonce": 1, "maxFeePerGas": 5, "maxPriorityFeePerGas": 1},
@@ -70,7 +70,7 @@ REJECTED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "too little gas": (
         {"nonce": 1, "gas": 20_999},
-        "its gas limit of 20999 is below the 21000 that it uses at least",
+        "its gas limit of 20999 is below the minimum of 21000",
     ),
     "more gas than a block": (
         {"nonce": 1, "gas": 50_000_000},
@@ -78,9 +78,9 @@ REJECTED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "too much initcode": (
         {"nonce": 1, "to": b"", "data": bytes(50_000), "gas": 3_000_000},
-        "its initcode has 50000 bytes, and 49152 are allowed",
+        "its initcode has 50000 bytes, but only 49152 are allowed",
     ),
-    "no funds": ({"by": POOR}, "it needs 0.002100000000000001 ether, value and gas at its"),
+    "no funds": ({"by": POOR}, "it needs 0.002100000000000001 ether for its value and the most"),
 }
 
 
@@ -231,7 +231,7 @@ def test_silence_costs_one_request_timeout_and_no_exit_code() -> None:
     assert (run.code, short.code) == (3, 3)
     explanation = explanation_of(run)
     assert explanation["chain"] is None
-    assert explanation["sentence"].startswith("not known: no endpoint answered")
+    assert explanation["sentence"].startswith("not known: no endpoint returned")
     # What explains is loaded meanwhile, which a busy machine takes long for.
     assert 0.6 < run.elapsed - usual.elapsed < 0.7 + 1.5
     assert short.elapsed - usual.elapsed < 0.4 + 1.5
@@ -352,7 +352,7 @@ def test_a_dry_run_sends_nothing_and_says_ok(chain: Anvil) -> None:
     assert (run.code, run.document["status"]) == (0, "ok")
     assert explanation_of(run)["chain"]["next_nonce"] == 1
     assert plain.out == f"{run.document['hash']}\n"
-    assert plain.err.startswith("dry run, not sent: nothing compared here speaks against it")
+    assert plain.err.startswith("dry run, not sent: no reason against sending it was found")
     assert not chain.has_transaction(run.document["hash"])
 
 
@@ -360,7 +360,7 @@ def test_a_dry_run_sends_nothing_and_says_ok(chain: Anvil) -> None:
     ("fields", "sentence"),
     [
         ({"nonce": 3}, "its nonce 3 leaves a gap: nonces 1 to 2 are missing"),
-        ({"nonce": 1, "gas": 20_000}, "its gas limit of 20000 is below the 21000"),
+        ({"nonce": 1, "gas": 20_000}, "its gas limit of 20000 is below the minimum of 21000"),
         ({"nonce": 0}, "its nonce 0 is spent by transaction"),
     ],
 )
@@ -369,12 +369,10 @@ def test_a_dry_run_says_what_speaks_against_it(
 ) -> None:
     run = seqsend("send", sign(**fields), at(chain.url), "--dry-run", "--json")
     assert (run.code, run.document["status"]) == (3, "unfit")
-    assert run.document["error"]["message"].startswith(
-        f"this speaks against sending it: {sentence}"
-    )
+    assert run.document["error"]["message"].startswith(f"it should not be sent now: {sentence}")
     plain = seqsend("send", sign(**fields), at(chain.url), "--dry-run")
     assert (plain.code, plain.out) == (3, "")
-    assert plain.err.startswith(f"error: this speaks against sending it: {sentence}")
+    assert plain.err.startswith(f"error: it should not be sent now: {sentence}")
 
 
 def test_what_is_on_the_chain_already_is_ok_in_a_dry_run(chain: Anvil) -> None:
@@ -389,7 +387,7 @@ def test_of_many_in_a_dry_run_those_before_count_as_sent(chain: Anvil) -> None:
     run = seqsend("send", *raws, "zz", at(chain.url), "--dry-run", "--json")
     assert [each["status"] for each in run.documents] == ["ok", "ok", "unfit", "unfit", "usage"]
     sentences = [each["explanation"]["sentence"] for each in run.documents[2:4]]
-    assert "and the sender has 399" in sentences[0]
+    assert "but the sender has 399" in sentences[0]
     assert sentences[1] == "its nonce 5 leaves a gap: nonces 3 to 4 are missing"
     assert run.code == 3
 

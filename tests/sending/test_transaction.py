@@ -95,7 +95,7 @@ ADDRESS = "0x" + "ab" * 20
         ("transactions.txt", "is the name of a file: use --file"),
         ("./signed", "is the name of a file: use --file"),
         ("/dev/stdin", "is the name of a file: use --file"),
-        ("http://seq1:8545", "is a URL: endpoints are given by --rollup.sequencer-http"),
+        ("http://seq1:8545", "is a URL: pass endpoints with --rollup.sequencer-http"),
         ("\u2003", "is not hex"),
         (" " * (2 * MAX_SIZE + 65), "is too long"),
         ("0x" + rlp.encode(GOOD).hex(), "an RLP string"),

@@ -46,7 +46,7 @@ def failed(**fields: Any) -> EndpointReport:
         "phase": "dial",
         "reason": "connection refused",
         "reason_code": "refused",
-        "hint": "the host is up and nothing listens on that port: does the node run?",
+        "hint": "the host is up, but nothing listens on that port: check the node",
     }
     return report(**(known | fields))
 

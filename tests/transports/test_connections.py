@@ -487,7 +487,7 @@ def test_a_proxy_that_refuses_to_connect_is_named(
     [
         (b"", "the proxy did not connect: connection closed without an answer"),
         (b"SSH-2.0-OpenSSH\r\n", "the proxy did not connect: not an HTTP answer"),
-        (b"HTTP/1.1 200 OK\r\n\r\nmore", "the proxy did not connect: it said too much"),
+        (b"HTTP/1.1 200 OK\r\n\r\nmore", "the proxy did not connect: its answer is too long"),
     ],
 )
 def test_a_proxy_that_does_not_answer_in_http_is_named(

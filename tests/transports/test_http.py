@@ -443,8 +443,8 @@ def test_a_proxy_that_is_not_reached_is_named(url: str, monkeypatch: pytest.Monk
         attempt = one_attempt(url)
         (report,) = check(url).endpoints
     assert (attempt.phase, attempt.delivered) == ("proxy", "no")
-    assert attempt.reason == "the proxy was not reached: connection refused"
-    assert (report.phase, report.hint) == ("proxy", "see HTTP_PROXY, HTTPS_PROXY and NO_PROXY")
+    assert attempt.reason == "the proxy could not be reached: connection refused"
+    assert (report.phase, report.hint) == ("proxy", "check HTTP_PROXY, HTTPS_PROXY and NO_PROXY")
 
 
 def test_a_proxy_that_stalls_is_bounded_by_the_dial_timeout(
