@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +33,6 @@ from tests.support.tls13 import (
     Records,
 )
 from tests.transports.test_http import OVERRUN, answer, one_attempt
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _loaded() -> None:
-    # Loaded with the first https endpoint: not within what is timed here.
-    import_module("seqsend.transports.tls")
 
 
 @pytest.fixture(scope="module")
