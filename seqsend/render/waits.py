@@ -55,7 +55,7 @@ class WaitLines:
         if progress.ended or _reached(progress) == _reached(last):
             return None
         if progress.receipt is None:
-            return "its block was reorganised away; waiting until it is in another block"
+            return "its block was reorganised away; waiting until it is in another block block"
         return receipt_text(progress.receipt, progress.level)
 
 

@@ -56,7 +56,7 @@ def routes_to(
     secure_proxy = any(proxy is not None and proxy.is_secure for proxy in proxies.values())
     secure_endpoint = any(e.address.is_secure for e in endpoints)
     context = proxy_context = None
-    if secure_proxy or secure_endpoint or any(files):
+    if secure_proxy or secure_endpoint or any(file is not None for file in files):
         from seqsend.transports.tls import check_paths, trust  # needed for TLS only
 
         check_paths(*files)

@@ -128,7 +128,7 @@ def test_no_endpoint_is_a_usage_error_that_knows_of_eth_rpc_url(
     monkeypatch.setenv("ETH_RPC_URL", variable)
     with pytest.raises(UsageError) as caught:
         read_settings(NOTHING | {"endpoints": typed})
-    assert ("ETH_RPC_URL is set, and is not used" in str(caught.value)) == bool(variable)
+    assert ("ETH_RPC_URL is set, but is not used" in str(caught.value)) == bool(variable)
     assert "s3cret" not in str(caught.value)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import select
 import signal
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 
 from seqsend.sending.transaction import parse_raw_transaction
 from tests.conftest import FreshTx
+from tests.support import interruptions
 from tests.support.cli import COMMAND, SCHEMA, read_line, start, write_to
 from tests.support.moments import count_connections, is_asleep, until
 from tests.support.node import Anvil
@@ -279,3 +281,12 @@ def _handles_signals(pid: int) -> bool:
         with suppress(FileNotFoundError):  # it was closed since it was listed
             links.append(os.readlink(each))
     return sum(link.startswith("socket:") for link in links) >= 4
+
+
+@pytest.mark.parametrize("kind", interruptions.KINDS)
+def test_signals_at_random_moments_leave_one_true_line_and_no_traceback(
+    kind: interruptions.Kind,
+) -> None:
+    seed = os.environ.get("MODEL_SEED") or str(random.SystemRandom().randrange(10**6))
+    found = [each for n in range(6) for each in interruptions.interrupt(kind, f"{seed}.{n}")]
+    assert found == [], f"MODEL_SEED={seed}"

@@ -156,7 +156,7 @@ def provoked(
 UNKNOWN_WORDS = {
     "hostile text",
     "a surrogate",
-    "10 MB",
+    "3 MB",
     "a code of its own",
     "no id to answer to",
 }

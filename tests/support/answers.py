@@ -96,14 +96,14 @@ BODIES: Mapping[Row, Mapping[str, Body]] = {
         "an object": message(result={"transactionHash": "HASH"}),
         "hostile text": message(result=HOSTILE),
         "a surrogate": _template('{"jsonrpc":"2.0","id":ID,"result":"\\ud800"}'),
-        "10 MB": message(result="A" * 10_000_000),
+        "3 MB": message(result="A" * 3_000_000),
         "two results": _template('{"jsonrpc":"2.0","id":ID,"result":"HASH","result":1}'),
     },
     table.VERDICT: {
         "insufficient funds": error(-32000, POOR),
         "hostile text": error(-32000, HOSTILE, {HOSTILE: [HOSTILE]}),
         "a surrogate": error(3, "\ud800", "\udfff"),
-        "10 MB": error(-32000, "A" * 10_000_000),
+        "3 MB": error(-32000, "A" * 3_000_000),
         "a code of its own": error(10**30, "no"),
         "a code as text": message(error={"code": "-32000", "message": POOR}),
         "no version": _template(

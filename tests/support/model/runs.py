@@ -208,8 +208,13 @@ def _send_signals(
         time.sleep(moment.delay)
         if process.poll() is not None:
             return
+        if moment.stopped_for is not None:
+            process.send_signal(signal.SIGSTOP)
+            time.sleep(moment.stopped_for)
         signalled.append(time.monotonic())
         process.send_signal(getattr(signal, moment.name))
+        if moment.stopped_for is not None:
+            process.send_signal(signal.SIGCONT)
 
 
 def _read_ends(out: str) -> tuple[list[End], str]:

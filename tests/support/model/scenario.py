@@ -40,6 +40,8 @@ class SignalMoment:
     delay: float
     """Seconds after that."""
     name: Literal["SIGINT", "SIGTERM", "SIGHUP"]
+    stopped_for: float | None = None
+    """Seconds for which the process is stopped (SIGSTOP) before it gets the signal and goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def draw_scenario(mode: Mode, seed: str) -> Scenario:
         if mode in ("one", "rpc", "stream")
         else None,
         hedge_after=Random(f"{mode} {seed} hedge").choice(hedges),
-        signals=_draw_signals(random, len(lines)) if mode == "signals" else (),
+        signals=_draw_signals(random, len(lines), seed) if mode == "signals" else (),
         method=random.choice(("eth_chainId", "eth_getBalance", "eth_sendTransaction"))
         if mode == "rpc"
         else "eth_sendRawTransaction",
@@ -174,13 +176,17 @@ def _draw_endpoint(random: Random, *, many: bool) -> Character | Nobody:
     )
 
 
-def _draw_signals(random: Random, lines: int) -> tuple[SignalMoment, ...]:
+def _draw_signals(random: Random, lines: int, seed: str) -> tuple[SignalMoment, ...]:
+    # Of its own, so that older seeds give the rest as before.
+    stops = Random(f"{seed} stops")
+
     def moment() -> SignalMoment:
         return SignalMoment(
             event=random.choice(("start", "request", "request", "answer", "answer")),
             count=random.randint(1, lines + 1),
             delay=random.choice((0.0, random.uniform(0, 0.003), random.uniform(0, 0.3))),
             name=random.choice(("SIGINT", "SIGTERM", "SIGHUP")),
+            stopped_for=stops.choice((None, None, None, 0.0, 0.05)),
         )
 
     second = random.random() < 0.2
