@@ -51,7 +51,7 @@ class WaitLines:
         if last is None:
             within = format_duration(round(progress.remaining, 1))
             until = _UNTIL[progress.wanted]
-            return f"{progress.hash} was accepted; waiting up to {within} until {until}"
+            return f"{progress.hash} is with the sequencer; waiting up to {within} until {until}"
         if progress.ended or _reached(progress) == _reached(last):
             return None
         if progress.receipt is None:
