@@ -215,10 +215,33 @@ def _by_code_alone(saying: Saying) -> bool:
         ("rpc error: code = DeadlineExceeded desc = stream terminated", "U"),
         ("rpc error: code = Unimplemented desc = unknown service", "N"),
         ("rpc error: code = AlreadyExists desc = already known", "L"),
+        # What is refused in one word, in the words of each wrapper
+        ("failed to relay transaction: Forbidden", "N"),
+        ("rpc error: code = Unknown desc = Forbidden", "N"),
+        ("transaction not accepted, reason: 'Forbidden'", "N"),
+        ("error: Forbidden", "N"),
+        # A code within counts as the code of an answer does.
+        ("(code: -32601, message: the moon is blue, data: None)", "N"),
     ],
 )
 def test_words_of_clients_and_forwards(text: str, expected: str) -> None:
     assert meaning(JsonRpcError(-32000, text)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        # Words that say why nothing was delivered are more exact than the status beside them …
+        ("429 Too Many Requests", "no rate_limited"),
+        ("no backend: 401 Unauthorized, must be authenticated", "no credentials"),
+        # … which says more than words that leave it open.
+        ("request timed out: HTTP status 404", "no forward_failed"),
+        ("request timed out: HTTP status 502", "unknown node_timeout"),
+        ("HTTP status 502", "unknown forward_failed"),
+    ],
+)
+def test_words_beside_a_status(text: str, expected: str) -> None:
+    assert judgement(JsonRpcError(-32000, text)) == expected
 
 
 PREFIXES = (
