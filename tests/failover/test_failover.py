@@ -19,7 +19,11 @@ from seqsend.transports.base import Exchange
 RESULT = b'{"jsonrpc":"2.0","id":%d,"result":"0x1"}'
 VERDICT = b'{"jsonrpc":"2.0","id":%d,"error":{"code":-32000,"message":"nonce too low"}}'
 LACKING = b'{"jsonrpc":"2.0","id":%d,"error":{"code":-32601,"message":"method not found"}}'
-ANSWERS = {"result": RESULT, "verdict": VERDICT, "lacking": LACKING}
+QUOTING = (
+    b'{"jsonrpc":"2.0","id":%d,"error":{"code":-32000,"message":"no project s3cr3t-k3y",'
+    b'"data":{"see":["https://node/s3cr3t-k3y/x"]}}}'
+)
+ANSWERS = {"result": RESULT, "verdict": VERDICT, "lacking": LACKING, "quoting": QUOTING}
 
 Outcomes = dict[int, str]
 
@@ -64,11 +68,12 @@ def _failover(
     failback_after: float | None = None,
     begin_at: Preference | None = None,
     observer: Observer | None = None,
+    secrets: frozenset[str] = frozenset(),
 ) -> tuple[Failover, Scripted]:
     transport = Scripted(outcomes)
     endpoints = parse_endpoints([f"http://seq{i}" for i in sorted(outcomes)])
     limits = Timeouts(total=total)
-    requester = Requester(transport, limits, observer=observer)
+    requester = Requester(transport, limits, observer=observer, secrets=secrets)
     return Failover(
         endpoints, requester, failback_after=failback_after, begin_at=begin_at
     ), transport
@@ -310,3 +315,16 @@ def test_threads_share_the_preferred_endpoint() -> None:
     ids = [body.split(b'"id":')[1] for body in transport.bodies]
     assert len(set(ids)) == 9  # one a call, the same for all its endpoints
     assert all(len(list(group)) <= 3 for _, group in itertools.groupby(sorted(ids)))
+
+
+@pytest.mark.parametrize("method", ["eth_chainId", "eth_sendRawTransaction"])
+def test_secrets_are_taken_out_of_an_error_and_its_data(method: str) -> None:
+    seen: list[Event] = []
+    failover, _ = _failover({1: "quoting"}, secrets=frozenset({"s3cr3t-k3y"}), observer=seen.append)
+    with pytest.raises(Rejected) as caught:
+        failover.call(Call(method, []))
+    assert (caught.value.message, caught.value.data) == (
+        "no project ***",
+        {"see": ["https://node/***/x"]},
+    )
+    assert "s3cr3t" not in repr([caught.value, *caught.value.attempts, *seen])

@@ -53,6 +53,7 @@ from tests.support.wallet import Wallet
 
 SIGNED = Wallet(0).sign(2, nonce=0)
 MARGIN = 0.25  # seconds; what a promised time may be missed by
+LONG = 20.0  # seconds; a timeout that no test here reaches
 GRACE = 0.5  # seconds that a slow op-node has once an active one has answered
 NOT_LEADER = "refusing to proxy request to non-leader sequencer"
 
@@ -413,6 +414,27 @@ def test_a_hung_node_costs_the_dial_timeout_once() -> None:
     assert 1.0 <= elapsed[0] <= 1.0 + GRACE + MARGIN
     assert len(roles_in(events)) == 6
     assert all(seconds <= 2 * GRACE + MARGIN for seconds in elapsed[1:])
+
+
+def test_a_slow_node_that_always_answers_in_time_has_all_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only one that let the time pass is given less when it is asked the next time."""
+    grace, slow = 0.05, 0.3  # seconds
+    monkeypatch.setattr(module, "_GRACE", grace)
+    endpoints = parse_endpoints("http://a,http://b")
+    known = Roles(endpoints, endpoints, Untouched(), dial_timeout=LONG)
+
+    def ask_one(position: int, _by: Deadline) -> EndpointRole:
+        if position == 1:
+            time.sleep(slow)
+        return EndpointRole(endpoints[position], "active" if position == 1 else "standby")
+
+    known._ask_one = ask_one  # type: ignore[method-assign]
+    for _ in range(2):
+        asked = known.ask(Deadline.after(LONG, "dial timeout"))
+        assert [each.role for each in asked.roles] == ["standby", "active"]
+        assert slow <= asked.elapsed < LONG
 
 
 def test_a_hung_node_beside_an_active_one_costs_half_a_second() -> None:
