@@ -430,7 +430,7 @@ def test_a_slow_node_that_always_answers_in_time_has_all_of_it(
             time.sleep(slow)
         return EndpointRole(endpoints[position], "active" if position == 1 else "standby")
 
-    known._ask_one = ask_one  # type: ignore[method-assign]
+    monkeypatch.setattr(known, "_ask_one", ask_one)
     for _ in range(2):
         asked = known.ask(Deadline.after(LONG, "dial timeout"))
         assert [each.role for each in asked.roles] == ["standby", "active"]
