@@ -399,6 +399,41 @@ def test_many_threads_ask_once_at_first_and_once_after_an_outage() -> None:
     assert roles_in(events) == [["active", "standby", "standby"], ["standby", "standby", "active"]]
 
 
+def test_threads_that_wait_go_on_once_the_answers_are_there() -> None:
+    endpoints = parse_endpoints("http://a,http://b")
+    known = Roles(endpoints, endpoints, Untouched(), dial_timeout=LONG)
+    may_end = threading.Event()
+
+    def ask(_by: Deadline, **_patience: bool) -> RolesAsked:
+        assert may_end.wait(LONG)
+        return RolesAsked(tuple(EndpointRole(e, "standby") for e in endpoints), 0.0)
+
+    known.ask = ask  # type: ignore[assignment, method-assign]
+    threads = [threading.Thread(target=known.refresh) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    until(lambda: len(known._waiting or ()) == 2)
+    began = time.monotonic()
+    may_end.set()
+    for thread in threads:
+        thread.join()
+    assert time.monotonic() - began < LONG / 2
+    assert known.of(endpoints[0]) == "standby"
+
+
+def test_a_question_that_is_still_open_does_not_keep_the_process() -> None:
+    with Rollup(["op-node"] * 2, active=2) as rollup, Silent() as hung:
+        rollup.nodes[0] = hung  # type: ignore[call-overload]
+        with open_client(rollup, dial_timeout=LONG) as (client, _):
+            assert client.request("eth_chainId").endpoint.index == 2
+            asking = [
+                thread
+                for thread in threading.enumerate()
+                if "Roles._start" in repr(getattr(thread, "_target", None))
+            ]
+    assert [thread.daemon for thread in asking] == [True]
+
+
 def test_a_hung_node_costs_the_dial_timeout_once() -> None:
     with Rollup(["op-node"] * 2, active=None) as rollup, Silent() as hung:
         rollup.nodes[0] = hung  # type: ignore[call-overload]
