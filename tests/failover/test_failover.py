@@ -328,3 +328,12 @@ def test_secrets_are_taken_out_of_an_error_and_its_data(method: str) -> None:
         {"see": ["https://node/***/x"]},
     )
     assert "s3cr3t" not in repr([caught.value, *caught.value.attempts, *seen])
+
+
+def test_an_attempt_is_of_the_first_round_unless_another_is_named() -> None:
+    failover, _ = _failover({1: "result"})
+    requester, (endpoint,) = failover.requester, failover.endpoints
+    exchanged = requester.ask(endpoint, [requester.prepare(Call("eth_chainId", []))], None)
+    (judgement,) = exchanged.judgements
+    assert exchanged.attempt(judgement).round == 1
+    assert exchanged.attempt(judgement, round=3).round == 3

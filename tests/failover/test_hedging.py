@@ -21,6 +21,7 @@ from seqsend import (
     CallError,
     DeliveryUnknown,
     Interrupted,
+    Preference,
     Preferred,
     Rejected,
     Sent,
@@ -361,6 +362,23 @@ def test_all_fail() -> None:
     assert sorted(a.endpoint.index for a in ended.attempts if "look" not in a.outcome) == [1, 2, 3]
     assert "abandoned" not in [a.outcome for a in ended.attempts]
     assert isinstance(nothing, Unreachable)
+
+
+def test_an_endpoint_that_did_not_answer_is_not_preferred_because_it_was_asked_first() -> None:
+    with (
+        dead() as one,
+        dead() as two,
+        client_of(
+            *(one.url, two.url),
+            hedge_after=0,
+            begin_at=Preference(2, age=9.0),
+            failback_after=0.001,
+        ) as (client, seen),
+    ):
+        ended = send(client)
+    assert isinstance(ended, Unreachable)
+    assert [attempt.endpoint.index for attempt in ended.attempts] == [1, 2]
+    assert [event for event in seen if isinstance(event, Preferred)] == []
 
 
 def test_all_hang() -> None:
