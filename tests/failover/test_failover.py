@@ -23,7 +23,13 @@ QUOTING = (
     b'{"jsonrpc":"2.0","id":%d,"error":{"code":-32000,"message":"no project s3cr3t-k3y",'
     b'"data":{"see":["https://node/s3cr3t-k3y/x"]}}}'
 )
-ANSWERS = {"result": RESULT, "verdict": VERDICT, "lacking": LACKING, "quoting": QUOTING}
+ANSWERS = {
+    "result": RESULT,
+    "no batches": RESULT,
+    "verdict": VERDICT,
+    "lacking": LACKING,
+    "quoting": QUOTING,
+}
 
 Outcomes = dict[int, str]
 
@@ -54,6 +60,8 @@ class Scripted:
             raise EndpointFailure("no answer in time", "timeout")
         if outcome == "interrupt":
             raise KeyboardInterrupt
+        if outcome == "no batches" and body.startswith(b"["):
+            return Reply(413, b"")
         request_id = int(body.split(b'"id":')[1].split(b",")[0])
         return Reply(200, ANSWERS[outcome] % request_id)
 
@@ -337,3 +345,16 @@ def test_an_attempt_is_of_the_first_round_unless_another_is_named() -> None:
     (judgement,) = exchanged.judgements
     assert exchanged.attempt(judgement).round == 1
     assert exchanged.attempt(judgement, round=3).round == 3
+
+
+@pytest.mark.parametrize(("late", "asked"), [(None, 3), ("deadline passed", 1)])
+def test_smaller_parts_of_a_batch_are_not_asked_for_once_the_time_is_up(
+    late: str | None, asked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failover, transport = _failover({1: "no batches"})
+    monkeypatch.setattr("seqsend.failover.visits.time_is_up", lambda *_deadlines: late)
+    submissions = [failover.submission(Call("eth_chainId", [])) for _ in range(2)]
+    failover.run(submissions, None)
+    assert len(transport.asked) == asked
+    assert [len(submission.attempts) for submission in submissions] == [1 if late else 2] * 2
+    assert all(submission.over for submission in submissions)
