@@ -167,6 +167,21 @@ def test_refuses_and_names_the_part_by_position(text: str, said: str) -> None:
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        "https://host:8545/path?key=1",
+        "http://other:8545/path?key=1",
+        "http://host:8546/path?key=1",
+        "http://host:8545/?key=1",
+        "http://host:8545/path?key=2",
+        "http://user@host:8545/path?key=1",
+    ],
+)
+def test_each_part_of_an_address_makes_it_another(other: str) -> None:
+    assert len(parse_endpoints(f"http://host:8545/path?key=1,{other}")) == 2
+
+
 def test_two_keys_on_one_host_are_two_endpoints() -> None:
     assert len(parse_endpoints("http://a/?k=1,http://a/?k=2,http://u:1@a,http://u:2@a")) == 4
 

@@ -194,7 +194,6 @@ KINDS = (
                 r"|blocked"
                 r"|not allowed|denied)"
             ),
-            r"code = unauthenticated\b",
         ),
     ),
     # proxyd backend.go ErrBackendOffline, ErrRequestBodyTooLarge
@@ -219,7 +218,6 @@ KINDS = (
             r"too many (?:\S+ ){0,2}?(?:txs|transactions?) in (?:the )?(?:queue|pool)",
             r"(?:transaction|tx|mem) ?pool (?:size )?limit\b",
             r"queue (?:size )?limit\b",
-            "pool overflow",
             r"(?:too much|high|heavy|under) load\b",
             r"resources? (?:\S+ )?exhausted\b",
         ),

@@ -119,7 +119,6 @@ _TABLE = (
             # Signature, sender and chain
             r"signature\b",
             r"invalid (?:transaction )?v\b",
-            "invalid v, r, s",
             r"invalid (?:sender|signer)",
             r"recover(?:ing)? (?:the )?(?:sender|signer)",
             "ecrecover",
@@ -145,7 +144,6 @@ _TABLE = (
                 r"(?:too (?:large|big|long)|exceeds?|over)\b"
             ),
             r"rlp\b",
-            "typed transaction too short",
             r"empty (?:raw )?transaction",
             r"(?:decode|decoding|deserializ\w+|unmarshal|parse) … (?:transaction|txn?|hex)\b",
             r"invalid (?:transaction )?(?:params|parameter|argument|raw transaction|hex|encoding)",

@@ -19,7 +19,17 @@ from seqsend.transports.base import Exchange
 RESULT = b'{"jsonrpc":"2.0","id":%d,"result":"0x1"}'
 VERDICT = b'{"jsonrpc":"2.0","id":%d,"error":{"code":-32000,"message":"nonce too low"}}'
 LACKING = b'{"jsonrpc":"2.0","id":%d,"error":{"code":-32601,"message":"method not found"}}'
-ANSWERS = {"result": RESULT, "verdict": VERDICT, "lacking": LACKING}
+QUOTING = (
+    b'{"jsonrpc":"2.0","id":%d,"error":{"code":-32000,"message":"no project s3cr3t-k3y",'
+    b'"data":{"see":["https://node/s3cr3t-k3y/x"]}}}'
+)
+ANSWERS = {
+    "result": RESULT,
+    "no batches": RESULT,
+    "verdict": VERDICT,
+    "lacking": LACKING,
+    "quoting": QUOTING,
+}
 
 Outcomes = dict[int, str]
 
@@ -50,6 +60,8 @@ class Scripted:
             raise EndpointFailure("no answer in time", "timeout")
         if outcome == "interrupt":
             raise KeyboardInterrupt
+        if outcome == "no batches" and body.startswith(b"["):
+            return Reply(413, b"")
         request_id = int(body.split(b'"id":')[1].split(b",")[0])
         return Reply(200, ANSWERS[outcome] % request_id)
 
@@ -64,11 +76,12 @@ def _failover(
     failback_after: float | None = None,
     begin_at: Preference | None = None,
     observer: Observer | None = None,
+    secrets: frozenset[str] = frozenset(),
 ) -> tuple[Failover, Scripted]:
     transport = Scripted(outcomes)
     endpoints = parse_endpoints([f"http://seq{i}" for i in sorted(outcomes)])
     limits = Timeouts(total=total)
-    requester = Requester(transport, limits, observer=observer)
+    requester = Requester(transport, limits, observer=observer, secrets=secrets)
     return Failover(
         endpoints, requester, failback_after=failback_after, begin_at=begin_at
     ), transport
@@ -310,3 +323,38 @@ def test_threads_share_the_preferred_endpoint() -> None:
     ids = [body.split(b'"id":')[1] for body in transport.bodies]
     assert len(set(ids)) == 9  # one a call, the same for all its endpoints
     assert all(len(list(group)) <= 3 for _, group in itertools.groupby(sorted(ids)))
+
+
+@pytest.mark.parametrize("method", ["eth_chainId", "eth_sendRawTransaction"])
+def test_secrets_are_taken_out_of_an_error_and_its_data(method: str) -> None:
+    seen: list[Event] = []
+    failover, _ = _failover({1: "quoting"}, secrets=frozenset({"s3cr3t-k3y"}), observer=seen.append)
+    with pytest.raises(Rejected) as caught:
+        failover.call(Call(method, []))
+    assert (caught.value.message, caught.value.data) == (
+        "no project ***",
+        {"see": ["https://node/***/x"]},
+    )
+    assert "s3cr3t" not in repr([caught.value, *caught.value.attempts, *seen])
+
+
+def test_an_attempt_is_of_the_first_round_unless_another_is_named() -> None:
+    failover, _ = _failover({1: "result"})
+    requester, (endpoint,) = failover.requester, failover.endpoints
+    exchanged = requester.ask(endpoint, [requester.prepare(Call("eth_chainId", []))], None)
+    (judgement,) = exchanged.judgements
+    assert exchanged.attempt(judgement).round == 1
+    assert exchanged.attempt(judgement, round=3).round == 3
+
+
+@pytest.mark.parametrize(("late", "asked"), [(None, 3), ("deadline passed", 1)])
+def test_smaller_parts_of_a_batch_are_not_asked_for_once_the_time_is_up(
+    late: str | None, asked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failover, transport = _failover({1: "no batches"})
+    monkeypatch.setattr("seqsend.failover.visits.time_is_up", lambda *_deadlines: late)
+    submissions = [failover.submission(Call("eth_chainId", [])) for _ in range(2)]
+    failover.run(submissions, None)
+    assert len(transport.asked) == asked
+    assert [len(submission.attempts) for submission in submissions] == [1 if late else 2] * 2
+    assert all(submission.over for submission in submissions)

@@ -21,6 +21,7 @@ from seqsend import (
     CallError,
     DeliveryUnknown,
     Interrupted,
+    Preference,
     Preferred,
     Rejected,
     Sent,
@@ -33,6 +34,7 @@ from seqsend.failover.requester import Request as Encoded
 from seqsend.failover.submission import Submission
 from seqsend.jsonrpc import Call
 from seqsend.models import CallEnded, Event, JsonRpcError
+from seqsend.sending.stream import Line
 from seqsend.verdicts.failure_table import RESULT, VERDICT, Judgement
 from tests.support import ws
 from tests.support.cli import seqsend, start
@@ -362,6 +364,23 @@ def test_all_fail() -> None:
     assert isinstance(nothing, Unreachable)
 
 
+def test_an_endpoint_that_did_not_answer_is_not_preferred_because_it_was_asked_first() -> None:
+    with (
+        dead() as one,
+        dead() as two,
+        client_of(
+            *(one.url, two.url),
+            hedge_after=0,
+            begin_at=Preference(2, age=9.0),
+            failback_after=0.001,
+        ) as (client, seen),
+    ):
+        ended = send(client)
+    assert isinstance(ended, Unreachable)
+    assert [attempt.endpoint.index for attempt in ended.attempts] == [1, 2]
+    assert [event for event in seen if isinstance(event, Preferred)] == []
+
+
 def test_all_hang() -> None:
     with (
         Silent() as one,
@@ -553,6 +572,31 @@ def test_a_batch_is_hedged_as_a_whole() -> None:
     ]
     by_two = [(1, "abandoned"), (2, "answered")]
     assert attempts == [by_two, [(1, "abandoned"), (2, "failover"), (3, "answered")]] * 2
+
+
+def test_an_endpoint_that_takes_smaller_batches_is_asked_for_all_parts_beside_another() -> None:
+    signed = [Wallet(0).sign(2, nonce=nonce) for nonce in range(4)]
+    hashes = {s.raw: s.hash for s in signed}
+
+    def reply(request: Request) -> bytes:
+        if len(request.json) > 2:
+            return http(413, b"")
+        answers = [
+            {"jsonrpc": "2.0", "id": call["id"], "result": hashes[call["params"][0]]}
+            for call in request.json
+        ]
+        return http(200, json.dumps(answers).encode())
+
+    with (
+        Replying(reply) as one,
+        Hung() as two,
+        client_of(one.url, two.url, hedge_after=0) as (client, _),
+    ):
+        lines = (Line(number, s.raw) for number, s in enumerate(signed, start=1))
+        ended = list(client.stream(batch_size=4).run(lines))
+    assert [(e.status, e.hash) for e in ended] == [("accepted", s.hash) for s in signed]
+    assert [len(request.json) for request in one.requests] == [4, 2, 2]
+    assert len(two.requests) == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -53,6 +53,7 @@ from tests.support.wallet import Wallet
 
 SIGNED = Wallet(0).sign(2, nonce=0)
 MARGIN = 0.25  # seconds; what a promised time may be missed by
+LONG = 20.0  # seconds; a timeout that no test here reaches
 GRACE = 0.5  # seconds that a slow op-node has once an active one has answered
 NOT_LEADER = "refusing to proxy request to non-leader sequencer"
 
@@ -398,6 +399,41 @@ def test_many_threads_ask_once_at_first_and_once_after_an_outage() -> None:
     assert roles_in(events) == [["active", "standby", "standby"], ["standby", "standby", "active"]]
 
 
+def test_threads_that_wait_go_on_once_the_answers_are_there() -> None:
+    endpoints = parse_endpoints("http://a,http://b")
+    known = Roles(endpoints, endpoints, Untouched(), dial_timeout=LONG)
+    may_end = threading.Event()
+
+    def ask(_by: Deadline, **_patience: bool) -> RolesAsked:
+        assert may_end.wait(LONG)
+        return RolesAsked(tuple(EndpointRole(e, "standby") for e in endpoints), 0.0)
+
+    known.ask = ask  # type: ignore[assignment, method-assign]
+    threads = [threading.Thread(target=known.refresh) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    until(lambda: len(known._waiting or ()) == 2)
+    began = time.monotonic()
+    may_end.set()
+    for thread in threads:
+        thread.join()
+    assert time.monotonic() - began < LONG / 2
+    assert known.of(endpoints[0]) == "standby"
+
+
+def test_a_question_that_is_still_open_does_not_keep_the_process() -> None:
+    with Rollup(["op-node"] * 2, active=2) as rollup, Silent() as hung:
+        rollup.nodes[0] = hung  # type: ignore[call-overload]
+        with open_client(rollup, dial_timeout=LONG) as (client, _):
+            assert client.request("eth_chainId").endpoint.index == 2
+            asking = [
+                thread
+                for thread in threading.enumerate()
+                if "Roles._start" in repr(getattr(thread, "_target", None))
+            ]
+    assert [thread.daemon for thread in asking] == [True]
+
+
 def test_a_hung_node_costs_the_dial_timeout_once() -> None:
     with Rollup(["op-node"] * 2, active=None) as rollup, Silent() as hung:
         rollup.nodes[0] = hung  # type: ignore[call-overload]
@@ -413,6 +449,27 @@ def test_a_hung_node_costs_the_dial_timeout_once() -> None:
     assert 1.0 <= elapsed[0] <= 1.0 + GRACE + MARGIN
     assert len(roles_in(events)) == 6
     assert all(seconds <= 2 * GRACE + MARGIN for seconds in elapsed[1:])
+
+
+def test_a_slow_node_that_always_answers_in_time_has_all_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only one that let the time pass is given less when it is asked the next time."""
+    grace, slow = 0.05, 0.3  # seconds
+    monkeypatch.setattr(module, "_GRACE", grace)
+    endpoints = parse_endpoints("http://a,http://b")
+    known = Roles(endpoints, endpoints, Untouched(), dial_timeout=LONG)
+
+    def ask_one(position: int, _by: Deadline) -> EndpointRole:
+        if position == 1:
+            time.sleep(slow)
+        return EndpointRole(endpoints[position], "active" if position == 1 else "standby")
+
+    monkeypatch.setattr(known, "_ask_one", ask_one)
+    for _ in range(2):
+        asked = known.ask(Deadline.after(LONG, "dial timeout"))
+        assert [each.role for each in asked.roles] == ["standby", "active"]
+        assert slow <= asked.elapsed < LONG
 
 
 def test_a_hung_node_beside_an_active_one_costs_half_a_second() -> None:

@@ -39,3 +39,26 @@ SAYINGS = tuple(
 )
 VERDICTS = tuple(saying for saying in SAYINGS if saying.meaning in "VL")
 EXCUSES = tuple(saying for saying in SAYINGS if saying.meaning in "NU")
+
+
+class Phrase(NamedTuple):
+    """One line of ``phrases.tsv``."""
+
+    judgement: str
+    error: JsonRpcError
+
+    def __str__(self) -> str:
+        """Return a name for a test."""
+        return self.error.message
+
+
+def _read_phrase(line: str) -> Phrase:
+    judgement, text = line.split("\t")
+    return Phrase(judgement, JsonRpcError(-32000, text))
+
+
+PHRASES = tuple(
+    _read_phrase(line)
+    for line in (Path(__file__).parent / "phrases.tsv").read_text(encoding="utf-8").splitlines()
+    if not line.startswith("#")
+)

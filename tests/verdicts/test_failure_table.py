@@ -17,13 +17,15 @@ from seqsend.verdicts.failure_table import (
     may_move_on,
     trusts_verdict,
 )
-from seqsend.verdicts.methods import SEND_METHODS
+from seqsend.verdicts.methods import SEND_METHODS, SYNC
 from tests.support.sayings import SAYINGS, Saying
 
 HASH = "0x" + "ab" * 32
 CHAIN_ID = Call("eth_chainId", [])
 SEND = Call("eth_sendRawTransaction", ["0x02"], expected=HASH)
 RECEIPT = Call("eth_getTransactionReceipt", [HASH])
+SEND_SYNC = Call(SYNC, ["0x02"], expected=HASH)
+OTHER_HASH = "0x" + "cd" * 32
 
 
 def result(value: Any) -> bytes:
@@ -35,7 +37,12 @@ def error(code: int = -32000, message: str = "nonce too low", request_id: int | 
     return json.dumps({"jsonrpc": "2.0", "id": request_id, "error": said}).encode()
 
 
-OTHER_RESULTS: tuple[Any, ...] = ("0x" + "cd" * 32, "0x1", True, 1, {}, [HASH], "")
+def not_mined_yet(data: Any) -> bytes:
+    said = {"code": 4, "message": "not mined in time: transaction not yet included", "data": data}
+    return json.dumps({"jsonrpc": "2.0", "id": 1, "error": said}).encode()
+
+
+OTHER_RESULTS: tuple[Any, ...] = (OTHER_HASH, "0x1", True, 1, {}, [HASH], "")
 REFUSED = (401, 402, 403, 404, 405, 407, 410, 411, 414, 415, 421, 426, 429, 431, 451)
 CLOUDFLARE = (521, 522, 523, 525, 526, 530)
 # The transaction's own hash proves itself, whatever is odd about the envelope.
@@ -92,6 +99,19 @@ REPLIES: list[tuple[int, bytes, Call, table.Row]] = [
     ),
     *((200, result(value), SEND, table.OTHER_RESULT) for value in OTHER_RESULTS),
     (200, result(HASH)[:-1] + b', "error": {"code": 1, "message": "m"}}', SEND, table.NO_ANSWER),
+    # EIP-7966: the receipt of this transaction, or its hash; its error 4 is "taken, not mined".
+    *(
+        (200, result(value), SEND_SYNC, table.RESULT)
+        for value in (HASH, {"transactionHash": HASH}, {"transactionHash": HASH.upper()})
+    ),
+    *(
+        (200, result(value), SEND_SYNC, table.OTHER_RESULT)
+        for value in (*OTHER_RESULTS, {"transactionHash": OTHER_HASH}, {"transactionHash": None})
+    ),
+    (200, result(None), SEND_SYNC, table.NULL_RESULT),
+    *((200, not_mined_yet(data), SEND_SYNC, table.RESULT) for data in (HASH, None, "0x", [HASH])),
+    (200, not_mined_yet(OTHER_HASH), SEND_SYNC, table.VERDICT),
+    (200, not_mined_yet(HASH), SEND, table.VERDICT),
 ]
 
 

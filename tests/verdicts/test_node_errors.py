@@ -3,12 +3,14 @@
 import json
 import time
 from collections.abc import Callable
+from types import ModuleType
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from seqsend.models import JsonRpcError, TakesTransactions
+from seqsend.verdicts import node_errors, verdict_words
 from seqsend.verdicts.kinds import KINDS
 from seqsend.verdicts.methods import SEND_METHODS
 from seqsend.verdicts.node_errors import (
@@ -19,8 +21,8 @@ from seqsend.verdicts.node_errors import (
     takes_transactions,
 )
 from seqsend.verdicts.verdict_words import fate_in
-from seqsend.verdicts.words import LONGEST, MAX_LAYERS, plain, unwrap
-from tests.support.sayings import EXCUSES, SAYINGS, VERDICTS, Saying
+from seqsend.verdicts.words import LONGEST, MAX_LAYERS, plain, says, unwrap
+from tests.support.sayings import EXCUSES, PHRASES, SAYINGS, VERDICTS, Phrase, Saying
 
 SENDING = "eth_sendRawTransaction"
 
@@ -53,6 +55,44 @@ def test_a_kind_is_on_the_table_because_somebody_says_it() -> None:
         (excuse.reason_code, excuse.delivered) for excuse in heard if excuse
     } | {("request_too_large", "no")}
     assert meaning(JsonRpcError(-32021, "request body too large")) == "N"  # proxyd
+
+
+def judgement(error: JsonRpcError) -> str:
+    """Return what ``error`` is judged as, in the words of ``phrases.tsv``."""
+    excuse = excuse_for(error)
+    if excuse is not None:
+        return f"{excuse.delivered} {excuse.reason_code}"
+    return fate_in(plain(error.message)) or "unknown words"
+
+
+@pytest.mark.parametrize("phrase", PHRASES, ids=str)
+def test_each_phrase_is_judged_by_itself(phrase: Phrase) -> None:
+    assert judgement(phrase.error) == phrase.judgement
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [(node_errors, "KINDS"), (verdict_words, "_TABLE")],
+    ids=["not from me", "verdicts"],
+)
+def test_no_phrase_can_be_left_out(
+    module: ModuleType, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A phrase that changes nothing is dead; one without a text in a table may be broken unseen."""
+    errors = [saying.error for saying in SAYINGS] + [phrase.error for phrase in PHRASES]
+    words = {error: [layer.words for layer in unwrap(error)] for error in errors}
+    before = {error: judgement(error) for error in errors}
+    table = getattr(module, name)
+    superfluous = []
+    for number, line in enumerate(table):
+        for phrase in line.phrases:
+            others = tuple(each for each in line.phrases if each != phrase)
+            less = [line._replace(phrases=others)] if others else []
+            monkeypatch.setattr(module, name, (*table[:number], *less, *table[number + 1 :]))
+            concerned = [e for e in errors if any(says(each, (phrase,)) for each in words[e])]
+            if all(judgement(error) == before[error] for error in concerned):
+                superfluous.append(phrase)
+    assert superfluous == []
 
 
 @pytest.mark.parametrize(
@@ -175,10 +215,33 @@ def _by_code_alone(saying: Saying) -> bool:
         ("rpc error: code = DeadlineExceeded desc = stream terminated", "U"),
         ("rpc error: code = Unimplemented desc = unknown service", "N"),
         ("rpc error: code = AlreadyExists desc = already known", "L"),
+        # What is refused in one word, in the words of each wrapper
+        ("failed to relay transaction: Forbidden", "N"),
+        ("rpc error: code = Unknown desc = Forbidden", "N"),
+        ("transaction not accepted, reason: 'Forbidden'", "N"),
+        ("error: Forbidden", "N"),
+        # A code within counts as the code of an answer does.
+        ("(code: -32601, message: the moon is blue, data: None)", "N"),
     ],
 )
 def test_words_of_clients_and_forwards(text: str, expected: str) -> None:
     assert meaning(JsonRpcError(-32000, text)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        # Words that say why nothing was delivered are more exact than the status beside them …
+        ("429 Too Many Requests", "no rate_limited"),
+        ("no backend: 401 Unauthorized, must be authenticated", "no credentials"),
+        # … which says more than words that leave it open.
+        ("request timed out: HTTP status 404", "no forward_failed"),
+        ("request timed out: HTTP status 502", "unknown node_timeout"),
+        ("HTTP status 502", "unknown forward_failed"),
+    ],
+)
+def test_words_beside_a_status(text: str, expected: str) -> None:
+    assert judgement(JsonRpcError(-32000, text)) == expected
 
 
 PREFIXES = (

@@ -38,6 +38,7 @@ SEND = Call("eth_sendRawTransaction", ["0x02"], expected="0x" + "ab" * 32)
         (500, b'{"error": {"details": "no such chain"}}', "HTTP 500: no such chain"),
         (400, b'{"error": {"code": "E42", "message": "no"}}', "HTTP 400: no (code E42)"),
         (400, b'{"error": "rate limit"}', "HTTP 400: rate limit"),
+        (400, '{"error": {"details": ["não"]}}'.encode(), 'HTTP 400: ["não"]'),
         (404, b'{"message": "no Route matched"}', "HTTP 404: no Route matched"),
         (403, b'{"error": {"code": 7, "data": {"a": [1]}}}', 'HTTP 403: {"code": 7, "data":'),
         (200, b'{"error": {"code": -32000, "message": "m"}}', "not a JSON-RPC answer: m"),
