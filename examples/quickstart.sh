@@ -16,7 +16,7 @@ servers=
 clean_up() {
     trap - EXIT INT TERM HUP
     # shellcheck disable=SC2086  # a list of process ids
-    [ -z "$servers" ] || kill $servers 2>/dev/null || :
+    [ -z "$servers" ] || kill -KILL $servers 2>/dev/null || : # they keep nothing
     wait 2>/dev/null || :
     rm -rf "$work"
 }

@@ -169,3 +169,8 @@ def _in_unit(wei: int, unit: str) -> str:
     # A sum can be more than eth_utils takes, and more than all chains have.
     most = ">" if wei > MAX_WEI else ""
     return f"{most}{Decimal(from_wei(min(wei, MAX_WEI), unit)):f}"
+
+
+def format_count(number: int, noun: str) -> str:
+    """Return a number with its noun: ``1 block``, ``2 blocks``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

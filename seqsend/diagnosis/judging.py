@@ -9,7 +9,7 @@ from typing import NamedTuple
 from seqsend.diagnosis.hints import HINTS
 from seqsend.diagnosis.report import EndpointReport, Verdict, heads_by_chain
 from seqsend.models import EndpointRole, FindingCode
-from seqsend.units import format_age
+from seqsend.units import format_age, format_count
 
 MAX_LAG = 10
 """Blocks by which the heads of one chain may lie apart; the default."""
@@ -141,7 +141,7 @@ def _judge_lag(report: EndpointReport, others: _Others) -> Finding | None:
     behind = others.highest[report.chain_id] - report.head.number
     if behind <= others.limits.max_lag:
         return None
-    return Finding("DIFFERS", "head_behind", f"{behind} {_plural(behind)} behind")
+    return Finding("DIFFERS", "head_behind", f"{format_count(behind, 'block')} behind")
 
 
 def _judge_safe(report: EndpointReport, others: _Others) -> Finding | None:
@@ -194,7 +194,3 @@ _RULES: tuple[Callable[[EndpointReport, _Others], Finding | None], ...] = (
 def mines_on_demand(report: EndpointReport) -> bool:
     """Return whether a node is known to mine only when there is something to mine."""
     return _ON_DEMAND.search(report.client_version or "") is not None
-
-
-def _plural(blocks: int) -> str:
-    return "block" if blocks == 1 else "blocks"

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from seqsend.diagnosis.report import EndpointReport, Head, Samples
 from seqsend.models import Phase
 from seqsend.render.text import format_elapsed
-from seqsend.units import format_age
+from seqsend.units import format_age, format_count
 
 PHASES: tuple[Phase, ...] = ("dns", "dial", "tls")
 _BARS = "▁▂▃▄▅▆▇█"
@@ -60,7 +60,7 @@ def _lag(report: EndpointReport, deeper: Head | None) -> str | None:
         return None
     if head.timestamp is not None and deeper.timestamp is not None:
         return format_signed_age(head.timestamp - deeper.timestamp)
-    return plural(head.number - deeper.number, "block")
+    return format_count(head.number - deeper.number, "block")
 
 
 def _phase(phase: Phase) -> Fact:
@@ -129,7 +129,7 @@ def _spread(samples: Samples) -> str:
         "max": max(samples.answers),
     }
     said = ", ".join(f"{name} {format_elapsed(seconds)}" for name, seconds in spread.items())
-    answers = plural(len(samples.answers), "answer")
+    answers = format_count(len(samples.answers), "answer")
     lost = f", {samples.lost} lost" if samples.lost else ""
     return f"{answers}{lost}: {said}  {sparkline(samples.answers)}"
 
@@ -140,8 +140,3 @@ def sparkline(values: tuple[float, ...]) -> str:
     groups = [max(values[at : at + size]) for at in range(0, len(values), size)]
     top = max(groups) or 1.0
     return "".join(_BARS[round(value / top * (len(_BARS) - 1))] for value in groups)
-
-
-def plural(number: int, noun: str) -> str:
-    """Return a number with its noun: ``1 block``, ``2 blocks``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

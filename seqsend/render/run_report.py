@@ -32,6 +32,7 @@ from seqsend.render.text import (
 )
 from seqsend.render.waits import receipt_text, status_text
 from seqsend.sending.stream import Ended
+from seqsend.units import format_count
 
 _SCREENFUL = 24  # lines; a shorter run needs no progress
 _REDRAWN_EVERY = 0.1  # seconds
@@ -209,8 +210,8 @@ class RunReport:
         by = ", ".join(f"endpoint {i}: {n}" for i, n in sorted(self._answered.items()))
         if self._by_standby:
             by += f", {self._by_standby} of them by a standby"
-        failovers = _counted(self._failovers, "failover")
-        said = f"{_counted(total, 'transaction')}: {ends or 'none'}"
+        failovers = format_count(self._failovers, "failover")
+        said = f"{format_count(total, 'transaction')}: {ends or 'none'}"
         parts = [said, f"answered by {by}" if by else ""]
         rate = f"{seconds:.1f} s, {total / max(seconds, 0.001):.0f}/s"
         return "; ".join(part for part in (*parts, failovers, rate) if part)
@@ -225,7 +226,7 @@ class RunReport:
             return
         self._drawn = time.monotonic()
         rate = done / (self._drawn - self._started)
-        failovers = _counted(self._failovers, "failover")
+        failovers = format_count(self._failovers, "failover")
         said = f"{done} done, {rate:.0f}/s, {failovers}, endpoint {self._endpoint}"
         self._progress.update(self._task, completed=position, description=said)
         self._progress.refresh()
@@ -258,7 +259,3 @@ class RunReport:
 
 def _mined(outcome: Outcome) -> str | None:
     return receipt_text(outcome.receipt, outcome.level)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

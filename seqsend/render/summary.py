@@ -8,11 +8,10 @@ from seqsend.diagnosis.report import Diagnosis, EndpointReport, Verdict
 from seqsend.render.endpoint_text import (
     FACTS,
     phrases,
-    plural,
     remarks,
 )
 from seqsend.render.text import format_elapsed
-from seqsend.units import format_age
+from seqsend.units import format_age, format_count
 
 _OLD = 60.0  # seconds from which the age of a head is said; a rollup's blocks come every 2 s
 _OTHERS: Mapping[Verdict, tuple[str, str]] = MappingProxyType(
@@ -99,7 +98,7 @@ def _heads(diagnosis: Diagnosis) -> str | None:
     """Return how far the heads lie apart, and how old they are if they do not move."""
     ages = [report.head_age for report in diagnosis.endpoints if report.head_age is not None]
     oldest = max(ages, default=0.0)
-    said = [f"up to {plural(diagnosis.max_lag, 'block')} apart"] if diagnosis.max_lag else []
+    said = [f"up to {format_count(diagnosis.max_lag, 'block')} apart"] if diagnosis.max_lag else []
     if oldest >= _OLD and len(ages) == 1:
         return f"head {format_age(oldest)} old"
     if oldest >= _OLD:
@@ -113,4 +112,4 @@ def _roles(reports: tuple[EndpointReport, ...]) -> str | None:
     active = roles.count("active")
     if not roles or active == 1:
         return None
-    return plural(active, "active sequencer") if active else "no active sequencer"
+    return format_count(active, "active sequencer") if active else "no active sequencer"

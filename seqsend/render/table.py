@@ -23,10 +23,10 @@ from seqsend.render.endpoint_text import (
     Fact,
     is_fault,
     phrases,
-    plural,
     remarks,
 )
 from seqsend.render.summary import summary
+from seqsend.units import format_count
 
 # Colours of the terminal's own palette, on single words: sentences keep its own foreground, which
 # is readable on light and dark alike, and no colour says what the words do not.
@@ -128,7 +128,7 @@ def _cropped(reports: Sequence[EndpointReport], console: Console, height: int) -
             break
         found += block
         shown += 1
-    left = plural(len(reports) - shown, "more endpoint")
+    left = format_count(len(reports) - shown, "more endpoint")
     return [*found, Text(f"and {left}: the screen is too small", style="dim")]
 
 

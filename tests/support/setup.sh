@@ -85,7 +85,7 @@ install_anvil() {
     node_modules=tests/support/anvil/node_modules
     # `npm ci` refuses the lock on a platform whose optional package it does not list; `install`
     # keeps to it all the same. The platform's own package has the binary: no script need run.
-    log=$(npm_install install --prefix tests/support/anvil --no-save --ignore-scripts 2>&1) ||
+    log=$(npm_install install --fetch-timeout 60000 --prefix tests/support/anvil --no-save --ignore-scripts 2>&1) ||
         fail "npm could not install anvil: $log"
     for binary in "$node_modules"/@foundry-rs/anvil-*/bin/anvil; do
         [ -x "$binary" ] || fail "npm brought no anvil for this machine: $log"
