@@ -213,6 +213,13 @@ def test_another_transactions_receipt_never_counts() -> None:
     assert landing.has_landed
 
 
+@pytest.mark.parametrize("shown", [None, {"number": "0x1", "hash": "0xab"}])
+def test_without_a_receipt_no_block_says_anything(shown: Any) -> None:
+    landing = Landing(TX.hash, "preconfirmed")
+    landing.compare(shown, {"safe": 9, "finalized": 9})
+    assert (landing.level, landing.has_landed, landing.needs_receipt) == (None, False, True)
+
+
 def test_sent_again_as_long_as_retries_last(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(receipts, "_SENT_AGAIN_EVERY", 0.3)
     seen: list[WaitProgress] = []
@@ -232,6 +239,27 @@ def test_sent_again_as_long_as_retries_last(monkeypatch: pytest.MonkeyPatch) -> 
 def _keep(seen: list[WaitProgress], event: object) -> None:
     if isinstance(event, WaitProgress):
         seen.append(event)
+
+
+def test_not_sent_again_before_its_time() -> None:
+    with (
+        FakeChain([*[stay] * 4, mine]) as chain,
+        SequencerClient(chain.url, retry_for=60.0) as client,
+    ):
+        list(client.stream(wait=20.0).run([Line(1, TX.raw)]))
+    assert chain.hashes == [TX.hash]
+
+
+def test_it_is_said_how_many_others_are_waited_for() -> None:
+    seen: list[WaitProgress] = []
+    with (
+        FakeChain([stay, stay, mine]) as chain,
+        SequencerClient(chain.url, observer=lambda e: _keep(seen, e)) as client,
+    ):
+        lines = [Line(number, s.raw) for number, s in enumerate(SIGNED[:3], start=1)]
+        list(client.stream(wait=20.0, batch_size=3).run(lines))
+    assert [progress.others for progress in seen[:3]] == [0, 1, 2]
+    assert [progress.others for progress in seen if progress.ended] == [2, 1, 0]
 
 
 def test_not_sent_again_without_being_asked_to(monkeypatch: pytest.MonkeyPatch) -> None:
