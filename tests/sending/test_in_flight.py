@@ -316,6 +316,8 @@ def test_a_second_signal_ends_the_wait_for_what_does_not_end() -> None:
         found = list(stream.rest(lines))
     stuck.set()
     assert [e.status for e in found] == ["interrupted"] * 2 + ["not_sent"] * 22
+    # Many more were read by then.
+    assert {e.end.because for e in found if isinstance(e.end, NotSent)} == {2}
 
 
 def test_what_the_second_signal_ends_is_reported_as_it_ended() -> None:
