@@ -294,6 +294,20 @@ def test_a_signal_ends_all_that_is_under_way_and_what_is_decided_stays() -> None
     assert said == set(network.begun)
 
 
+def test_a_run_that_has_sent_nothing_is_left_at_the_last_line_that_was_read() -> None:
+    def read() -> Iterator[Line]:
+        yield from lines_of(RAW)[:2]
+        raise KeyboardInterrupt
+
+    network = Network()
+    stream = InFlight(network, 2, size=4)
+    with pytest.raises(KeyboardInterrupt):
+        list(stream.run(read()))
+    found = list(stream.rest(lines_of(RAW)[2:]))
+    assert [e.end for e in found] == [NotSent(because=2)] * len(RAW)
+    assert network.begun == []
+
+
 def test_a_second_signal_ends_the_wait_for_what_does_not_end() -> None:
     stuck = threading.Event()
 
