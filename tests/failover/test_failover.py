@@ -23,13 +23,8 @@ QUOTING = (
     b'{"jsonrpc":"2.0","id":%d,"error":{"code":-32000,"message":"no project s3cr3t-k3y",'
     b'"data":{"see":["https://node/s3cr3t-k3y/x"]}}}'
 )
-ANSWERS = {
-    "result": RESULT,
-    "no batches": RESULT,
-    "verdict": VERDICT,
-    "lacking": LACKING,
-    "quoting": QUOTING,
-}
+ANSWERS = {"result": RESULT, "verdict": VERDICT, "lacking": LACKING, "quoting": QUOTING}
+NO_BATCHES = "no batches, "
 
 Outcomes = dict[int, str]
 
@@ -52,6 +47,10 @@ class Scripted:
         self.asked.append(endpoint.index)
         self.bodies.append(body)
         outcome = self.outcomes[endpoint.index]
+        if outcome.startswith(NO_BATCHES):
+            if body.startswith(b"["):
+                return Reply(413, b"")
+            outcome = outcome.removeprefix(NO_BATCHES)
         if outcome == "refused":
             raise EndpointFailure("connection refused", "refused")
         exchange.enter("answer")
@@ -60,8 +59,6 @@ class Scripted:
             raise EndpointFailure("no answer in time", "timeout")
         if outcome == "interrupt":
             raise KeyboardInterrupt
-        if outcome == "no batches" and body.startswith(b"["):
-            return Reply(413, b"")
         request_id = int(body.split(b'"id":')[1].split(b",")[0])
         return Reply(200, ANSWERS[outcome] % request_id)
 
@@ -351,10 +348,23 @@ def test_an_attempt_is_of_the_first_round_unless_another_is_named() -> None:
 def test_smaller_parts_of_a_batch_are_not_asked_for_once_the_time_is_up(
     late: str | None, asked: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    failover, transport = _failover({1: "no batches"})
+    failover, transport = _failover({1: NO_BATCHES + "result"})
     monkeypatch.setattr("seqsend.failover.visits.time_is_up", lambda *_deadlines: late)
     submissions = [failover.submission(Call("eth_chainId", [])) for _ in range(2)]
     failover.run(submissions, None)
     assert len(transport.asked) == asked
     assert [len(submission.attempts) for submission in submissions] == [1 if late else 2] * 2
     assert all(submission.over for submission in submissions)
+
+
+@pytest.mark.parametrize(("outcome", "asked"), [("refused", 3), ("silent", 2)])
+def test_the_last_endpoint_is_asked_for_all_parts_but_costs_one_timeout(
+    outcome: str, asked: int
+) -> None:
+    failover, transport = _failover({1: NO_BATCHES + outcome})
+    submissions = [failover.submission(Call("eth_chainId", [])) for _ in range(2)]
+    failover.run(submissions, None)
+    assert len(transport.asked) == asked
+    assert [len(submission.attempts) for submission in submissions] == [2, asked - 1]
+    note = str(submissions[1].note)
+    assert ("endpoint 1 had just failed" in note) == (outcome == "silent")

@@ -472,6 +472,15 @@ def test_a_slow_node_that_always_answers_in_time_has_all_of_it(
         assert slow <= asked.elapsed < LONG
 
 
+def test_a_defect_in_a_thread_that_asks_is_raised_in_the_one_that_waits() -> None:
+    endpoints = parse_endpoints("http://a,http://b")
+    known = Roles(endpoints, endpoints, Untouched(), dial_timeout=LONG)
+    began = time.monotonic()
+    with pytest.raises(AssertionError):
+        known.ask(Deadline.after(LONG, "dial timeout"))
+    assert time.monotonic() - began < LONG / 2
+
+
 def test_a_hung_node_beside_an_active_one_costs_half_a_second() -> None:
     with Rollup(["op-node"] * 2, active=2) as rollup, Silent() as hung:
         rollup.nodes[0] = hung  # type: ignore[call-overload]

@@ -19,6 +19,7 @@ from seqsend.models import NotSent, Sent
 from seqsend.sending.decoding import signer_of
 from seqsend.sending.in_flight import InFlight
 from seqsend.sending.outgoing import End
+from seqsend.sending.schedule import Group
 from seqsend.sending.stream import Ended, GroupEnd, Line
 from seqsend.sending.transaction import RawTransaction, parse_raw_transaction
 from seqsend.waiting import SignalReceived, Signals
@@ -293,6 +294,20 @@ def test_a_signal_ends_all_that_is_under_way_and_what_is_decided_stays() -> None
     assert said == set(network.begun)
 
 
+def test_a_run_that_has_sent_nothing_is_left_at_the_last_line_that_was_read() -> None:
+    def read() -> Iterator[Line]:
+        yield from lines_of(RAW)[:2]
+        raise KeyboardInterrupt
+
+    network = Network()
+    stream = InFlight(network, 2, size=4)
+    with pytest.raises(KeyboardInterrupt):
+        list(stream.run(read()))
+    found = list(stream.rest(lines_of(RAW)[2:]))
+    assert [e.end for e in found] == [NotSent(because=2)] * len(RAW)
+    assert network.begun == []
+
+
 def test_a_second_signal_ends_the_wait_for_what_does_not_end() -> None:
     stuck = threading.Event()
 
@@ -315,6 +330,8 @@ def test_a_second_signal_ends_the_wait_for_what_does_not_end() -> None:
         found = list(stream.rest(lines))
     stuck.set()
     assert [e.status for e in found] == ["interrupted"] * 2 + ["not_sent"] * 22
+    # Many more were read by then.
+    assert {e.end.because for e in found if isinstance(e.end, NotSent)} == {2}
 
 
 def test_what_the_second_signal_ends_is_reported_as_it_ended() -> None:
@@ -354,11 +371,38 @@ def test_a_defect_in_a_thread_is_raised_in_the_one_that_asked() -> None:
         list(InFlight(send, 2).run(lines_of(RAW)))
 
 
-def test_its_threads_end_with_it() -> None:
-    def count() -> int:
-        gc.collect()
-        return sum(thread.name == "seqsend" for thread in threading.enumerate())
+@pytest.mark.parametrize("first_is_interrupted", [True, False])
+def test_a_signal_in_one_of_several_that_end_together_is_heard(
+    first_is_interrupted: bool,  # noqa: FBT001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = InFlight(Network(), 2)
+    ended: list[tuple[Group[object], GroupEnd]] = [
+        (Group(), GroupEnd([], interrupted=first_is_interrupted)),
+        (Group(), GroupEnd([], interrupted=not first_is_interrupted)),
+    ]
+    monkeypatch.setattr(stream._workers, "take_ended", lambda: ended)
+    with pytest.raises(SignalReceived):
+        stream._collect()
 
+
+def count() -> int:
+    """Return how many threads there are that send."""
+    gc.collect()
+    return sum(thread.name == "seqsend" for thread in threading.enumerate())
+
+
+def test_its_threads_end_once_the_rest_is_reported() -> None:
+    before = count()
+    stream, lines = InFlight(Network(), 4), iter(lines_of(RAW))
+    assert next(stream.run(lines)).hash == HASHES[0]
+    assert count() > before
+    list(stream.rest(lines))
+    until(lambda: count() <= before)
+    assert stream.stopped_at is not None  # it is still there
+
+
+def test_its_threads_end_with_it() -> None:
     before = count()
     assert len(list(InFlight(Network(), 4).run(lines_of(RAW)))) == len(RAW)
     until(lambda: count() <= before)

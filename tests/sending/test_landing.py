@@ -2,15 +2,18 @@
 
 import os
 import signal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from seqsend import Level, SequencerClient, WaitProgress
-from seqsend.models import LEVELS
+from seqsend.endpoints import parse_endpoints
+from seqsend.models import LEVELS, Sent
 from seqsend.sending import receipts
 from seqsend.sending.landing import Landing, parse_quantity
-from seqsend.sending.stream import Line
+from seqsend.sending.stream import Ended, Line
+from seqsend.sending.transaction import parse_raw_transaction
 from tests.support.chain import FakeChain, Step, receipt_of, stay
 from tests.support.cli import Run, seqsend, start
 from tests.support.servers import Replying, dead
@@ -213,6 +216,13 @@ def test_another_transactions_receipt_never_counts() -> None:
     assert landing.has_landed
 
 
+@pytest.mark.parametrize("shown", [None, {"number": "0x1", "hash": "0xab"}])
+def test_without_a_receipt_no_block_says_anything(shown: Any) -> None:
+    landing = Landing(TX.hash, "preconfirmed")
+    landing.compare(shown, {"safe": 9, "finalized": 9})
+    assert (landing.level, landing.has_landed, landing.needs_receipt) == (None, False, True)
+
+
 def test_sent_again_as_long_as_retries_last(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(receipts, "_SENT_AGAIN_EVERY", 0.3)
     seen: list[WaitProgress] = []
@@ -232,6 +242,49 @@ def test_sent_again_as_long_as_retries_last(monkeypatch: pytest.MonkeyPatch) -> 
 def _keep(seen: list[WaitProgress], event: object) -> None:
     if isinstance(event, WaitProgress):
         seen.append(event)
+
+
+def test_not_sent_again_before_its_time() -> None:
+    with (
+        FakeChain([*[stay] * 4, mine]) as chain,
+        SequencerClient(chain.url, retry_for=60.0) as client,
+    ):
+        list(client.stream(wait=20.0).run([Line(1, TX.raw)]))
+    assert chain.hashes == [TX.hash]
+
+
+def test_one_that_has_its_receipt_does_not_keep_others_from_being_sent_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(receipts, "_SENT_AGAIN_EVERY", 0.0)
+    (endpoint,) = parse_endpoints("http://a")
+    failover: Any = SimpleNamespace(
+        retry_for=60.0, requester=SimpleNamespace(notify=lambda _event: None)
+    )
+    awaiting = receipts.Receipts(failover, 20.0, "safe", lambda *_arguments: NotImplemented)
+    again: list[str] = []
+    monkeypatch.setattr(
+        awaiting, "_send_once_more", lambda _awaited, transaction: again.append(transaction.hash)
+    )
+    for number, signed in enumerate(SIGNED[:3], start=1):
+        receipt = receipt_of(signed.hash, 11, "0x1") if number == 1 else None
+        sent = Sent(signed.hash, "accepted", endpoint, (), 0.0, receipt=receipt)
+        ended = Ended(number, signed.hash, sent)
+        awaiting.add(ended, parse_raw_transaction(signed.raw), None)
+    awaiting._send_due_again(awaiting._awaited)
+    assert again == [signed.hash for signed in SIGNED[1:3]]
+
+
+def test_it_is_said_how_many_others_are_waited_for() -> None:
+    seen: list[WaitProgress] = []
+    with (
+        FakeChain([stay, stay, mine]) as chain,
+        SequencerClient(chain.url, observer=lambda e: _keep(seen, e)) as client,
+    ):
+        lines = [Line(number, s.raw) for number, s in enumerate(SIGNED[:3], start=1)]
+        list(client.stream(wait=20.0, batch_size=3).run(lines))
+    assert [progress.others for progress in seen[:3]] == [0, 1, 2]
+    assert [progress.others for progress in seen if progress.ended] == [2, 1, 0]
 
 
 def test_not_sent_again_without_being_asked_to(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,3 +108,13 @@ def test_ctrl_c_loses_no_line(before: int, after: int, size: int, inside: bool) 
     assert set(statuses) <= {"accepted", "interrupted", "not_sent"}
     assert ("interrupted" in statuses) == inside
     assert statuses == sorted(statuses)  # accepted, then interrupted, then not sent
+
+
+def test_the_rest_says_at_which_line_it_was_left() -> None:
+    submit = Scripted(["good"] * 4)
+    stream, lines = Stream(submit), iter(Line(i + 1, SIGNED[i].raw) for i in range(4))
+    run = stream.run(lines)
+    assert [next(run).status, next(run).status] == ["accepted"] * 2
+    rest = list(stream.rest(lines))
+    assert [e.end for e in rest] == [NotSent(because=2)] * 2
+    assert len(submit.sent) == 2
