@@ -404,8 +404,10 @@ def test_its_threads_end_once_the_rest_is_reported() -> None:
 
 def test_its_threads_end_with_it() -> None:
     before = count()
-    assert len(list(InFlight(Network(), 4).run(lines_of(RAW)))) == len(RAW)
+    stream = InFlight(Network(), 4)
+    assert len(list(stream.run(lines_of(RAW)))) == len(RAW)
     until(lambda: count() <= before)
+    assert stream.last_sent == len(RAW)  # it is still there
     dropped = InFlight(Network(), 4).run(lines_of(RAW))
     assert next(dropped).hash == HASHES[0]
     del dropped
