@@ -12,6 +12,7 @@ from seqsend.render.outcome import EXIT_CODES
 from seqsend.render.run_report import RunReport
 from seqsend.sending.stream import Ended, Stream
 
+_LOOKED_FOR_EVERY = 50_000  # objects
 _PATIENCE = 1.0  # seconds that more input is waited for once nothing more is sent
 _GOOD_EMPTY = "a signed transaction on each line, or --allow-empty if there may be none"
 
@@ -24,8 +25,10 @@ def send_many(run: CommandRun, source: Source, options: SendOptions) -> None:
             line, or there is no transaction at all.
 
     """
-    # The start of the program has turned it off. What is there by now stays to the end.
+    # The start of the program has turned it off. What is there by now stays to the end. What a run
+    # makes is seldom in cycles: looking for them every 700 objects takes an eighth of its time.
     gc.freeze()
+    gc.set_threshold(_LOOKED_FOR_EVERY)
     gc.enable()
     lines = source.open()
     report = RunReport(run.style, source.size)

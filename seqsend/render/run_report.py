@@ -137,10 +137,12 @@ class RunReport:
 
     def _note_standby(self, outcome: Outcome) -> None:
         """Warn of the first that a standby took; the summary says how many there were."""
+        if not outcome.is_by_standby:
+            return
         standby = standby_line(outcome)
         if standby is not None and not self._by_standby and not self._style.quiet:
             self._say(standby, "trouble")
-        self._by_standby += outcome.is_by_standby
+        self._by_standby += 1
 
     def _write_held(self) -> None:
         held, self._held = self._held, []
