@@ -24,7 +24,7 @@ _KEY_IN_PATH = re.compile(r"[A-Za-z0-9_-]{16,}")
 # lone surrogates, which no terminal and no UTF-8 file takes.
 _UNSAFE = (
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
-    "\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+    "\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]+"
 )
 
 # Shorter ones would blot out ordinary words of a server's message, and hide nothing.
@@ -324,7 +324,8 @@ def excerpt(text: str) -> str:
 
 
 def _as_json_escape(match: re.Match[str]) -> str:
-    return _json_escape(match.group())
+    # A run at a time: there may be millions.
+    return "".join(map(_json_escape, match.group()))
 
 
 @lru_cache(maxsize=256)
