@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import resource
+import select
 import signal
 import socket
 import ssl
@@ -422,16 +423,23 @@ class Tunnel(Server):
         if not self._upstream:
             return
         with socket.create_connection(("127.0.0.1", self._upstream)) as upstream:
-            back = threading.Thread(target=_pump, args=(upstream, connection), daemon=True)
-            back.start()
-            _pump(connection, upstream)
+            _relay(connection, upstream)
 
 
-def _pump(source: socket.socket, sink: socket.socket) -> None:
+def _relay(one: socket.socket, other: socket.socket) -> None:
+    """Pass on what comes from either, until one of the two ends.
+
+    In one thread: TLS of Python's before 3.13 is not to be read and written at the same time.
+    """
     with suppress(OSError):  # one of the two has been closed
-        while data := source.recv(65536):
-            sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
+        while True:
+            is_read_ahead = isinstance(one, ssl.SSLSocket) and one.pending()
+            ready = [one] if is_read_ahead else select.select([one, other], [], [])[0]
+            for source in ready:
+                data = source.recv(65536)
+                if not data:
+                    return
+                (other if source is one else one).sendall(data)
 
 
 @pytest.mark.parametrize("proxy_scheme", ["http", "https"])
