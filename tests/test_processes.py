@@ -1,7 +1,6 @@
 """The library in programs of several threads and processes, and with observers of all kinds."""
 
 import concurrent.futures
-import json
 import multiprocessing
 import pickle
 import threading
@@ -13,6 +12,7 @@ import pytest
 import seqsend
 from seqsend import Line, SeqsendError, SequencerClient
 from seqsend.diagnosis.report import Diagnosis
+from tests.support.calls import respond
 from tests.support.servers import Replying, Request, Silent, dead, http, jsonrpc_error
 from tests.support.servers import jsonrpc_result as result
 from tests.support.wallet import Wallet
@@ -26,8 +26,7 @@ def _node(request: Request) -> bytes:
     if not request.body:
         return http(404, b"")
     if isinstance(request.json, list):
-        asked = [{"jsonrpc": "2.0", "id": each["id"], "result": "0x1"} for each in request.json]
-        return http(200, json.dumps(asked).encode())
+        return respond(request, [{"result": "0x1"}] * len(request.json))
     method = request.json["method"]
     if method == "eth_sendRawTransaction" and request.json["params"] == ["0x"]:
         return jsonrpc_error(request, -32000, "typed transaction too short")

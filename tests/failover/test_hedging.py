@@ -37,6 +37,7 @@ from seqsend.models import CallEnded, Event, JsonRpcError
 from seqsend.sending.stream import Line
 from seqsend.verdicts.failure_table import RESULT, VERDICT, Judgement
 from tests.support import ws
+from tests.support.calls import calls_in, respond
 from tests.support.cli import seqsend, start
 from tests.support.moments import is_asleep, until
 from tests.support.servers import (
@@ -86,8 +87,7 @@ class Hung(Server):
 
     def handle(self, connection: socket.socket) -> None:
         while (request := self.read_request(connection)) is not None:
-            calls = request.json if isinstance(request.json, list) else [request.json]
-            if "send" in calls[0]["method"]:
+            if "send" in calls_in(request)[0]["method"]:
                 with suppress(OSError):
                     connection.recv(1)
                 self.gone += 1
@@ -550,14 +550,13 @@ def test_a_batch_is_hedged_as_a_whole() -> None:
 
     def reply(request: Request) -> bytes:
         busy = {"error": {"code": -32000, "message": "txpool is full"}}
-        calls = request.json if isinstance(request.json, list) else [request.json]
+        calls = calls_in(request)
         is_first = len(calls) == 4
-        answers = [
-            {"jsonrpc": "2.0", "id": call["id"]}
-            | (busy if is_first and at % 2 else {"result": hashes[call["params"][0]]})
+        members = [
+            busy if is_first and at % 2 else {"result": hashes[call["params"][0]]}
             for at, call in enumerate(calls)
         ]
-        return http(200, json.dumps(answers if len(calls) > 1 else answers[0]).encode())
+        return respond(request, members)
 
     with Hung() as one, Replying(reply) as two, Replying(reply) as three:
         run = seqsend(
@@ -581,11 +580,7 @@ def test_an_endpoint_that_takes_smaller_batches_is_asked_for_all_parts_beside_an
     def reply(request: Request) -> bytes:
         if len(request.json) > 2:
             return http(413, b"")
-        answers = [
-            {"jsonrpc": "2.0", "id": call["id"], "result": hashes[call["params"][0]]}
-            for call in request.json
-        ]
-        return http(200, json.dumps(answers).encode())
+        return respond(request, [{"result": hashes[c["params"][0]]} for c in calls_in(request)])
 
     with (
         Replying(reply) as one,

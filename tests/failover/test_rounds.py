@@ -1,7 +1,6 @@
 """`--retry-for`: rounds over the endpoints, their pauses, and what ends them."""
 
 import itertools
-import json
 import signal
 import socket
 import threading
@@ -20,6 +19,7 @@ from seqsend.failover import rounds as module
 from seqsend.failover.rounds import Rounds
 from seqsend.transports.base import Deadline
 from seqsend.units import parse_retry_after
+from tests.support.calls import calls_in, respond
 from tests.support.cli import seqsend, start
 from tests.support.moments import is_asleep, until
 from tests.support.servers import (
@@ -237,16 +237,15 @@ def test_of_a_batch_only_what_is_open_goes_again() -> None:
     bodies: list[list[Any]] = []
 
     def reply(request: Request) -> bytes:
-        calls = request.json if isinstance(request.json, list) else [request.json]
+        calls = calls_in(request)
         bodies.append([call["params"][0] for call in calls])
         hashes = {s.raw: s.hash for s in signed}
         busy = {"error": {"code": -32000, "message": "txpool is full"}}
-        answers = [
-            {"jsonrpc": "2.0", "id": call["id"]}
-            | (busy if len(bodies) == 1 and position % 2 else {"result": hashes[call["params"][0]]})
+        members = [
+            busy if len(bodies) == 1 and position % 2 else {"result": hashes[call["params"][0]]}
             for position, call in enumerate(calls)
         ]
-        return http(200, json.dumps(answers if len(calls) > 1 else answers[0]).encode())
+        return respond(request, members)
 
     with Replying(reply) as server:
         run = seqsend(

@@ -9,6 +9,7 @@ import pytest
 
 from seqsend import SequencerClient
 from seqsend.sending.stream import Ended, Line
+from tests.support.calls import calls_in
 from tests.support.node import Anvil
 from tests.support.servers import Closing, Replying, Request, Silent, dead, http, pass_on
 from tests.support.wallet import Signed, Wallet
@@ -42,8 +43,8 @@ def sizes(server: Replying) -> list[int]:
 
 
 def results(request: Request) -> list[dict[str, Any]]:
-    asked = request.json if isinstance(request.json, list) else [request.json]
-    return [{"jsonrpc": "2.0", "id": a["id"], "result": HASHES.get(a["params"][0])} for a in asked]
+    calls = calls_in(request)
+    return [{"jsonrpc": "2.0", "id": c["id"], "result": HASHES.get(c["params"][0])} for c in calls]
 
 
 def test_a_batch_goes_to_a_real_node(node: Anvil, signed: list[Signed]) -> None:

@@ -16,6 +16,7 @@ import rlp  # type: ignore[import-untyped]
 from eth_account import Account
 
 from seqsend import Rejected, SequencerClient
+from tests.support.calls import calls_in
 from tests.support.cli import SCHEMA, Run, seqsend, start
 from tests.support.moments import until
 from tests.support.node import Anvil
@@ -130,8 +131,7 @@ def test_quiet_leaves_the_sentence_and_no_explain_nothing(chain: Anvil) -> None:
 
 
 def _methods(request: Request) -> list[str]:
-    calls = request.json if isinstance(request.json, list) else [request.json]
-    return [call["method"] for call in calls]
+    return [call["method"] for call in calls_in(request)]
 
 
 def test_it_is_one_batch(chain: Anvil) -> None:

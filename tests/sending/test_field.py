@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from tests.conftest import FreshTx
+from tests.support.calls import answering, calls_in
 from tests.support.cli import seqsend
 from tests.support.node import Anvil
 from tests.support.servers import Replying, Request, http, jsonrpc_error, pass_on
@@ -19,20 +19,10 @@ def at(*urls: str) -> str:
     return f"--rollup.sequencer-http={','.join(urls)}"
 
 
-def items(request: Request) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = request.json if isinstance(request.json, list) else [request.json]
-    return found
-
-
 def saying(code: int, message: str) -> Callable[[Request], bytes]:
     """Return what answers every call with this error, alone and in a batch."""
 
-    def reply(request: Request) -> bytes:
-        error = {"code": code, "message": message}
-        found = [{"jsonrpc": "2.0", "id": i["id"], "error": error} for i in items(request)]
-        return http(200, json.dumps(found if isinstance(request.json, list) else found[0]).encode())
-
-    return reply
+    return answering(lambda _: {"error": {"code": code, "message": message}})
 
 
 # Text, whether it may have been delivered, reason code; sources in cases.md, part B.
@@ -98,7 +88,7 @@ def send_only(node: Anvil) -> Callable[[Request], bytes]:
     """Return what passes sends on to a node, and knows nothing else."""
 
     def reply(request: Request) -> bytes:
-        if all(call["method"] == SEND for call in items(request)):
+        if all(call["method"] == SEND for call in calls_in(request)):
             return http(200, pass_on(request.body, node.url))
         return jsonrpc_error(request, -32601, "the method does not exist")
 
@@ -133,7 +123,7 @@ def four(node: Anvil, wallet: Wallet) -> list[Signed]:
 
 def test_a_batch_that_is_refused_with_http_500(node: Anvil, four: list[Signed]) -> None:
     def reply(request: Request) -> bytes:
-        if len(items(request)) > 3:
+        if len(calls_in(request)) > 3:
             text = "Batch of more than 3 requests are not allowed on free tier"
             error = {"code": 31, "message": text}
             return http(500, json.dumps({"jsonrpc": "2.0", "id": None, "error": error}).encode())

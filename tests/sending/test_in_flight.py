@@ -311,23 +311,11 @@ def test_a_run_that_has_sent_nothing_is_left_at_the_last_line_that_was_read() ->
 def test_a_second_signal_ends_the_wait_for_what_does_not_end() -> None:
     stuck = threading.Event()
 
-    def send(group: Sequence[RawTransaction]) -> GroupEnd:
-        begun.append(group[0].hash)
+    def send(group: Sequence[RawTransaction], _signals: Signals) -> GroupEnd:
         stuck.wait(LONG)
         return GroupEnd([NotSent()])
 
-    begun: list[str] = []
-    with Signals() as signals:
-        stream, lines = InFlight(send, 2), iter(lines_of(RAW))
-        timer = threading.Thread(
-            target=_signal_when, args=(lambda: len(begun) == 2, lambda: bool(signals.received))
-        )
-        timer.start()
-        with pytest.raises(SignalReceived):
-            list(stream.run(lines))
-        timer.join()
-        signals.acknowledge()
-        found = list(stream.rest(lines))
+    found = _ends_after_two_signals(send)
     stuck.set()
     assert [e.status for e in found] == ["interrupted"] * 2 + ["not_sent"] * 22
     # Many more were read by then.
@@ -335,14 +323,26 @@ def test_a_second_signal_ends_the_wait_for_what_does_not_end() -> None:
 
 
 def test_what_the_second_signal_ends_is_reported_as_it_ended() -> None:
-    def send(group: Sequence[RawTransaction]) -> GroupEnd:
-        begun.append(group[0].hash)
+    def send(group: Sequence[RawTransaction], signals: Signals) -> GroupEnd:
         until(lambda: len(signals.received) == 2)
         return GroupEnd([Sent(group[0].hash, "accepted", ENDPOINT, (), 0.0)])
 
+    found = _ends_after_two_signals(send)
+    assert [e.status for e in found] == ["accepted"] * 2 + ["not_sent"] * 22
+
+
+def _ends_after_two_signals(
+    send: Callable[[Sequence[RawTransaction], Signals], GroupEnd],
+) -> list[Ended]:
+    """Return how all ended: one signal came once two groups were begun, the other after it."""
     begun: list[str] = []
     with Signals() as signals:
-        stream, lines = InFlight(send, 2), iter(lines_of(RAW))
+
+        def send_and_note(group: Sequence[RawTransaction]) -> GroupEnd:
+            begun.append(group[0].hash)
+            return send(group, signals)
+
+        stream, lines = InFlight(send_and_note, 2), iter(lines_of(RAW))
         timer = threading.Thread(
             target=_signal_when, args=(lambda: len(begun) == 2, lambda: bool(signals.received))
         )
@@ -351,8 +351,7 @@ def test_what_the_second_signal_ends_is_reported_as_it_ended() -> None:
             list(stream.run(lines))
         timer.join()
         signals.acknowledge()
-        found = list(stream.rest(lines))
-    assert [e.status for e in found] == ["accepted"] * 2 + ["not_sent"] * 22
+        return list(stream.rest(lines))
 
 
 def _signal_when(*events: Callable[[], bool]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.calls import answering, calls_in
 from tests.support.chain import receipt_of
 from tests.support.cli import COMMAND, SCHEMA, Run, seqsend, start
 from tests.support.moments import is_asleep, until
@@ -43,21 +44,6 @@ def at(*urls: str) -> str:
 
 def text_of(signed: list[Signed]) -> str:
     return "".join(f"{s.raw}\n" for s in signed)
-
-
-def items(request: Request) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = request.json if isinstance(request.json, list) else [request.json]
-    return found
-
-
-def answering(answer: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[Request], bytes]:
-    """Return what answers each call of a request, alone or in a batch, by ``answer``."""
-
-    def reply(request: Request) -> bytes:
-        found = [{"jsonrpc": "2.0", "id": i["id"], **answer(i)} for i in items(request)]
-        return http(200, json.dumps(found if isinstance(request.json, list) else found[0]).encode())
-
-    return reply
 
 
 def refusing(code: int, message: str, shown: Any = None) -> Callable[[Request], bytes]:
@@ -93,9 +79,9 @@ class TakesTwo(Replying):
         super().__init__(self._answer)
 
     def _answer(self, request: Request) -> bytes:
-        if len(items(request)) > 2:
+        if len(calls_in(request)) > 2:
             return http(200, ONE_OF_IT)
-        self.pairs += items(request)[0]["method"] == SEND
+        self.pairs += calls_in(request)[0]["method"] == SEND
         if self.pairs == 2:
             self.stuck.set()
             self.wait()
@@ -139,7 +125,7 @@ def test_the_only_endpoint_dies_after_it_has_limited_batches(words: list[str]) -
 
     def reply(request: Request) -> bytes:
         nonlocal parts
-        if len(items(request)) > 2:
+        if len(calls_in(request)) > 2:
             return http(200, ONE_OF_IT)
         parts += 1
         if parts > 2:
@@ -166,7 +152,7 @@ def test_twenty_at_one_silent_endpoint_cost_two_timeouts() -> None:
             stdin=text_of(SIGNED),
         )
         assert len(server.requests) == 2
-        assert {call["method"] for call in items(server.requests[1])} == {LOOK_UP}
+        assert {call["method"] for call in calls_in(server.requests[1])} == {LOOK_UP}
     assert [d["status"] for d in run.documents] == ["unknown"] * 20
     assert all(d["elapsed_ms"] <= 2 * 300 + 500 for d in run.documents)
 
@@ -222,7 +208,7 @@ def test_already_known_that_nobody_confirms_is_unknown(others: int) -> None:
     ):
         run = send(SIGNED[0].raw, to=[first.url, *[second.url] * others])
         plain = seqsend("send", SIGNED[0].raw, at(first.url))
-        assert {c["method"] for r in second.requests for c in items(r)} <= {LOOK_UP}
+        assert {c["method"] for r in second.requests for c in calls_in(r)} <= {LOOK_UP}
         assert len(second.requests) == others
     assert run.document["status"] == "unknown"
     assert run.document["hash"] == SIGNED[0].hash
@@ -237,7 +223,7 @@ def test_already_known_that_another_endpoint_confirms_is_known() -> None:
     ):
         listed = send(SIGNED[0].raw, to=[private.url, public.url])
         read = send(SIGNED[0].raw, f"--reads-from={public.url}", to=[private.url])
-        assert {c["method"] for r in public.requests for c in items(r)} == {LOOK_UP}
+        assert {c["method"] for r in public.requests for c in calls_in(r)} == {LOOK_UP}
     for run in (listed, read):
         assert run.document["status"] == "known"
         assert run.document["endpoint"] == {"index": 2, "url": public.url}
@@ -288,7 +274,7 @@ def test_an_endpoint_that_may_have_taken_it_is_asked_before_the_verdict_is_belie
     """Endpoint 1 took it and did not answer; endpoint 2, which does not see it, refuses it."""
 
     def reply(request: Request) -> bytes:
-        (call,) = items(request)
+        (call,) = calls_in(request)
         if call["method"] == SEND:
             return http(502, b"")
         return jsonrpc_result(request, {"hash": call["params"][0]})
@@ -303,7 +289,7 @@ def test_an_endpoint_that_may_have_taken_it_is_asked_before_the_verdict_is_belie
 def test_many_are_looked_up_in_one_batch() -> None:
     with Replying(refusing(-32000, "nonce too low", lambda h: {"hash": h})) as server:
         run = send("-", "--batch-size=20", to=[server.url], stdin=text_of(SIGNED))
-        assert [len(items(r)) for r in server.requests] == [20, 20]
+        assert [len(calls_in(r)) for r in server.requests] == [20, 20]
     assert [d["status"] for d in run.documents] == ["known"] * 20
 
 
@@ -344,7 +330,7 @@ def test_a_wait_says_once_what_fails_and_again_when_that_changes(count: int) -> 
 
     def reply(request: Request) -> bytes:
         nonlocal polls
-        call = items(request)[0]
+        call = calls_in(request)[0]
         if call["method"] == SEND:
             return jsonrpc_result(request, {s.raw: s.hash for s in SIGNED}[call["params"][0]])
         polls += 1

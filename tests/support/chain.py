@@ -1,11 +1,11 @@
 """A chain that a test moves step by step: what is mined, safe, or reorganised away."""
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from seqsend import parse_raw_transaction
-from tests.support.servers import Replying, Request, http
+from tests.support.calls import calls_in, respond
+from tests.support.servers import Replying, Request
 
 Step = Callable[["FakeChain"], None]
 
@@ -64,13 +64,12 @@ class FakeChain(Replying):
     # ---- Answers ----
 
     def _answer(self, request: Request) -> bytes:
-        calls = request.json if isinstance(request.json, list) else [request.json]
+        calls = calls_in(request)
         methods = [call["method"] for call in calls]
         self.asked.append(methods)
         if "send" not in methods[0] and self._steps:
             self._steps.pop(0)(self)
-        found = [{"jsonrpc": "2.0", "id": call["id"], **self.answer(call)} for call in calls]
-        return http(200, json.dumps(found if isinstance(request.json, list) else found[0]).encode())
+        return respond(request, [self.answer(call) for call in calls])
 
     def answer(self, call: dict[str, Any]) -> dict[str, Any]:
         """Return the result or error of one call."""

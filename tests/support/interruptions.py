@@ -16,6 +16,7 @@ from random import Random
 from typing import Any, Literal, get_args
 
 from seqsend.sending.transaction import parse_raw_transaction
+from tests.support.calls import calls_in, respond
 from tests.support.cli import COMMAND
 from tests.support.servers import Replying, Request, http
 from tests.support.wallet import Wallet
@@ -41,16 +42,11 @@ class Slow(Replying):
     def _answer(self, request: Request) -> bytes:
         if not request.body:
             return http(404, b"")
-        calls = request.json if isinstance(request.json, list) else [request.json]
+        calls = calls_in(request)
         self.wait(self._random.uniform(0, 0.04))
         results = [self._result(call["method"], call["params"]) for call in calls]
         self.wait(self._random.uniform(0, 0.04))
-        said = [
-            {"jsonrpc": "2.0", "id": call["id"], "result": result}
-            for call, result in zip(calls, results, strict=True)
-        ]
-        whole = said if isinstance(request.json, list) else said[0]
-        return http(200, json.dumps(whole).encode())
+        return respond(request, [{"result": result} for result in results])
 
     def _result(self, method: str, params: list[Any]) -> object:
         if method == "eth_sendRawTransaction" and params != ["0x"]:

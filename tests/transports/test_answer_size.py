@@ -10,7 +10,8 @@ from seqsend import SequencerClient
 from seqsend.errors import CallError
 from seqsend.jsonrpc import LONGEST_KNOWN
 from seqsend.sending.transaction import parse_raw_transaction
-from tests.support.servers import Replying, Request, http, jsonrpc_error, jsonrpc_result
+from tests.support.calls import calls_in, respond
+from tests.support.servers import Replying, Request, jsonrpc_error, jsonrpc_result
 from tests.support.wallet import Wallet
 from tests.support.ws import answering, serving
 
@@ -60,13 +61,9 @@ def test_a_batch_may_be_answered_with_as_much_for_each() -> None:
     """Receipts with their logs are large."""
 
     def answer(request: Request) -> bytes:
-        asked = request.json if isinstance(request.json, list) else [request.json]
-        said = [
-            {"id": each["id"], "result": parse_raw_transaction(each["params"][0]).hash}
-            | {"jsonrpc": "2.0", "note": "x" * (LONGEST_KNOWN - 1000)}
-            for each in asked
-        ]
-        return http(200, json.dumps(said).encode())
+        note = {"note": "x" * (LONGEST_KNOWN - 1000)}
+        hashes = [parse_raw_transaction(call["params"][0]).hash for call in calls_in(request)]
+        return respond(request, [{"result": known} | note for known in hashes])
 
     from seqsend import Line
 
