@@ -45,8 +45,8 @@ def hash_in(request: Request) -> str:
 class Node(Replying):
     """Takes transactions; those that are held are read, and not answered until they are let go."""
 
-    def __init__(self, *, held: Callable[[int], bool] = lambda _: False) -> None:
-        """``held`` says which, by how many came before."""
+    def __init__(self, *, held: Callable[[int, str], bool] = lambda *_: False) -> None:
+        """``held`` says which, by how many came before, and by its hash."""
         super().__init__(self._answer)
         self._held = held
         self._lock = threading.Lock()
@@ -64,7 +64,7 @@ class Node(Replying):
             return jsonrpc_result(request, {"hash": wanted} if wanted in self.taken else None)
         known = hash_in(request)
         with self._lock:
-            is_held = self._held(len(self.taken))
+            is_held = self._held(len(self.taken), known)
             if known not in self.taken:
                 self.taken.append(known)
         if is_held:
@@ -80,7 +80,7 @@ def test_a_signal_with_eight_under_way_leaves_each_line_true(
     signed = sign(40)
     file = tmp_path / "them"
     file.write_text(text_of(signed))
-    with Node(held=lambda before: before >= 12) as node:
+    with Node(held=lambda before, _: before >= 12) as node:
         words = ["--json", "--in-flight=8", f"--rollup.sequencer-http={node.url}"]
         with start("send", f"--file={file}", *words) as running:
             until(lambda: len(node.taken) == 20)
@@ -135,7 +135,7 @@ def test_an_endpoint_that_dies_with_sixteen_under_way_loses_nothing(tmp_path: Pa
     file = tmp_path / "them"
     file.write_text(text_of(signed))
 
-    def is_late(before: int) -> bool:
+    def is_late(before: int, _: str) -> bool:
         if before == 100:
             mortal.__exit__()
         return before >= 100
@@ -197,7 +197,7 @@ def test_a_reader_that_leaves_is_told_of_all_that_was_under_way(tmp_path: Path) 
     signed = sign(60)
     file = tmp_path / "them"
     file.write_text(text_of(signed))
-    with Node(held=lambda before: before >= 1) as node:
+    with Node(held=lambda _, known: known != signed[0].hash) as node:
         words = ["--in-flight=8", f"--rollup.sequencer-http={node.url}"]
         with start("send", f"--file={file}", *words) as running:
             assert running.stdout is not None
