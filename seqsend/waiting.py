@@ -16,11 +16,8 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from queue import Empty, SimpleQueue
 from types import FrameType
-from typing import Any, Generic, Self, TypeVar
-
-T = TypeVar("T")
+from typing import Any, Self
 
 READ, WRITE = select.POLLIN, select.POLLOUT
 
@@ -46,7 +43,7 @@ class Cancellation:
 
     def __init__(self) -> None:
         """Raise `OSError` if there are no descriptors left."""
-        self._reader, self._writer = _pair()
+        self._reader, self._writer = socket_pair()
         self.is_cancelled = False
 
     def cancel(self) -> None:
@@ -105,7 +102,7 @@ class Signals:
     def acknowledge(self) -> None:
         """Let waits go on after the signals that have come; the next one ends them again."""
         known = len(self.received)
-        _drain(self._seen)
+        empty(self._seen)
         self._acknowledged = known
         if self.pending:  # one more came meanwhile, and the wake-up for it may be lost
             self._wake()
@@ -122,7 +119,7 @@ class Signals:
     def drain(self) -> None:
         """Take in wake-ups that have been noticed; only the main thread's are taken in."""
         if threading.get_ident() == self._main:
-            _drain(self._wakeup)
+            empty(self._wakeup)
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self.received.append(number)
@@ -135,8 +132,8 @@ class Signals:
     def __enter__(self) -> Self:
         global _current  # noqa: PLW0603 - signals are the process's, and so is this
         self._main = threading.get_ident()
-        self._wakeup, self._wakeup_writer = _pair()
-        self._seen, self._seen_writer = _pair()
+        self._wakeup, self._wakeup_writer = socket_pair()
+        self._seen, self._seen_writer = socket_pair()
         self._wakeup_before = signal.set_wakeup_fd(
             self._wakeup_writer.fileno(), warn_on_full_buffer=False
         )
@@ -168,14 +165,16 @@ class Signals:
 _current: Signals | None = None
 
 
-def _pair() -> tuple[socket.socket, socket.socket]:
+def socket_pair() -> tuple[socket.socket, socket.socket]:
+    """Return a reader and a writer, neither of which blocks."""
     reader, writer = socket.socketpair()
     reader.setblocking(False)
     writer.setblocking(False)
     return reader, writer
 
 
-def _drain(reader: socket.socket) -> None:
+def empty(reader: socket.socket) -> None:
+    """Take out of ``reader`` what has woken it."""
     with suppress(BlockingIOError):
         while reader.recv(4096):
             pass
@@ -301,69 +300,3 @@ def sleep(seconds: float) -> None:
 
     """
     wait(None, READ, seconds)
-
-
-class Mailbox(Generic[T]):
-    """Hands things from threads to one that waits for them, for a moment, or for a signal.
-
-    A context manager; what is put into it after its end is dropped.
-    """
-
-    def __init__(self) -> None:
-        self._items: SimpleQueue[T] = SimpleQueue()
-        self._reader, self._writer = _pair()
-
-    def put(self, item: T) -> None:
-        """Hand over ``item``."""
-        self._items.put(item)
-        with suppress(OSError):  # full: then there are wake-ups enough; closed: nobody waits
-            self._writer.send(b"\0")
-
-    def take(self, seconds: float | None, *, heeds_signals: bool = True) -> T:
-        """Return the next item.
-
-        With ``heeds_signals`` off it goes on waiting when a signal comes: for what takes a moment
-        and must be known.
-
-        Raises:
-            TimeoutError: none came within ``seconds``.
-            SignalReceived: a signal came, now or before.
-
-        """
-        waits = wait if heeds_signals else wait_regardless
-        until = None if seconds is None else time.monotonic() + seconds
-        while True:
-            with suppress(Empty):
-                return self._items.get_nowait()
-            _drain(self._reader)
-            with suppress(Empty):  # put between the two lines above
-                return self._items.get_nowait()
-            left = None if until is None else until - time.monotonic()
-            if left is not None and left <= 0:
-                raise TimeoutError
-            waits(self._reader.fileno(), READ, left)
-
-    @property
-    def descriptor(self) -> int:
-        """What becomes readable when something is there, to be waited for beside others."""
-        return self._reader.fileno()
-
-    def take_all(self) -> list[T]:
-        """Return everything that is there; waits for nothing."""
-        _drain(self._reader)  # first: what is put from now on wakes again
-        found = []
-        with suppress(Empty):
-            while True:
-                found.append(self._items.get_nowait())
-        return found
-
-    def close(self) -> None:
-        """Stop taking things in."""
-        self._reader.close()
-        self._writer.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self.close()

@@ -11,7 +11,8 @@ from contextlib import ExitStack
 import pytest
 
 from seqsend import waiting
-from seqsend.waiting import READ, WRITE, Mailbox, SignalReceived, Signals
+from seqsend.threads import Mailbox
+from seqsend.waiting import READ, WRITE, SignalReceived, Signals
 
 USED = signal.SIGUSR1
 LONG = 30.0  # seconds that no wait here takes
@@ -194,41 +195,19 @@ def test_a_signal_that_is_ignored_stays_so() -> None:
         signal.signal(USED, before)
 
 
-def test_a_mailbox_hands_over_in_order() -> None:
-    with Mailbox[int]() as mailbox:
-
-        def put_all() -> None:
-            for number in range(20_000):
-                mailbox.put(number)
-
-        thread = threading.Thread(target=put_all)
-        thread.start()
-        assert [mailbox.take(LONG) for _ in range(20_000)] == list(range(20_000))
-        thread.join()
-        with pytest.raises(TimeoutError):
-            mailbox.take(0.01)
-
-
-def test_a_mailbox_nobody_waits_at_takes_everything() -> None:
-    with Mailbox[int]() as mailbox:
-        for number in range(5_000):  # more wake-ups than a socket holds
-            mailbox.put(number)
-    mailbox.put(1)
-
-
 def test_a_signal_between_two_that_are_acknowledged_is_not_lost(
     signals: Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It comes while the first is being acknowledged; another thread's wait has to end."""
     signal.raise_signal(USED)
-    drain = waiting._drain
+    empty = waiting.empty
 
-    def drain_and_be_hit(reader: socket.socket) -> None:
+    def empty_and_be_hit(reader: socket.socket) -> None:
         monkeypatch.undo()
         signal.raise_signal(USED)
-        drain(reader)
+        empty(reader)
 
-    monkeypatch.setattr(waiting, "_drain", drain_and_be_hit)
+    monkeypatch.setattr(waiting, "empty", empty_and_be_hit)
     signals.acknowledge()
     assert signals.pending
     assert signals._seen.recv(9), "other threads are woken"

@@ -7,9 +7,8 @@ command runs none does: a pipe that nobody writes to would hold the program for 
 import errno
 import os
 import stat
-import threading
 
-from seqsend import waiting
+from seqsend import threads, waiting
 from seqsend.units import format_size
 
 _CHUNK = 64 * 1024
@@ -27,7 +26,7 @@ def open_to_read(path: str) -> int:
     flags = os.O_RDONLY | os.O_CLOEXEC
     if not stat.S_ISFIFO(os.stat(path).st_mode):
         return os.open(path, flags)
-    with waiting.Mailbox[int | OSError]() as opened:
+    with threads.Mailbox[int | OSError]() as opened:
 
         def open_it() -> None:
             try:
@@ -35,8 +34,10 @@ def open_to_read(path: str) -> int:
             except OSError as error:
                 opened.put(error)
 
-        # A daemon: the process may end while the pipe still has no writer.
-        threading.Thread(target=open_it, name="seqsend-open", daemon=True).start()
+        try:
+            threads.start(open_it, "seqsend-open")
+        except RuntimeError:
+            raise OSError(errno.EAGAIN, "this machine has no thread left") from None
         found = opened.take(None)
     if isinstance(found, OSError):
         raise found

@@ -1,11 +1,10 @@
 """Diagnoses in threads of their own, so that the main thread can show how far they are."""
 
-import threading
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
-from seqsend import waiting
+from seqsend import threads
 from seqsend.diagnosis.report import Diagnosis, EndpointReport
 from seqsend.models import Attempt, Event
 from seqsend.render.progress import Progress
@@ -59,7 +58,7 @@ class Looks:
         self._answers = answers
         self.most_at_once = max(2, _MOST_THREADS // total)
         """How many may be under way together."""
-        self._found: waiting.Mailbox[tuple[Progress, _Found]] = waiting.Mailbox()
+        self._found: threads.Mailbox[tuple[Progress, _Found]] = threads.Mailbox()
 
     def begin(self, **bounds: Any) -> Progress:
         """Begin a diagnosis, and return how far it is, which is kept up to date by `take`."""
@@ -74,11 +73,7 @@ class Looks:
             except BaseException as error:  # noqa: BLE001 - raised again, in the main thread
                 put(error)
 
-        try:
-            # A daemon: a signal ends the process, whatever is still waited for.
-            threading.Thread(target=run, daemon=True).start()
-        except RuntimeError:  # no thread is left on this machine
-            run()
+        threads.start_or_run(run, "seqsend-look")
         return progress
 
     def take(self, seconds: float) -> Look | None:

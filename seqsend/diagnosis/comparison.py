@@ -1,13 +1,12 @@
 """`check`: all endpoints are asked side by side, and what they say is compared."""
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from seqsend import waiting
+from seqsend import threads
 from seqsend.arguments import check_arguments
 from seqsend.configuration import (
     DIAL_TIMEOUT,
@@ -158,23 +157,11 @@ def _side_by_side(jobs: Sequence[Callable[[], Any]], on_result: Callable[[Any], 
     ``on_result`` is called with each as it comes.
     """
     try:
-        done = waiting.Mailbox[tuple[int, Any]]()
+        done = threads.Mailbox[threads.Delivery[Any]]()
     except OSError:  # no descriptor is left on this machine, which each job will say
         return [job() for job in jobs]
     with done:
-
-        def run(position: int) -> None:
-            try:
-                done.put((position, jobs[position]()))
-            except BaseException as error:  # noqa: BLE001 - raised again, in the thread that waits
-                done.put((position, error))
-
-        for position in range(len(jobs)):
-            try:
-                # A daemon: a signal ends the process, whatever is still waited for.
-                threading.Thread(target=run, args=(position,), daemon=True).start()
-            except RuntimeError:  # no thread is left on this machine: then one after the other
-                run(position)
+        threads.begin_all(jobs, done, "seqsend-check")
         results: dict[int, Any] = {}
         for _ in jobs:
             position, found = done.take(None)

@@ -4,14 +4,13 @@ A thread carries each request, and knows nothing else. What comes of it is writt
 thread that made the call, as without hedging, so that a submission is changed in one thread only.
 """
 
-import threading
 import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
-from seqsend import waiting
+from seqsend import threads, waiting
 from seqsend.failover.ends import move_on_or_stop, not_tried, stop_all, time_is_up
 from seqsend.failover.requester import OUTCOMES, Exchanged, Request, still_open
 from seqsend.failover.submission import Submission
@@ -78,7 +77,7 @@ class Race:
         """When the next endpoint is to be asked, if no answer has come by then."""
         self._is_ending = False
         self._was_interrupted = False
-        self._mailbox = waiting.Mailbox[_News]()
+        self._mailbox = threads.Mailbox[_News]()
 
     def run(self) -> None:
         """Ask until every submission is over; then abandon the requests that are still open.
@@ -157,11 +156,8 @@ class Race:
         with suppress(OSError):
             visit.cancellation = waiting.Cancellation()
         if visit.cancellation is not None:
-            thread = threading.Thread(
-                target=self._carry, args=(visit,), name="seqsend-hedge", daemon=True
-            )
             try:
-                thread.start()
+                threads.start(partial(self._carry, visit), "seqsend-hedge")
             except RuntimeError:
                 visit.cancellation.close()
                 visit.cancellation = None

@@ -13,8 +13,9 @@ import logging
 import math
 import threading
 import time
+from functools import partial
 
-from seqsend import waiting
+from seqsend import threads
 from seqsend.failover.requester import Observer, Requester, Timeouts
 from seqsend.jsonrpc import Call
 from seqsend.models import Endpoint, EndpointRole, Role, RolesAsked
@@ -62,7 +63,7 @@ class Roles:
         self._asker = Requester(transport, limits, secrets=secrets)
         self._notifier = Requester(transport, limits, observer=observer)
         self._lock = threading.Lock()  # never held while anything is waited for
-        self._waiting: list[waiting.Mailbox[None]] | None = None
+        self._waiting: list[threads.Mailbox[None]] | None = None
         """The threads that wait for questions under way; None if none are."""
         self._known: tuple[EndpointRole, ...] = ()
         self._known_since = 0.0
@@ -144,7 +145,7 @@ class Roles:
             half = Deadline(time.monotonic() + bound.remaining / 2, f"half of {bound.name}")
             by = by.or_sooner(half)
         try:
-            done = waiting.Mailbox[None]()
+            done = threads.Mailbox[None]()
         except OSError:  # no descriptors are left on this machine
             return
         with done:
@@ -179,7 +180,7 @@ class Roles:
                 other.put(None)
         self._notifier.notify(asked)
 
-    def _wait(self, done: waiting.Mailbox[None], by: Deadline) -> None:
+    def _wait(self, done: threads.Mailbox[None], by: Deadline) -> None:
         """Wait until the thread that asks has the answers, or has given up."""
         try:
             done.take(by.remaining)
@@ -214,9 +215,9 @@ class Roles:
         """
         started = time.monotonic()
         try:
-            with waiting.Mailbox[tuple[int, EndpointRole | BaseException]]() as answers:
-                for position in range(len(self._nodes)):
-                    self._start(position, by, answers)
+            with threads.Mailbox[threads.Delivery[EndpointRole]]() as answers:
+                jobs = [partial(self._ask_one, at, by) for at in range(len(self._nodes))]
+                threads.begin_all(jobs, answers, "seqsend-roles")
                 found = self._take_all(answers, by, patient=patient)
         except OSError as error:  # no descriptors are left on this machine
             _log.warning("the roles cannot be asked: %s", error)
@@ -228,27 +229,9 @@ class Roles:
         )
         return RolesAsked(roles, time.monotonic() - started)
 
-    def _start(
-        self,
-        position: int,
-        by: Deadline,
-        answers: waiting.Mailbox[tuple[int, EndpointRole | BaseException]],
-    ) -> None:
-        def run() -> None:
-            try:
-                answers.put((position, self._ask_one(position, by)))
-            except BaseException as error:  # noqa: BLE001 - raised again, in the thread that waits
-                answers.put((position, error))
-
-        try:
-            # A daemon: a signal ends the process, whatever is still waited for.
-            threading.Thread(target=run, daemon=True).start()
-        except RuntimeError:  # no thread is left on this machine: then one after the other
-            run()
-
     def _take_all(
         self,
-        answers: waiting.Mailbox[tuple[int, EndpointRole | BaseException]],
+        answers: threads.Mailbox[threads.Delivery[EndpointRole]],
         by: Deadline,
         *,
         patient: bool,

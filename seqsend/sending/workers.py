@@ -1,15 +1,15 @@
 """Threads that send groups, and hand back how each ended."""
 
-import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
-from seqsend import waiting
+from seqsend import threads, waiting
 from seqsend.sending.stream import GroupEnd, Send
 from seqsend.sending.transaction import RawTransaction
-from seqsend.waiting import Mailbox
+from seqsend.threads import Mailbox
 
 K = TypeVar("K")
 
@@ -21,10 +21,7 @@ _Result = tuple[K, GroupEnd | BaseException]
 
 
 class Workers(Generic[K]):
-    """At most so many threads, made as they are needed; all methods are for one other thread.
-
-    They are daemons, and not of `concurrent.futures`: one that hangs must not delay the exit.
-    """
+    """A limited number of threads, made as they are needed; one other thread calls all methods."""
 
     def __init__(self, send: Send, most: int) -> None:
         """``send`` is called in ``most`` threads at most."""
@@ -50,11 +47,21 @@ class Workers(Generic[K]):
     def begin(self, key: K, transactions: Sequence[RawTransaction]) -> None:
         """Have ``transactions`` sent; ``key`` is handed back with how they ended."""
         if self.under_way == self._threads:
-            self._threads += 1
-            arguments = (self._send, self._jobs, self._ended)
-            threading.Thread(target=_work, args=arguments, name="seqsend", daemon=True).start()
+            self._add_thread()
         self.under_way += 1
         self._jobs.put((key, transactions))
+        if not self._threads:  # then here, one after the other
+            _work_once(self._send, self._jobs, self._ended)
+
+    def _add_thread(self) -> None:
+        """Make another thread; if this machine has none left, those there are must do."""
+        work = partial(_work, self._send, self._jobs, self._ended)
+        try:
+            threads.start(work, "seqsend-send")
+        except RuntimeError:
+            self._most = max(1, self._threads)
+        else:
+            self._threads += 1
 
     def take_ended(self) -> "list[_Result[K]]":
         """Return what has ended since the last time; an exception is a defect."""
@@ -87,12 +94,20 @@ class Workers(Generic[K]):
 
 
 def _work(send: Send, jobs: "_Jobs[K]", ended: "Mailbox[_Result[K]]") -> None:
-    while (job := jobs.get()) is not None:
-        key, transactions = job
-        end: GroupEnd | BaseException
-        try:
-            end = send(transactions)
-        except BaseException as error:  # noqa: BLE001 - raised in the thread that asked
-            end = error
-        ended.put((key, end))
-        del job, key, transactions, end  # else they are kept until the next one comes
+    while _work_once(send, jobs, ended):
+        pass
+
+
+def _work_once(send: Send, jobs: "_Jobs[K]", ended: "Mailbox[_Result[K]]") -> bool:
+    """Do the next job; return whether there was one, and not the word to end."""
+    job = jobs.get()
+    if job is None:
+        return False
+    key, transactions = job
+    end: GroupEnd | BaseException
+    try:
+        end = send(transactions)
+    except BaseException as error:  # noqa: BLE001 - raised in the thread that asked
+        end = error
+    ended.put((key, end))
+    return True

@@ -2,13 +2,12 @@
 
 import os
 import socket
-import threading
 import time
 from collections.abc import Iterable, Sequence
 from itertools import chain, zip_longest
 from typing import Any
 
-from seqsend import waiting
+from seqsend import threads, waiting
 from seqsend.errors import EndpointFailure
 from seqsend.transports.base import Exchange
 from seqsend.transports.failures import failure_of, timeout_failure
@@ -45,7 +44,7 @@ def _resolve(host: str, port: int, exchange: Exchange) -> Sequence[_SocketAddres
                 "no network interface of that name on this machine", "no_route"
             ) from None
     exchange.enter("dns")
-    with waiting.Mailbox[_Found]() as answers:
+    with threads.Mailbox[_Found]() as answers:
 
         def look_up() -> None:
             try:
@@ -54,8 +53,7 @@ def _resolve(host: str, port: int, exchange: Exchange) -> Sequence[_SocketAddres
                 answers.put(error)
 
         try:
-            # A daemon: the process may end while a resolver that does not answer is waited for.
-            threading.Thread(target=look_up, name="seqsend-dns", daemon=True).start()
+            threads.start(look_up, "seqsend-dns")
         except RuntimeError:
             raise EndpointFailure(
                 "this machine has no thread left to look the name up", "local_limit"

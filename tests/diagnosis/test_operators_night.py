@@ -227,7 +227,7 @@ def test_without_a_descriptor_to_wait_at_they_are_asked_in_turn(
 
             return fail
 
-    monkeypatch.setattr("seqsend.waiting.Mailbox", Mailbox)
+    monkeypatch.setattr("seqsend.threads.Mailbox", Mailbox)
     with Replying(chain()) as one, Replying(chain()) as two:
         diagnosis = seqsend.check([one.url, two.url])
     assert [report.verdict for report in diagnosis.endpoints] == ["usable"] * 2

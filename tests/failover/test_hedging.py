@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -446,8 +445,7 @@ def test_a_single_endpoint_needs_no_thread(monkeypatch: pytest.MonkeyPatch) -> N
 
     echo = ws.answering(lambda r: b'{"jsonrpc":"2.0","id":%d,"result":"0x1"}' % r["id"])
     with ws.serving(echo) as url, Replying(accept) as two:
-        fake = SimpleNamespace(Thread=no_thread)
-        monkeypatch.setattr("seqsend.failover.hedging.threading", fake)
+        monkeypatch.setattr("seqsend.threads.start", no_thread)
         with client_of(url, hedge_after=0) as (client, _):
             assert client.request("eth_chainId").result == "0x1"
         with client_of(two.url, two.url + "/x", hedge_after=None) as (client, _):
@@ -470,9 +468,8 @@ def test_times_that_can_be_typed(typed: str) -> None:
         assert "has no unit" in run.err
 
 
-class NoThread(threading.Thread):
-    def start(self) -> None:
-        raise RuntimeError("can't start new thread")
+def _no_thread(_job: object, _name: str) -> None:
+    raise RuntimeError("can't start new thread")
 
 
 def _no_descriptor() -> None:
@@ -480,8 +477,8 @@ def _no_descriptor() -> None:
 
 
 LACKING: dict[str, tuple[str, object]] = {
-    "thread": ("seqsend.failover.hedging.threading", SimpleNamespace(Thread=NoThread)),
-    "descriptor": ("seqsend.waiting._pair", _no_descriptor),
+    "thread": ("seqsend.threads.start", _no_thread),
+    "descriptor": ("seqsend.waiting.socket_pair", _no_descriptor),
     "descriptor for a thread": ("seqsend.waiting.Cancellation", _no_descriptor),
 }
 
@@ -580,6 +577,7 @@ def test_an_endpoint_that_takes_smaller_batches_is_asked_for_all_parts_beside_an
     def reply(request: Request) -> bytes:
         if len(request.json) > 2:
             return http(413, b"")
+        until(lambda: two.requests)  # else the answers may come before it is asked at all
         return respond(request, [{"result": hashes[c["params"][0]]} for c in calls_in(request)])
 
     with (
@@ -619,8 +617,8 @@ def test_a_signal_while_several_are_open(number: signal.Signals) -> None:
 
 
 def test_ctrl_c_in_a_program_that_uses_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    take = "seqsend.waiting.Mailbox.take"
-    real = __import__("seqsend.waiting", fromlist=["Mailbox"]).Mailbox.take
+    take = "seqsend.threads.Mailbox.take"
+    real = __import__("seqsend.threads", fromlist=["Mailbox"]).Mailbox.take
 
     with Hung() as one, Hung() as two:
 

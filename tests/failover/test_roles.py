@@ -25,6 +25,7 @@ from seqsend import (
     SequencerClient,
     Unreachable,
     UsageError,
+    threads,
     waiting,
 )
 from seqsend.endpoints import parse_endpoints
@@ -426,11 +427,7 @@ def test_a_question_that_is_still_open_does_not_keep_the_process() -> None:
         rollup.nodes[0] = hung  # type: ignore[call-overload]
         with open_client(rollup, dial_timeout=LONG) as (client, _):
             assert client.request("eth_chainId").endpoint.index == 2
-            asking = [
-                thread
-                for thread in threading.enumerate()
-                if "Roles._start" in repr(getattr(thread, "_target", None))
-            ]
+            asking = [t for t in threading.enumerate() if t.name == "seqsend-roles"]
     assert [thread.daemon for thread in asking] == [True]
 
 
@@ -504,23 +501,19 @@ def test_questions_leave_half_of_the_deadline_to_the_call() -> None:
 def test_neither_threads_nor_descriptors_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     with Rollup(["op-node"] * 2, active=2) as rollup:
         refused: list[str] = []
-        begin = threading.Thread.start
 
-        def refuse(thread: threading.Thread) -> None:
-            target = repr(getattr(thread, "_target", None))
-            if "Roles._start" in target:  # the servers of this test have theirs
-                refused.append(target)
-                raise RuntimeError("can't start new thread")
-            begin(thread)
+        def refuse(_job: object, name: str) -> None:
+            refused.append(name)
+            raise RuntimeError("can't start new thread")
 
-        monkeypatch.setattr(threading.Thread, "start", refuse)
+        monkeypatch.setattr(threads, "start", refuse)
         with open_client(rollup) as (client, events):
             assert client.request("eth_chainId").endpoint.index == 2
-        monkeypatch.setattr(waiting, "_pair", _no_descriptors)
+        monkeypatch.setattr(waiting, "socket_pair", _no_descriptors)
         with open_client(rollup) as (client, _):
             assert client.request("eth_chainId").endpoint.index == 1
     assert roles_in(events) == [["standby", "active"]]
-    assert len(refused) == 2
+    assert refused == ["seqsend-roles"] * 2
 
 
 def _no_descriptors() -> Any:

@@ -1,6 +1,7 @@
 """Several requests under way at once: as many as asked for, each line as true as one by one."""
 
 import gc
+import itertools
 import os
 import signal
 import threading
@@ -385,32 +386,32 @@ def test_a_signal_in_one_of_several_that_end_together_is_heard(
         stream._collect()
 
 
-def count() -> int:
-    """Return how many threads there are that send."""
+def sending() -> set[threading.Thread]:
+    """Return the threads that send."""
     gc.collect()
-    return sum(thread.name == "seqsend" for thread in threading.enumerate())
+    return {thread for thread in threading.enumerate() if thread.name == "seqsend-send"}
 
 
 def test_its_threads_end_once_the_rest_is_reported() -> None:
-    before = count()
+    before = sending()  # some of another test may still be ending
     stream, lines = InFlight(Network(), 4), iter(lines_of(RAW))
     assert next(stream.run(lines)).hash == HASHES[0]
-    assert count() > before
+    assert sending() - before
     list(stream.rest(lines))
-    until(lambda: count() <= before)
+    until(lambda: sending() <= before)
     assert stream.stopped_at is not None  # it is still there
 
 
 def test_its_threads_end_with_it() -> None:
-    before = count()
+    before = sending()
     stream = InFlight(Network(), 4)
     assert len(list(stream.run(lines_of(RAW)))) == len(RAW)
-    until(lambda: count() <= before)
+    until(lambda: sending() <= before)
     assert stream.last_sent == len(RAW)  # it is still there
     dropped = InFlight(Network(), 4).run(lines_of(RAW))
     assert next(dropped).hash == HASHES[0]
     del dropped
-    until(lambda: count() <= before)
+    until(lambda: sending() <= before)
 
 
 def test_senders_that_cannot_be_known_count_as_one() -> None:
@@ -426,3 +427,23 @@ def test_senders_that_cannot_be_known_count_as_one() -> None:
 def test_the_library_says_how_many_can_be(wrong: int) -> None:
     with SequencerClient("http://a") as client, pytest.raises(UsageError, match="1 to 256"):
         client.stream(in_flight=wrong)
+
+
+@pytest.mark.parametrize("left", [0, 1, 2])
+def test_threads_that_are_not_to_be_had_are_done_without(
+    left: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, begun = threading.Thread.start, itertools.count()
+
+    def start(thread: threading.Thread) -> None:
+        if next(begun) >= left:
+            raise RuntimeError("can't start new thread")
+        begin(thread)
+
+    network = Network()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start)
+        ended = list(InFlight(network, 4).run(iter(lines_of(RAW))))
+    assert [e.status for e in ended] == ["accepted"] * len(RAW)
+    assert network.most <= max(left, 1)
+    assert not network.overlapped

@@ -211,7 +211,7 @@ def test_without_a_thread_for_dns_the_endpoint_fails(monkeypatch: pytest.MonkeyP
         raise RuntimeError("can't start new thread")
 
     with monkeypatch.context() as patch:
-        patch.setattr("seqsend.transports.dialling.threading.Thread.start", refuse)
+        patch.setattr("seqsend.threads.threading.Thread.start", refuse)
         failure = exchange_once(NAME)
     assert isinstance(failure, EndpointFailure)
     assert failure.reason_code == "local_limit"
@@ -222,7 +222,7 @@ def test_check_needs_no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
         raise RuntimeError("can't start new thread")
 
     with dead() as one, dead() as other, monkeypatch.context() as patch:
-        patch.setattr("seqsend.diagnosis.comparison.threading.Thread.start", refuse)
+        patch.setattr("seqsend.threads.threading.Thread.start", refuse)
         reports = check(f"{one.url},{other.url}").endpoints
     assert [report.reason for report in reports] == ["connection refused"] * 2
 
