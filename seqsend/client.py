@@ -141,7 +141,7 @@ class SequencerClient:
             raise UsageError(
                 f"begin_at: there is no endpoint {begin_at.index}", example="Preference(1, age=0.0)"
             )
-        self._roles = configuration.roles(observer)
+        self._roles = configuration.roles(requester.notify)
         self._failover = Failover(
             configuration.endpoints,
             requester,

@@ -1,15 +1,15 @@
 """What a caller says of the endpoints and of how to speak to them, checked; and the defaults."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from seqsend.arguments import check_arguments
 from seqsend.endpoints import parse_endpoints, parse_readers, parse_rollup_nodes
 from seqsend.errors import UsageError
-from seqsend.failover.requester import Observer, Timeouts
+from seqsend.failover.requester import Timeouts
 from seqsend.headers import merge_headers
-from seqsend.models import Endpoint
+from seqsend.models import Endpoint, RolesAsked
 from seqsend.redaction import secrets_in_header
 from seqsend.transports.base import Routed, Transport
 from seqsend.units import LONGEST
@@ -43,6 +43,8 @@ class Configuration(NamedTuple):
     rollup_nodes: tuple[Endpoint, ...] = ()
     """The op-node or op-conductor of each endpoint, in the same order; they are never sent a
     transaction, or a header of the endpoints."""
+    secrets: frozenset[str] = frozenset()
+    """What must not be shown of a server's words, for `seqsend.redaction.scrub`."""
 
     def __repr__(self) -> str:
         """Show no header's value."""
@@ -52,23 +54,6 @@ class Configuration(NamedTuple):
     def all_endpoints(self) -> tuple[Endpoint, ...]:
         """Every endpoint once, readers included."""
         return (*self.endpoints, *(reader for reader in self.readers if reader.reads_only))
-
-    @property
-    def secrets(self) -> frozenset[str]:
-        """What must not be shown of a server's words, for `seqsend.redaction.scrub`."""
-        from seqsend.transports.proxies import proxy_for  # a client is about to dial anyway
-
-        own = [each.address for each in (*self.all_endpoints, *self.rollup_nodes)]
-        proxies = [proxy_for(address, os.environ) for address in own]
-        addresses = [*own, *filter(None, proxies)]
-        found = {secret for address in addresses for secret in address.secrets}
-        for address in addresses:
-            if address.authorization is not None:
-                found |= secrets_in_header("Authorization", address.authorization)
-        for headers in self.headers.values():
-            for header in headers.items():
-                found |= secrets_in_header(*header)
-        return frozenset(found)
 
     def transport(self, *endpoints: Endpoint) -> Transport:
         """Return what carries requests to ``endpoints``.
@@ -101,10 +86,10 @@ class Configuration(NamedTuple):
             return http
         return Routed(routes | {endpoint.index: http for endpoint in over_http})
 
-    def roles(self, observer: Observer | None = None) -> "Roles | None":
-        """Return what asks the op-nodes for the endpoints' roles; None if there are none to ask.
+    def roles(self, notify: Callable[[RolesAsked], None] | None = None) -> "Roles | None":
+        """Return what asks the op-nodes for the endpoints' roles; None if no op-nodes are given.
 
-        ``observer`` is given each `RolesAsked`.
+        ``notify`` is called each time they have been asked.
 
         Raises:
             UsageError: a proxy of the environment or a CA file cannot be used.
@@ -129,7 +114,7 @@ class Configuration(NamedTuple):
             transport,
             dial_timeout=self.limits.dial,
             secrets=self.secrets,
-            observer=observer,
+            notify=notify,
         )
 
 
@@ -181,17 +166,38 @@ def configure(
         raise error.within("--reads-from") from None
     nodes = () if rollup_rpc is None else parse_rollup_nodes(rollup_rpc, parsed)
     strangers = sum(reader.reads_only for reader in readers)
+    merged = merge_headers(headers or {}, endpoint_headers or {}, len(parsed), strangers)
     return Configuration(
         parsed,
         Timeouts(dial_timeout, request_timeout, deadline),
-        merge_headers(headers or {}, endpoint_headers or {}, len(parsed), strangers),
+        merged,
         cacert,
         max_response_size,
         client_cert,
         client_key,
         readers,
         nodes,
+        _secrets_in((*parsed, *readers, *nodes), merged.values()),
     )
+
+
+def _secrets_in(
+    endpoints: Iterable[Endpoint], headers: Iterable[Mapping[str, str]]
+) -> frozenset[str]:
+    """Return every secret of these endpoints, of the proxies on the way to them, and of headers."""
+    from seqsend.transports.proxies import proxy_for  # a client is about to dial anyway
+
+    own = [endpoint.address for endpoint in endpoints]
+    proxies = [proxy_for(address, os.environ) for address in own]
+    addresses = [*own, *filter(None, proxies)]
+    found = {secret for address in addresses for secret in address.secrets}
+    for address in addresses:
+        if address.authorization is not None:
+            found |= secrets_in_header("Authorization", address.authorization)
+    for each in headers:
+        for header in each.items():
+            found |= secrets_in_header(*header)
+    return frozenset(found)
 
 
 def check_times(**times: float | None) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import quote, unquote
 from seqsend.errors import UsageError
 from seqsend.models import Address, Endpoint
 from seqsend.redaction import HIDDEN, redact_url, redact_value, secrets_in_url
+from seqsend.units import format_count
 
 _GOOD = "http://seq1:8545,http://seq2:8545"
 _GOOD_NODES = "http://op-node1:9545,http://op-node2:9545"
@@ -121,16 +122,12 @@ def parse_rollup_nodes(
         )
     if len(nodes) != len(endpoints):
         raise UsageError(
-            f"--rollup-rpc: {_counted(len(nodes), 'URL')} for "
-            f"{_counted(len(endpoints), 'endpoint')}: give one op-node or op-conductor for each "
-            "endpoint, in the same order",
+            f"--rollup-rpc: {format_count(len(nodes), 'URL')} for "
+            f"{format_count(len(endpoints), 'endpoint')}: give one op-node or op-conductor for "
+            "each endpoint, in the same order",
             example=_GOOD_NODES,
         )
     return nodes
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _may_be_cut(parts: Sequence[str]) -> bool:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from seqsend.errors import UsageError
 from seqsend.redaction import escape
+from seqsend.units import format_count
 
 _EXAMPLE = "'Authorization=Bearer abc'"
 _SCOPED_EXAMPLE = "'2:Authorization=Bearer abc', for endpoint 2 alone"
@@ -149,8 +150,8 @@ def _check_position(position: int, total: int | None = None) -> None:
             example=_SCOPED_EXAMPLE,
         )
     if total is not None and position > total:
-        count = "1 endpoint" if total == 1 else f"{total} endpoints"
         raise UsageError(
-            f"a header is for endpoint {position}, but the list has {count}",
+            f"a header is for endpoint {position}, but the list has "
+            f"{format_count(total, 'endpoint')}",
             example=_SCOPED_EXAMPLE,
         )

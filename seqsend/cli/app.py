@@ -74,8 +74,8 @@ _COMMANDS = {
 def _build(arguments: list[str]) -> typer.Typer:
     """Return the program with the commands that ``arguments`` can mean.
 
-    Building one costs time at each start: if one is named, the others are left out, and so are the
-    options before the command if there are none.
+    Building a command takes time at each start. If a command is named, the others are left out; if
+    it is the first word, so are the program's own options.
     """
     names = {"help_option_names": ["-h", "--help"]}
     app = typer.Typer(

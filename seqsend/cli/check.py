@@ -9,8 +9,8 @@ import typer
 
 from seqsend.cli.command_run import CommandRun
 from seqsend.cli.options import RawOptions, parse_option, takes_shared_options
-from seqsend.diagnosis.comparison import DEFAULT_MAX_AGE, DEFAULT_MAX_LAG
 from seqsend.diagnosis.comparison import check as diagnose
+from seqsend.diagnosis.judging import MAX_AGE, MAX_LAG
 from seqsend.diagnosis.report import Diagnosis
 from seqsend.endpoints import parse_endpoints
 from seqsend.errors import UsageError
@@ -111,11 +111,14 @@ def check(
             parse_option("--watch", watch, parse_duration, None),
             parse_option("--until-usable", until_usable, parse_duration, None),
         )
-        repeating.check()
+        if repeating.watch is not None and repeating.until_usable is not None:
+            raise UsageError(
+                "--watch and --until-usable cannot be combined", example="--until-usable 60s"
+            )
         compared: dict[str, Any] = {
             "chain_id": parse_option("--chain-id", chain_id, parse_whole, None),
-            "max_lag": parse_option("--max-lag", max_lag, parse_whole, DEFAULT_MAX_LAG),
-            "max_age": parse_option("--max-age", max_age, _parse_age, DEFAULT_MAX_AGE),
+            "max_lag": parse_option("--max-lag", max_lag, parse_whole, MAX_LAG),
+            "max_age": parse_option("--max-age", max_age, _parse_age, MAX_AGE),
             "max_safe_lag": parse_option("--max-safe-lag", max_safe_lag, parse_duration, None),
             "probe_forward": probe_forward,
             "count": parse_option("--count", count, parse_count, 1),
@@ -132,13 +135,6 @@ class _Repeating(NamedTuple):
 
     watch: float | None
     until_usable: float | None
-
-    def check(self) -> None:
-        if self.watch is not None and self.until_usable is not None:
-            raise UsageError(
-                "--watch and --until-usable cannot be combined",
-                example="--until-usable 60s",
-            )
 
 
 def _look(

@@ -88,7 +88,7 @@ class LineReader:
         return self._descriptor
 
     def poll(self) -> bool:
-        """Read what is there; return whether the next line, or that there is none, is known.
+        """Read what is there; return whether `next` would answer at once, with a line or the end.
 
         Raises:
             UsageError: as for the next line.

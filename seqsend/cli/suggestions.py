@@ -61,13 +61,8 @@ _MEANT: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "--watch": ("--interval", "--follow", "-w", "-f", "--every", "--refresh"),
         "--count": ("--repeat", "-n", "-c", "--samples", "--iterations"),
         "--max-age": (
-            *(
-                "--max-block-age",
-                "--max-head-age",
-                "--head-age",
-                "--stale-after",
-                "--max-staleness",
-            ),
+            *("--max-block-age", "--max-head-age", "--head-age", "--stale-after"),
+            *("--max-staleness",),
         ),
         "--max-lag": ("--lag", "--max-block-lag", "--max-behind", "--tolerance"),
         "--max-safe-lag": ("--safe-lag", "--max-safe-age"),
@@ -94,14 +89,8 @@ _NOT_HERE: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *("--priority-gas-price", "--max-fee-per-gas", "--to"),
         ),
         "TLS is always verified; --cacert trusts an authority of your own": (
-            *(
-                "--insecure",
-                "-k",
-                "--no-verify",
-                "--verify",
-                "--skip-verify",
-                "--no-check-certificate",
-            ),
+            *("--insecure", "-k", "--no-verify", "--verify", "--skip-verify"),
+            *("--no-check-certificate",),
         ),
         "the proxy is read from HTTPS_PROXY and NO_PROXY in the environment": ("--proxy", "-x"),
         "redirects are never followed": ("--location", "-L", "--follow", "--follow-redirects"),

@@ -28,9 +28,6 @@ _log = logging.getLogger("seqsend")
 ReportObserver = Callable[[EndpointReport], None]
 """Is given what was found out about each endpoint as it comes."""
 
-DEFAULT_MAX_LAG = MAX_LAG
-DEFAULT_MAX_AGE = MAX_AGE
-
 
 def check(
     endpoints: str | Iterable[str],

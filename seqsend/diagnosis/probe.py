@@ -58,6 +58,8 @@ class Probe:
         )
         self._count = count
         self._probe_forward = probe_forward
+        self._base_fee: int | None = None
+        """Of the head, in wei; None if it says none."""
 
     def run(self) -> EndpointReport:
         """Ask, and return what was found out."""
@@ -125,7 +127,8 @@ class Probe:
         heard = interview.ask("eth_getBlockByNumber", "latest", False)
         block = heard.result
         head = parse_head(block, time.time())
-        self._base_fee = parse_quantity(block.get("baseFeePerGas")) if head is not None else None
+        if head is not None:
+            self._base_fee = parse_quantity(block.get("baseFeePerGas"))
         report = replace(report, head=head)
         # A filter may let through nothing but sending, which says nothing of the head.
         if head is not None or heard.attempt.reason_code == "no_such_method" or interview.is_over:

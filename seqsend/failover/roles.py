@@ -13,10 +13,11 @@ import logging
 import math
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 
 from seqsend import threads
-from seqsend.failover.requester import Observer, Requester, Timeouts
+from seqsend.failover.requester import Requester, Timeouts
 from seqsend.jsonrpc import Call
 from seqsend.models import Endpoint, EndpointRole, Role, RolesAsked
 from seqsend.transports.base import Deadline, Transport
@@ -48,12 +49,13 @@ class Roles:
         *,
         dial_timeout: float,
         secrets: frozenset[str] = frozenset(),
-        observer: Observer | None = None,
+        notify: Callable[[RolesAsked], None] | None = None,
     ) -> None:
         """``nodes`` has the op-node or op-conductor of each of ``endpoints``, in the same order.
 
         ``dial_timeout`` is in seconds, and bounds all questions that are asked at one time.
-        ``secrets`` are kept out of what the nodes say. ``observer`` is given each `RolesAsked`.
+        ``secrets`` are kept out of what the nodes say. ``notify`` is called each time they
+        have been asked.
         """
         self._endpoints = endpoints
         self._nodes = nodes
@@ -61,7 +63,7 @@ class Roles:
         self._dial_timeout = dial_timeout
         limits = Timeouts(dial=dial_timeout, request=dial_timeout)
         self._asker = Requester(transport, limits, secrets=secrets)
-        self._notifier = Requester(transport, limits, observer=observer)
+        self._notify = notify
         self._lock = threading.Lock()  # never held while anything is waited for
         self._waiting: list[threads.Mailbox[None]] | None = None
         """The threads that wait for questions under way; None if none are."""
@@ -178,7 +180,8 @@ class Roles:
                 others, self._waiting = self._waiting, None
             for other in others or ():
                 other.put(None)
-        self._notifier.notify(asked)
+        if self._notify is not None:
+            self._notify(asked)
 
     def _wait(self, done: threads.Mailbox[None], by: Deadline) -> None:
         """Wait until the thread that asks has the answers, or has given up."""

@@ -135,7 +135,10 @@ def _spread(samples: Samples) -> str:
 
 
 def sparkline(values: tuple[float, ...]) -> str:
-    """Return ``values`` as bars from 0 to the greatest; of many, the greatest of each group."""
+    """Return ``values`` as bars from 0 to the greatest.
+
+    If there are more than fit, neighbours share a bar, which shows the greatest of them.
+    """
     size = -(-len(values) // _WIDEST_SPARKLINE)
     groups = [max(values[at : at + size]) for at in range(0, len(values), size)]
     top = max(groups) or 1.0

@@ -189,7 +189,7 @@ def chain_id_of(raw: RawTransaction) -> int | None:
 
 
 def signer_of(raw: RawTransaction) -> bytes | None:
-    """Return the public key that signed a transaction; None if it cannot be told.
+    """Return the public key that signed a transaction; None if it has no valid signature.
 
     It stands for the sender without the work of making an address of it.
     """

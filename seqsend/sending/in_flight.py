@@ -37,7 +37,7 @@ class Pollable(Protocol):
         ...
 
     def poll(self) -> bool:
-        """Return whether the next line, or that there is none, is known; waits for nothing."""
+        """Return whether `next` would answer at once, with a line or the end; waits for nothing."""
         ...
 
 

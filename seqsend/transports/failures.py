@@ -98,7 +98,7 @@ def _explain_tls(error: ssl.SSLError) -> Reason:
 
 
 def _explain_look_up(error: socket.gaierror) -> Reason:
-    # glibc says so if no server of /etc/resolv.conf answers, or there is none: getaddrinfo(3).
+    # glibc says so if /etc/resolv.conf names no server, or none of them answers: getaddrinfo(3).
     if error.errno == socket.EAI_AGAIN:
         return "name not looked up: this machine's resolver gets no answer", "no_resolver"
     return "name does not resolve", "dns_failed"

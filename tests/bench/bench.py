@@ -126,7 +126,7 @@ def on_a_fresh_node(send: Callable[[Anvil], None], count: int) -> float:
 
 
 def many(signed: Sequence[Signed], runs: int) -> None:
-    """Measure the rate of many transactions, each way a process of its own."""
+    """Measure how many transactions a second each program sends, in a process of its own."""
     file = PEERS / "transactions.txt"
     file.write_text("".join(f"{s.raw}\n" for s in signed))
 
@@ -284,7 +284,7 @@ def _said(title: str, *, good: bool) -> None:
 
 
 def accounts(count: int) -> None:
-    """Hold what is reported of many transactions against what the nodes have."""
+    """Compare what is reported of many transactions with what the nodes have."""
     one_by_one = [Wallet(0).sign(2, nonce=nonce) for nonce in range(count)]
     wallets = [Wallet.of_key("0x" + f"{number + 1:064x}") for number in range(_SENDERS)]
     in_turns = [w.sign(2, nonce=nonce) for nonce in range(count // _SENDERS) for w in wallets]

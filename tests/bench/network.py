@@ -65,7 +65,7 @@ def _seconds(command: Callable[[str], list[str]], wallets: Sequence[Wallet]) -> 
 
 
 def latency(runs: int) -> None:
-    """Measure transactions of many senders over a network, each way a process of its own."""
+    """Measure how fast each program sends transactions of many senders over a slow network."""
     wallets = _wallets()
     file = PEERS / "transactions_of_many.txt"
     file.write_text("".join(f"{s.raw}\n" for s in _in_turns(wallets)))

@@ -33,7 +33,7 @@ def refuse_empty(request: Request) -> bytes:
 
 
 def chain(*, age: float = 0, safe: float | None = None, number: str = "0x64") -> Answer:
-    """Return a node whose heads are so many seconds old; a safe one it has only if that is said."""
+    """Return a node with a head of this age in seconds; it has a safe head only if one is given."""
 
     def reply(request: Request) -> bytes:
         if request.json["method"] != "eth_getBlockByNumber":

@@ -41,7 +41,7 @@ def lines_of(texts: Sequence[str]) -> list[Line]:
 
 
 class Network:
-    """Ends transactions as it is told to, each once it may; counts what is under way."""
+    """Ends each transaction as the test decides, when the test allows it; counts what is open."""
 
     def __init__(self, *, bad: Sequence[int] = (), held: Sequence[int] = ()) -> None:
         """``bad`` are rejected; ``held`` wait until they are let go; by position."""
