@@ -15,7 +15,7 @@ def main() -> None:
     gc.disable()
     try:
         code = _run(sys.argv[1:])
-    except KeyboardInterrupt:  # before a command has begun, which handles signals itself
+    except KeyboardInterrupt:  # before signals are handled
         code = 130
     except Exception as error:  # noqa: BLE001 - the last place where it can be told decently
         code = _report(_describe_limit(error) or _describe_defect(error))
@@ -29,7 +29,8 @@ def _leave(code: int) -> NoReturn:
     would only take time: 4 of 100 ms.
     """
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, AttributeError):  # full, closed, or not there at all
+        # Full, closed, not there at all, or being written to when a signal came.
+        with suppress(OSError, ValueError, AttributeError, RuntimeError):
             stream.flush()
     os._exit(code)
 
@@ -47,12 +48,16 @@ def _run(arguments: list[str]) -> int:
 
 
 def _end_by_signals() -> None:
-    """Have SIGTERM and SIGHUP end the program as Ctrl-C does, unless they are ignored."""
+    """Have signals end the program at once, unless they are ignored, until a command handles them.
+
+    Nothing has begun by then that could be reported. A KeyboardInterrupt would not do: Python drops
+    one that comes at certain moments of an import ("Exception ignored in …").
+    """
     import signal
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: _leave(130))
 
 
 def _report(said: str) -> int:
