@@ -1,17 +1,15 @@
-"""urllib3's connections and pools, and requests' adapter that holds them, over channels of ours.
+"""urllib3's connections and their pool, over channels of ours.
 
-Neither library finds out where to dial: a connection takes its socket from
-`seqsend.transports.connections`, whatever they make of a URL.
+urllib3 does not choose where to dial: a connection takes its socket from
+`seqsend.transports.connections`.
 """
 
 import logging
 import queue
 from contextlib import suppress
 from contextvars import ContextVar
-from functools import partial
 from typing import Any
 
-from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool
 from urllib3.connection import HTTPConnection
 
@@ -106,35 +104,25 @@ class _Free(Pool[_Connection]):
             self.keep(item)
 
 
-class _Pool(HTTPConnectionPool):
+class HttpPool(HTTPConnectionPool):
+    """The connections to one endpoint. TLS is below: for urllib3 they are plain."""
+
     ConnectionCls = _Connection
     QueueCls: Any = _Free
 
+    def __init__(self, route: Route) -> None:
+        """``route`` is the way to the endpoint; nothing is dialled yet."""
+        # The name is for urllib3's logs only.
+        name, port = route.address.server_name, route.address.port
+        super().__init__(name, port, maxsize=MOST_KEPT, route=route)
+
     def close(self) -> None:
-        # An exchange may be under way in another thread, or come later: it has its own connection.
+        """Close every connection that is free.
+
+        An exchange may be under way in another thread, or come later: it has its own connection.
+        """
         self.pool: Any
         self.pool.close()
-
-
-class Adapter(HTTPAdapter):
-    """requests' adapter for one endpoint, with our connections in its pool."""
-
-    def __init__(self, route: Route) -> None:
-        self._route = route
-        super().__init__(pool_connections=1, pool_maxsize=MOST_KEPT, max_retries=0)
-        address = route.address
-        # TLS is below: for urllib3 it is a plain connection. The name is for its logs only.
-        self.pool = self.poolmanager.connection_from_host(address.server_name, address.port)
-
-    def init_poolmanager(self, *args: Any, **named: Any) -> None:
-        """Have the pool manager make pools of ours; the base class calls this."""
-        super().init_poolmanager(*args, **named)
-        self.poolmanager.pool_classes_by_scheme = {"http": partial(_Pool, route=self._route)}
-
-    def close(self) -> None:
-        """Close every connection that is free."""
-        self.pool.close()
-        super().close()
 
 
 def hide_urls_in_logs() -> None:
