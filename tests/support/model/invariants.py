@@ -205,9 +205,11 @@ def attempts_are_its_own(seen: Observation) -> Violations:
         if end.hash is None or end.status in ("not_sent", "usage"):
             continue
         records = seen.records_of(end.hash)
-        # Of several that were asked at the same time, each has an order of its own.
+        # Of several that were asked at the same time, each has an order of its own. So it is if one
+        # was given up, unanswered: it may read the request later than the next one does.
+        gave_up = any(a.delivered == "unknown" and a.http_status is None for a in end.sent)
         indexes = range(1, len(seen.scenario.endpoints) + 1)
-        groups = [{i} for i in indexes] if end.is_hedged else [set(indexes)]
+        groups = [{i} for i in indexes] if end.is_hedged or gave_up else [set(indexes)]
         if not all(
             _correspond(
                 [attempt for attempt in end.sent if attempt.endpoint in group],
