@@ -40,6 +40,10 @@ _SURROGATE = r"\\u[dD][89a-bA-B]"
 _CODE_AS_TEXT = r"-?[0-9]{1,10}"
 
 
+# ASCII only: \u escapes carry every string, lone surrogates included, through any proxy.
+_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+
+
 class Call(NamedTuple):
     """What is asked of the sequencer."""
 
@@ -80,15 +84,22 @@ def encode_request(call: Call, request_id: int) -> bytes:
         UsageError: the method or a parameter cannot be written as JSON.
 
     """
-    message = {"jsonrpc": "2.0", "id": request_id, "method": call.method, "params": call.params}
     try:
-        # ASCII only: \u escapes carry every string, lone surrogates included, through any proxy.
-        return json.dumps(message, allow_nan=False, separators=(",", ":")).encode("ascii")
+        method, params = _encode(call.method), _encode_params(call.params)
     except (TypeError, ValueError, RecursionError) as error:
         why = "nested too deeply" if isinstance(error, RecursionError) else "not JSON"
         raise UsageError(
             f"the parameters of {call.method} cannot be sent: {why}", example='["latest", false]'
         ) from None
+    message = f'{{"jsonrpc":"2.0","id":{request_id},"method":{method},"params":{params}}}'
+    return message.encode("ascii")
+
+
+def _encode_params(params: list[Any] | dict[str, Any]) -> str:
+    if isinstance(params, dict):
+        return _encode(params)
+    # One by one: a string alone, such as a transaction, is encoded in a tenth of the time.
+    return f"[{','.join(map(_encode, params))}]"
 
 
 def decode_answer(body: bytes, request_id: int, expected: str | None = None) -> Answer:

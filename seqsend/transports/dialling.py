@@ -35,9 +35,10 @@ def dial(host: str, port: int, exchange: Exchange) -> BoundedSocket:
 
 
 def _resolve(host: str, port: int, exchange: Exchange) -> Sequence[_SocketAddress]:
+    name = host.encode()  # for a text Python would load its codec for names that are not ASCII
     if _is_literal(host):
         try:
-            return socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
+            return socket.getaddrinfo(name, port, 0, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
         except OSError:
             # Only its zone can be wrong.
             raise EndpointFailure(
@@ -48,7 +49,7 @@ def _resolve(host: str, port: int, exchange: Exchange) -> Sequence[_SocketAddres
 
         def look_up() -> None:
             try:
-                answers.put(socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM))
+                answers.put(socket.getaddrinfo(name, port, 0, socket.SOCK_STREAM))
             except (OSError, UnicodeError) as error:
                 answers.put(error)
 

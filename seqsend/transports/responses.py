@@ -1,13 +1,15 @@
-"""The head of an HTTP answer, bounded and beyond doubt before `http.client` takes it apart.
+"""The head of an HTTP answer, within bounds, and with no doubt about where its body ends.
 
 `http.client` skips no interim answer but 100, stops at a hundred header fields, and is lenient
-about where a body ends. Here the head is read off the connection within bounds, and those of its
-fields go on that mean something to a client of JSON-RPC. All the rest is the library's.
+about where a body ends. Here the head is read within bounds, and only those of its fields are kept
+that mean something to a client of JSON-RPC. Status line and body are the library's affair.
 """
 
 import http.client
 import io
 import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from seqsend.errors import EndpointFailure
 from seqsend.transports.failures import NotHttp
@@ -21,17 +23,19 @@ _INTERIM = re.compile(rb"HTTP/1\.[0-9][ \t]+1(?!01)[0-9]{2}\s")  # 101 is a last
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _READ = frozenset(
     (
-        b"connection",
-        b"content-encoding",
-        b"content-length",
-        b"content-type",
-        b"keep-alive",
-        b"location",
-        b"proxy-connection",
-        b"retry-after",
-        b"transfer-encoding",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "keep-alive",
+        "location",
+        "proxy-connection",
+        "retry-after",
+        "transfer-encoding",
     )
 )
+_WITHOUT_BODY = frozenset((204, 304))
+_BLANKS = " \t\r\n"
 
 
 class Response(http.client.HTTPResponse):
@@ -41,51 +45,86 @@ class Response(http.client.HTTPResponse):
     answer.
     """
 
+    _method: str
+    _read_status: Callable[[], tuple[str, int, str]]
+    _check_close: Callable[[], bool]
+
     def begin(self) -> None:
-        """Read the head of the answer; interim ones before it are skipped (RFC 9110, 15.2)."""
+        """Read the head of the answer; interim ones before it are skipped (RFC 9110, 15.2).
+
+        In place of the base class's, which has the fields parsed as those of an e-mail: that took a
+        tenth of the time of a call.
+        """
         connection = self.fp
-        head, is_sound = _read_head(connection)
-        self.fp = io.BytesIO(head)  # type: ignore[assignment] # has all that is asked of it
+        head = _read_head(connection)
+        self.fp = io.BytesIO(head.status_line)  # type: ignore[assignment] # has all that is asked of it
         try:
-            super().begin()
+            version, status, reason = self._read_status()
         finally:
             self.fp = connection
-        method: str | None = self._method  # type: ignore[attr-defined] # not in typeshed
-        if method != "CONNECT":  # has no body, whatever its fields say (RFC 9110, 9.3.6)
-            self._check_framing(is_sound=is_sound)
+        if not version.startswith("HTTP/1."):
+            raise http.client.UnknownProtocol(version)
+        self.version = 10 if version == "HTTP/1.0" else 11
+        self.code = self.status = status
+        self.reason = reason.strip()
+        self.headers = self.msg = http.client.HTTPMessage()
+        for name, value in head.fields:
+            self.headers[name] = value
+        self._find_end(is_sound=head.is_sound)
 
-    def _check_framing(self, *, is_sound: bool) -> None:
-        """Refuse an answer whose end is a matter of opinion (RFC 9112, section 6.3)."""
-        given = ",".join(self.headers.get_all("content-length", ()))
-        lengths = {length.strip() for length in given.split(",")} if given else set()
-        if self.headers.get("transfer-encoding") is not None:
-            if not self.chunked:
+    def _find_end(self, *, is_sound: bool) -> None:
+        """Find out where the answer ends; refuse one for which that is a matter of opinion.
+
+        See RFC 9112, section 6.3.
+        """
+        coding = self.headers.get("transfer-encoding")
+        given = self.headers.get_all("content-length", [])
+        lengths = {length.strip() for length in ",".join(given).split(",")} if given else set()
+        self.chunked = coding is not None and coding.lower() == "chunked"
+        self.chunk_left = None
+        self.length = None
+        self.will_close = self._check_close()
+        if self._method == "CONNECT":  # has no body, whatever its fields say (RFC 9110, 9.3.6)
+            return
+        if coding is None:
+            if len(lengths) > 1 or not all(map(_LENGTH.fullmatch, lengths)):
                 raise NotHttp
-        elif len(lengths) > 1 or not all(map(_LENGTH.fullmatch, lengths)):
+            self.length = int(lengths.pop()) if lengths else None
+        elif not self.chunked:
             raise NotHttp
-        elif lengths and self.length is None:  # the same one, several times
-            self.length = int(lengths.pop())
         # One of the two, and nothing odd: else the next answer may begin elsewhere for the server.
         if not is_sound or self.chunked == bool(given):
             self.will_close = True
+        if self.status in _WITHOUT_BODY or self.status < 200:
+            self.length = 0
 
 
-def _read_head(connection: io.BufferedReader) -> tuple[bytes, bool]:
-    """Return status line and fields, and whether each line of them was as it should be."""
+class _Head(NamedTuple):
+    """The head of an answer, not judged."""
+
+    status_line: bytes
+    fields: Sequence[tuple[str, str]]
+    """Names and values of those in `_READ`, in order."""
+    is_sound: bool
+    """Whether each line was as it should be."""
+
+
+def _read_head(connection: io.BufferedReader) -> _Head:
     for _ in range(_MOST_INTERIM):
         status_line = connection.readline(_LONGEST_LINE + 1)
         if not status_line.startswith(b"HTTP/"):
-            return status_line, False  # http.client says what it is not
+            return _Head(status_line, (), is_sound=False)  # http.client says what it is not
         if not status_line.endswith(b"\n") and len(status_line) <= _LONGEST_LINE:
             raise EndpointFailure("answer cut off", "closed")
         fields, is_sound = _read_fields(connection)
         if not _INTERIM.match(status_line):
-            return b"%b%b\r\n" % (status_line, fields), is_sound
+            return _Head(status_line, fields, is_sound)
     raise NotHttp
 
 
-def _read_fields(connection: io.BufferedReader) -> tuple[bytes, bool]:
-    kept: list[bytes] = []
+def _read_fields(connection: io.BufferedReader) -> tuple[Sequence[tuple[str, str]], bool]:
+    """Return the fields of a head, and whether each line of them was as it should be."""
+    kept: list[tuple[str, str]] = []
     is_kept, is_sound, size = False, True, 0
     for _ in range(_MOST_LINES):
         line = connection.readline(_LONGEST_LINE + 1)
@@ -93,15 +132,19 @@ def _read_fields(connection: io.BufferedReader) -> tuple[bytes, bool]:
         if len(line) > _LONGEST_LINE or size > _LONGEST_HEAD:
             raise NotHttp
         if line in (b"\r\n", b"\n"):
-            return b"".join(kept), is_sound
+            return kept, is_sound
         if not line:  # the end came first: the status says what there is to know
-            return b"".join(kept), False
-        if line[:1] not in b" \t":  # else it goes on with the one before (RFC 9112, 5.2)
-            name, colon, value = line.partition(b":")
-            name = name.strip()
-            is_kept = bool(colon) and name.lower() in _READ
-            is_sound = is_sound and bool(colon)
-            line = b"%b: %b\r\n" % (name, value.strip())
+            return kept, False
+        text = line.decode("latin-1")
+        if text[0] in " \t":  # goes on with the one before (RFC 9112, 5.2)
+            if is_kept:
+                name, value = kept.pop()
+                kept.append((name, f"{value} {text.strip(_BLANKS)}"))
+            continue
+        name, colon, value = text.partition(":")
+        name = name.strip(_BLANKS).lower()
+        is_kept = bool(colon) and name in _READ
+        is_sound = is_sound and bool(colon)
         if is_kept:
-            kept.append(line)
+            kept.append((name, value.strip(_BLANKS)))
     raise NotHttp
