@@ -14,8 +14,8 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, Self
 
@@ -72,9 +72,27 @@ class Cancellation:
 
 class _OfThread(threading.local):
     cancellation: Cancellation | None = None
+    work: Callable[[], bool] | None = None
 
 
 _of_thread = _OfThread()
+
+
+@contextmanager
+def meanwhile(work: Callable[[], bool]) -> Iterator[None]:
+    """Have this thread do ``work`` while it would only wait.
+
+    Args:
+        work: is called again and again, as long as nothing has come; returns False once nothing is
+            left to do. Each call takes far less than a millisecond, waits for nothing, and raises
+            nothing.
+
+    """
+    _of_thread.work = work
+    try:
+        yield
+    finally:
+        _of_thread.work = None
 
 
 class Signals:
@@ -241,9 +259,7 @@ def wait_any(descriptors: Iterable[int], event: int, seconds: float | None) -> l
                 raise Cancelled
             stopped = cancellation.descriptor()
             poller.register(stopped, READ)
-        left = None if until is None else max(0.0, until - time.monotonic())
-        # Rounded up: poll counts milliseconds, and must not come back a moment too early for ever.
-        found = poller.poll(None if left is None else math.ceil(left * 1000))
+        found = _poll(poller, until)
         ready = [descriptor for descriptor, _ in found if descriptor not in (woken, stopped)]
         if ready:
             return ready
@@ -251,6 +267,20 @@ def wait_any(descriptors: Iterable[int], event: int, seconds: float | None) -> l
             signals.drain()
         elif until is not None and time.monotonic() >= until:
             return []
+
+
+def _poll(poller: select.poll, until: float | None) -> list[tuple[int, int]]:
+    """Return what ``poller`` finds until that time; as long as that is nothing, work meanwhile."""
+    work = _of_thread.work
+    while work is not None and (until is None or time.monotonic() < until):
+        found = poller.poll(0)
+        if found:
+            return found
+        if not work():
+            break
+    left = None if until is None else max(0.0, until - time.monotonic())
+    # Rounded up: poll counts milliseconds, and must not come back a moment too early for ever.
+    return poller.poll(None if left is None else math.ceil(left * 1000))
 
 
 def wait_for_output(descriptor: int) -> bool:

@@ -59,6 +59,63 @@ def test_a_wait_lasts_as_long_as_it_was_told_to(pair: tuple[socket.socket, socke
         assert 0.0205 <= time.monotonic() - started <= 0.0205 + 0.25
 
 
+class Work:
+    """Some pieces of work, the last of which may make something ready."""
+
+    def __init__(self, pieces: int, wakes: socket.socket | None = None) -> None:
+        self.left = pieces
+        self.wakes = wakes
+
+    def __call__(self) -> bool:
+        if not self.left:
+            return False
+        self.left -= 1
+        if not self.left and self.wakes is not None:
+            self.wakes.send(b"x")
+        return True
+
+
+def test_work_is_done_while_nothing_comes(pair: tuple[socket.socket, socket.socket]) -> None:
+    one, other = pair
+    work = Work(3, wakes=other)
+    with waiting.meanwhile(work):
+        assert waiting.wait(one.fileno(), READ, LONG)
+    assert not work.left
+
+
+def test_what_has_come_is_not_kept_waiting_by_work(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    one, other = pair
+    work = Work(3)
+    with waiting.meanwhile(work):
+        assert waiting.wait(one.fileno(), WRITE, LONG)
+        assert not waiting.wait(one.fileno(), READ, 0), "nothing to wait for, nothing to do"
+        other.send(b"x")
+        assert waiting.wait(one.fileno(), READ, LONG)
+    assert work.left == 3
+    one.recv(1)
+    assert not waiting.wait(one.fileno(), READ, 0.01)
+    assert work.left == 3, "outside of the context it is not done"
+
+
+def test_work_without_end_ends_with_the_wait(pair: tuple[socket.socket, socket.socket]) -> None:
+    started = time.monotonic()
+    with waiting.meanwhile(lambda: True):
+        assert not waiting.wait(pair[0].fileno(), READ, 0.05)
+    assert time.monotonic() - started <= 0.05 + 0.25
+
+
+def test_a_signal_ends_work_too(signals: Signals) -> None:
+    def work() -> bool:
+        signal.raise_signal(USED)
+        return True
+
+    with waiting.meanwhile(work), pytest.raises(SignalReceived):
+        waiting.sleep(LONG)
+    assert signals.received == [USED]
+
+
 def test_of_several_descriptors_those_that_are_ready_are_named() -> None:
     with ExitStack() as stack:
         pairs = [socket.socketpair() for _ in range(5)]

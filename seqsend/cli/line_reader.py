@@ -6,6 +6,7 @@ import re
 import stat
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import Self
 
 from seqsend import waiting
@@ -14,7 +15,7 @@ from seqsend.sending.stream import Line
 from seqsend.sending.transaction import LONGEST_TEXT
 from seqsend.units import format_size
 
-_CHUNK = 64 * 1024
+_CHUNK = 256 * 1024  # bytes; a pipe gives no more than a quarter of it at once
 _LONGEST_SKIPPED = 64 * 2**20
 """Bytes of a line that is too long, after which its end is no longer looked for."""
 
@@ -81,6 +82,11 @@ class LineReader:
             self._take(self._read())
         self.count += 1
         return self._ready.popleft()
+
+    @property
+    def upcoming(self) -> Sequence[Line]:
+        """The next lines, as far as they have been read; changes as they are taken."""
+        return self._ready
 
     @property
     def descriptor(self) -> int:

@@ -2,8 +2,9 @@
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+from seqsend import waiting
 from seqsend.errors import CallError, Interrupted, SeqsendError, UsageError
 from seqsend.models import Level, NotSent, Sent, is_at
 from seqsend.sending.outgoing import End
@@ -70,6 +71,16 @@ class Ended(NamedTuple):
 
 
 _WORDS: dict[type, str] = {UsageError: "usage", NotSent: "not_sent", Interrupted: "interrupted"}
+
+
+@runtime_checkable
+class ReadAhead(Protocol):
+    """Lines of which some have been read before they are asked for."""
+
+    @property
+    def upcoming(self) -> Sequence[Line]:
+        """The next lines, as far as they have been read."""
+        ...
 
 
 class Awaiting(Protocol):
@@ -155,6 +166,10 @@ class Stream:
         self._keep_going = keep_going
         self._awaiting = awaiting or NothingAwaited()
         self._group: list[tuple[Line, RawTransaction]] = []
+        self._upcoming: Sequence[Line] = ()
+        self._parsed: dict[int, RawTransaction | None] = {}
+        """By line, what the next ones hold, as far as that was read while an answer was waited
+        for; None if that is not a transaction."""
         self._last = 0
         self.last_sent = 0
         """The last line in input order that was sent; of all after it nothing was."""
@@ -169,6 +184,8 @@ class Stream:
             SeqsendError: the input failed; every line before that has been yielded.
 
         """
+        if isinstance(lines, ReadAhead):
+            self._upcoming = lines.upcoming
         try:
             failure = yield from self._send_all(_iterate(lines))
             yield from self._ready(patient=True)
@@ -220,11 +237,12 @@ class Stream:
 
     def _take(self, line: Line) -> None:
         self._last = line.number
+        parsed = self._parsed.pop(line.number, None)
         if self.stopped_at is not None:
             self._awaiting.add(self._not_sent(line, _hash_of(line)), None, None)
             return
         try:
-            self._group.append((line, self._parse(line.text)))
+            self._group.append((line, parsed or self._parse(line.text)))
         except UsageError as wrong:
             try:
                 self._send_group()
@@ -240,7 +258,8 @@ class Stream:
         if not self._group:
             return
         self.last_sent = self._group[-1][0].number
-        ends, interrupted, by = self._send([transaction for _, transaction in self._group])
+        with waiting.meanwhile(self._parse_ahead):
+            ends, interrupted, by = self._send([transaction for _, transaction in self._group])
         group, self._group = self._group, []
         for (line, transaction), end in zip(group, ends, strict=True):
             if isinstance(end, NotSent):
@@ -248,6 +267,18 @@ class Stream:
             self._end(Ended(line.number, transaction.hash, end), transaction, by)
         if interrupted:
             raise KeyboardInterrupt
+
+    def _parse_ahead(self) -> bool:
+        """Parse one line of the next group; return False if all were, as far as they were read."""
+        at = len(self._parsed)
+        if at >= min(self._size, len(self._upcoming)):
+            return False
+        line = self._upcoming[at]
+        try:
+            self._parsed[line.number] = self._parse(line.text)
+        except UsageError:  # which is raised once its turn has come
+            self._parsed[line.number] = None
+        return True
 
     def _end(
         self, ended: Ended, transaction: RawTransaction | None = None, by: Deadline | None = None

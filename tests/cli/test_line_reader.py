@@ -20,6 +20,7 @@ from seqsend import waiting
 from seqsend.cli.line_reader import LineReader
 from seqsend.cli.sources import find_source
 from seqsend.errors import InputError, UsageError
+from seqsend.sending.stream import Line, ReadAhead
 from seqsend.sending.transaction import LONGEST_TEXT, MAX_SIZE, parse_raw_transaction
 from tests.support.cli import seqsend
 
@@ -49,6 +50,19 @@ def lines_of(data: bytes) -> list[tuple[int, str]]:
         assert reader.count == len(found)
         assert reader.position == len(data)
     return found
+
+
+def test_lines_that_were_read_are_known_before_they_are_asked_for(tmp_path: Path) -> None:
+    file = tmp_path / "lines"
+    file.write_bytes(b"0x1\n\n0x2\n0x3\n")
+    with file.open("rb") as opened:
+        reader = LineReader(opened.fileno(), "lines")
+        assert isinstance(reader, ReadAhead)
+        assert not reader.upcoming
+        assert next(reader) == Line(1, "0x1")
+        assert list(reader.upcoming) == [Line(3, "0x2"), Line(4, "0x3")]
+        assert next(reader) == Line(3, "0x2")
+        assert list(reader.upcoming) == [Line(4, "0x3")]
 
 
 def test_blank_lines_and_comments_are_skipped_and_counted() -> None:

@@ -1,17 +1,19 @@
 """Many transactions: every line is accounted for, once and in its order."""
 
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqsend import waiting
 from seqsend.endpoints import parse_endpoints
 from seqsend.errors import Interrupted, Rejected, Unreachable
 from seqsend.models import NotSent, Sent
 from seqsend.sending.outgoing import End
 from seqsend.sending.stream import Ended, GroupEnd, Line, Stream
-from seqsend.sending.transaction import RawTransaction
+from seqsend.sending.transaction import RawTransaction, parse_raw_transaction
 from tests.support.wallet import Wallet
 
 (ENDPOINT,) = parse_endpoints("http://a")
@@ -81,6 +83,79 @@ def test_every_line_has_one_end_in_its_order(
     told_sent = [e.hash for e in ended if e.status not in ("usage", "not_sent")]
     assert told_sent == submit.sent
     assert max(submit.groups, default=0) <= size
+
+
+class ReadBefore:
+    """Lines of which some have been read before they are asked for."""
+
+    def __init__(self, texts: Sequence[str], ahead: int) -> None:
+        self._all = [Line(number, text) for number, text in enumerate(texts, start=1)]
+        self._ahead = ahead
+        self._at = 0
+        self.upcoming: deque[Line] = deque()
+
+    def __iter__(self) -> Iterator[Line]:
+        return self
+
+    def __next__(self) -> Line:
+        if not self.upcoming:
+            self.upcoming.extend(self._all[self._at : self._at + self._ahead])
+            self._at += self._ahead
+        if not self.upcoming:
+            raise StopIteration
+        return self.upcoming.popleft()
+
+
+@given(
+    kinds=st.lists(_KINDS, max_size=12),
+    size=st.integers(1, 5),
+    ahead=st.integers(1, 13),
+    keep_going=st.booleans(),
+)
+def test_lines_that_are_parsed_while_an_answer_is_awaited_end_as_others_do(
+    kinds: list[str],
+    size: int,
+    ahead: int,
+    keep_going: bool,  # noqa: FBT001
+) -> None:
+    ends = [kind for kind in kinds if kind != "bad line"]
+    texts = [BAD if k == "bad line" else SIGNED[i].raw for i, k in enumerate(kinds)]
+    sends, parsed = Scripted(ends), Counter[str]()
+
+    def send(group: Sequence[RawTransaction]) -> GroupEnd:
+        waiting.wait(None, waiting.READ, 0.001)
+        return sends(group)
+
+    def parse(text: str) -> RawTransaction:
+        parsed[text] += 1
+        return parse_raw_transaction(text)
+
+    stream = Stream(send, size=size, keep_going=keep_going, parse=parse)
+    found = list(stream.run(ReadBefore(texts, ahead)))
+    plain = Stream(Scripted(ends), size=size, keep_going=keep_going)
+    others = list(plain.run(Line(i, t) for i, t in enumerate(texts, start=1)))
+    assert [(e.line, e.hash, e.status) for e in found] == [
+        (e.line, e.hash, e.status) for e in others
+    ]
+    assert all(count == 1 for text, count in parsed.items() if text != BAD)
+
+
+def test_the_next_group_is_parsed_while_an_answer_is_awaited() -> None:
+    parsed: list[str] = []
+    seen: list[int] = []
+
+    def send(group: Sequence[RawTransaction]) -> GroupEnd:
+        waiting.wait(None, waiting.READ, 0.001)
+        seen.append(len(parsed))
+        return Scripted(["good"] * len(group))(group)
+
+    def parse(text: str) -> RawTransaction:
+        parsed.append(text)
+        return parse_raw_transaction(text)
+
+    lines = ReadBefore([s.raw for s in SIGNED], 12)
+    assert len(list(Stream(send, size=4, parse=parse).run(lines))) == 12
+    assert seen == [8, 12, 12]
 
 
 @given(
