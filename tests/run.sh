@@ -1,6 +1,7 @@
 #!/bin/sh
 # Sets up and runs everything that must hold. Arguments go to pytest: sh tests/run.sh -k failover
 #
+#   sh tests/run.sh --coverage  also says which lines no test reaches; takes twice as long
 #   sh tests/run.sh --system    as root on Debian: installs nginx and iproute2 for the tests that
 #                               need them, as CI does; elsewhere those tests are skipped
 set -eu
@@ -33,10 +34,10 @@ step mypy
 step lint-imports
 # Where the database can be reached; else it says so and goes on.
 step python -m tests.support.audit
-if [ $# -eq 0 ]; then
-    # One process more than there are processors: many tests wait for a timeout.
-    step pytest -n "$(($(getconf _NPROCESSORS_ONLN) + 1))" --cov --cov-fail-under=95
-else
-    # A part of the tests reaches a part of the code: no use in counting.
+if [ $# -gt 0 ] && [ "$1" != --coverage ]; then
     step pytest "$@"
+    exit
 fi
+# More processes than there are processors: many tests wait for a timeout.
+set -- -n "$(($(getconf _NPROCESSORS_ONLN) * 2))" ${1:+--cov --cov-fail-under=95}
+step pytest "$@"

@@ -184,11 +184,11 @@ def test_what_takes_long_is_waited_for_visibly(node: Anvil) -> None:
 
 
 def test_many_measurements_show_how_far_they_are(node: Anvil) -> None:
-    seen = on_a_terminal(["check", at(node.url), "--count=200"], TERMINAL)
+    seen = on_a_terminal(["check", at(node.url), "--count=2000"], TERMINAL)
     assert "measuring" in seen.raw
     assert "measuring" not in "\n".join(seen.screen)  # it is gone when it is done
-    assert "200 answers: " in "\n".join(seen.screen)
-    quiet = on_a_terminal(["check", at(node.url), "--count=200", "-q"], TERMINAL)
+    assert "2000 answers: " in "\n".join(seen.screen)
+    quiet = on_a_terminal(["check", at(node.url), "--count=2000", "-q"], TERMINAL)
     assert "measuring" not in quiet.raw
     told = seqsend("check", at(node.url), "--count=3", "--json", "-v")
     assert told.err.count("eth_chainId, HTTP 200") == 3
