@@ -2,16 +2,16 @@
 
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
 from tests.support.certificates import Authority
 from tests.support.cli import seqsend
 from tests.support.neighbours import missing, op_node
-from tests.support.neighbours import node as node_that
+from tests.support.neighbours import node as fake_node
 from tests.support.nginx import Nginx
 from tests.support.node import Anvil
 from tests.support.servers import Replying, Request, Silent, blackhole, dead, jsonrpc_error
@@ -25,7 +25,7 @@ def at(*urls: str) -> str:
     return f"--rollup.sequencer-http={','.join(urls)}"
 
 
-def refuses(request: Request) -> bytes:
+def refuse(request: Request) -> bytes:
     return jsonrpc_error(request, -32000, "typed transaction too short")
 
 
@@ -43,7 +43,7 @@ def five(node: Anvil, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list
         ]
 
 
-def test_five_endpoints_at_once(five: list[str]) -> None:
+def test_five_endpoints_are_checked_at_once(five: list[str]) -> None:
     run = seqsend("check", at(*five), DIAL, "--json")
     found = run.diagnosis
     assert (found["status"], run.code) == ("degraded", 8)
@@ -67,14 +67,14 @@ def test_five_endpoints_at_once(five: list[str]) -> None:
 
 
 @pytest.mark.parametrize("columns", [80, 110, 150, 200])
-def test_a_terminal_gets_what_fits_and_nothing_is_cut(five: list[str], columns: int) -> None:
+def test_output_fits_the_terminal_and_nothing_is_cut(five: list[str], columns: int) -> None:
     seen = on_a_terminal(["check", at(*five), DIAL, "--count=5"], TERMINAL, columns=columns)
     assert seen.code == 8
     assert max(map(len, seen.screen)) <= columns
     words = " ".join(" ".join(seen.screen).split())
     for url in five:
         assert url in words
-    for said in (
+    for text in (
         "dial: connection timed out (dial timeout 1s)",
         "answer: chain id 31338, but endpoint 1 has 31337",
         "✓ usable",
@@ -83,7 +83,7 @@ def test_a_terminal_gets_what_fits_and_nothing_is_cut(five: list[str], columns: 
         "1 of 5 usable, 1 differs, 3 not usable; chain ids differ: 31337, 31338 (degraded, ",
         "5 answers: min ",
     ):
-        assert said in words
+        assert text in words
     assert "…" not in words
     is_table = seen.screen[0].split()[:3] == ["#", "endpoint", "verdict"]
     assert is_table == (columns >= 110), seen.screen
@@ -91,13 +91,13 @@ def test_a_terminal_gets_what_fits_and_nothing_is_cut(five: list[str], columns: 
     assert len(rows) == 5
 
 
-def test_what_is_no_terminal_or_wants_none_gets_no_escapes(five: list[str]) -> None:
+def test_only_a_terminal_that_wants_colour_gets_escapes(five: list[str]) -> None:
     plain = seqsend("check", at(*five), DIAL)
     assert (plain.code, plain.err) == (8, "")
     assert plain.out.splitlines()[0] == f"1  usable      {five[0]}"
     assert "\x1b" not in plain.out
-    for wish in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
-        seen = on_a_terminal(["check", at(*five), DIAL, "--count=3"], TERMINAL | wish)
+    for setting in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        seen = on_a_terminal(["check", at(*five), DIAL, "--count=3"], TERMINAL | setting)
         assert "\x1b" not in seen.raw
         assert "✗ NOT USABLE" in seen.raw
     assert "\x1b[" in on_a_terminal(["check", at(*five[:1])], TERMINAL).raw
@@ -121,7 +121,7 @@ def test_exit_codes_for_a_smoke_test(node: Anvil) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["--count=0"], "--count: '0' is below 1"),
         (["--count=many"], "--count: 'many' is not a whole number; example: 10, 0x2105"),
@@ -137,14 +137,14 @@ def test_exit_codes_for_a_smoke_test(node: Anvil) -> None:
         (["--rollup.sequencer-http=ftp://x"], "endpoint 2 'ftp://x'"),
     ],
 )
-def test_wrong_input_is_named(words: list[str], said: str) -> None:
+def test_a_wrong_value_is_reported_with_its_option(words: list[str], message: str) -> None:
     run = seqsend("check", at("http://127.0.0.1:1"), *words, "--json")
     assert run.diagnosis["status"] == "usage"
-    assert said in run.diagnosis["error"]["message"]
+    assert message in run.diagnosis["error"]["message"]
     assert "example: " in run.err
 
 
-def test_urls_are_arguments_too(node: Anvil) -> None:
+def test_url_arguments_beat_the_environment_and_join_the_option(node: Anvil) -> None:
     with dead() as nobody:
         ignored = {"SEQSEND_SEQUENCER_HTTP": "http://127.0.0.1:1"}
         alone = seqsend("check", node.url, "--json", environment=dict(os.environ) | ignored)
@@ -154,7 +154,7 @@ def test_urls_are_arguments_too(node: Anvil) -> None:
     assert urls == [nobody.url, f"{node.url}/a", f"{node.url}/b", node.url]
 
 
-def test_require_any_needs_one_endpoint_that_is_usable(node: Anvil) -> None:
+def test_require_any_needs_one_usable_endpoint(node: Anvil) -> None:
     with dead() as nobody, Replying(missing) as other:
         one = seqsend("check", nobody.url, node.url, "--require=any", "--json")
         assert (one.code, one.diagnosis["status"]) == (0, "degraded")
@@ -166,14 +166,14 @@ def test_require_any_needs_one_endpoint_that_is_usable(node: Anvil) -> None:
 @pytest.mark.parametrize(
     ("words", "code"), [([], 8), (["--max-age=none"], 0), (["--max-age=3h"], 0)]
 )
-def test_old_heads_are_stale_unless_they_may_be_old(words: list[str], code: int) -> None:
-    with Replying(node_that(probe=refuses, age=7200)) as halted:
+def test_an_old_head_is_stale_unless_max_age_allows_it(words: list[str], code: int) -> None:
+    with Replying(fake_node(probe=refuse, age=7200)) as halted:
         run = seqsend("check", halted.url, *words)
     assert run.code == code
-    assert "head 2 h old" in run.out.splitlines()[-1]  # the summary never calls that good
+    assert "head 2 h old" in run.out.splitlines()[-1]  # the summary shows the age in every case
 
 
-def test_what_takes_long_is_waited_for_visibly(node: Anvil) -> None:
+def test_a_terminal_shows_which_endpoints_a_slow_check_waits_for(node: Anvil) -> None:
     words = ["check", node.url, "--sequencer-request-timeout=1500ms"]
     with Silent() as one, Silent() as two:
         seen = on_a_terminal([*words, one.url, two.url], TERMINAL)
@@ -183,24 +183,26 @@ def test_what_takes_long_is_waited_for_visibly(node: Anvil) -> None:
     assert (seen.code, plain.code, plain.err) == (8, 8, "")
 
 
-def test_many_measurements_show_how_far_they_are(node: Anvil) -> None:
+def test_a_long_measurement_shows_its_progress(node: Anvil) -> None:
     seen = on_a_terminal(["check", at(node.url), "--count=2000"], TERMINAL)
-    assert "measuring" in seen.raw
-    assert "measuring" not in "\n".join(seen.screen)  # it is gone when it is done
+    assert re.search("measuring: [0-9]+ of 2000 answers", seen.raw)
+    assert "measuring" not in "\n".join(seen.screen)  # removed at the end
     assert "2000 answers: " in "\n".join(seen.screen)
     quiet = on_a_terminal(["check", at(node.url), "--count=2000", "-q"], TERMINAL)
     assert "measuring" not in quiet.raw
-    told = seqsend("check", at(node.url), "--count=3", "--json", "-v")
-    assert told.err.count("eth_chainId, HTTP 200") == 3
-    assert told.diagnosis["endpoints"][0]["answers"]["count"] == 3
+    verbose = seqsend("check", at(node.url), "--count=3", "--json", "-v")
+    assert verbose.err.count("eth_chainId, HTTP 200") == 3
+    assert verbose.diagnosis["endpoints"][0]["answers"]["count"] == 3
 
 
-def test_ctrl_c_ends_it_at_once(tmp_path: Path) -> None:
+def test_ctrl_c_ends_a_check_at_once() -> None:
+    started = time.monotonic()
     with Silent() as silent:
         seen = on_a_terminal(
             ["-v", "check", at(silent.url), "--count=2"],
             TERMINAL,
             interrupt_when=lambda raw: "measuring" in raw,
         )
+    assert time.monotonic() - started < 5  # the request timeout is 10 s
     assert seen.code == 130
     assert "Traceback" not in seen.raw

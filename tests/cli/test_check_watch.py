@@ -1,4 +1,4 @@
-"""`check` that looks more than once: `--watch` and `--until-usable`."""
+"""`check` run repeatedly: `--watch` and `--until-usable`."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from tests.support.cli import COMMAND, read_line, seqsend, start
-from tests.support.neighbours import node as node_that
+from tests.support.neighbours import node as fake_node
 from tests.support.node import Anvil
 from tests.support.servers import Replying, Request, Silent, dead, jsonrpc_error
 from tests.support.terminal import Resized, on_a_terminal
@@ -23,34 +23,34 @@ TERMINAL = dict(os.environ) | {"TERM": "xterm-256color"}
 CHANGE = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (.*)"
 
 
-def refuses(request: Request) -> bytes:
+def refuse(request: Request) -> bytes:
     return jsonrpc_error(request, -32000, "typed transaction too short")
 
 
 def healthy(request: Request) -> bytes:
-    return node_that(probe=refuses)(request)
+    return fake_node(probe=refuse)(request)
 
 
 @contextmanager
-def eleven() -> Iterator[list[str]]:
+def eleven_nodes() -> Iterator[list[str]]:
     with ExitStack() as stack:
         yield [stack.enter_context(Replying(healthy)).url for _ in range(11)]
 
 
-def looks(raw: str) -> int:
-    """Count the pictures that were drawn after a look."""
+def count_results(raw: str) -> int:
+    """Count the complete results that were drawn."""
     return len(set(re.findall(r"last at (\S+);", raw)))
 
 
 @pytest.mark.parametrize(("columns", "lines"), [(80, 24), (80, 12), (110, 30), (200, 50)])
-def test_watch_redraws_in_place_and_leaves_the_last_look(columns: int, lines: int) -> None:
-    with eleven() as urls, dead() as nobody:
+def test_watch_redraws_in_place_and_leaves_the_last_result(columns: int, lines: int) -> None:
+    with eleven_nodes() as urls, dead() as nobody:
         seen = on_a_terminal(
             ["check", *urls, nobody.url, "--watch=100ms"],
             TERMINAL,
             columns=columns,
             lines=lines,
-            interrupt_when=lambda raw: looks(raw) >= 3,
+            interrupt_when=lambda raw: count_results(raw) >= 3,
         )
     assert seen.code == 130
     assert seen.lost == 0
@@ -65,13 +65,13 @@ def test_watch_redraws_in_place_and_leaves_the_last_look(columns: int, lines: in
     assert "Ctrl-C" not in "".join(left)
 
 
-def test_a_screen_of_few_lines_shows_what_is_wrong(node: Anvil) -> None:
-    with eleven() as urls, dead() as nobody:
+def test_a_short_screen_shows_the_unusable_endpoint_first(node: Anvil) -> None:
+    with eleven_nodes() as urls, dead() as nobody:
         seen = on_a_terminal(
             ["check", *urls, nobody.url, "--watch=100ms"],
             TERMINAL,
             lines=8,
-            interrupt_when=lambda raw: looks(raw) >= 2,
+            interrupt_when=lambda raw: count_results(raw) >= 2,
         )
     assert seen.alternate is not None
     assert len(seen.alternate) == 8
@@ -80,14 +80,14 @@ def test_a_screen_of_few_lines_shows_what_is_wrong(node: Anvil) -> None:
     assert seen.alternate[-4] == "and 11 more endpoints: the screen is too small"
 
 
-def test_a_terminal_may_be_resized(node: Anvil) -> None:
-    with eleven() as urls:
+def test_watch_adapts_to_a_resized_terminal(node: Anvil) -> None:
+    with eleven_nodes() as urls:
         seen = on_a_terminal(
             ["check", *urls, "--watch=1h"],
             TERMINAL,
             columns=200,
             lines=50,
-            resized=Resized(lambda raw: looks(raw) >= 1, 80, 16),
+            resized=Resized(lambda raw: count_results(raw) >= 1, 80, 16),
             interrupt_when=lambda raw: raw.count("last at") >= 2,
         )
     assert seen.alternate is not None
@@ -108,10 +108,10 @@ def test_watch_shows_answers_as_they_come(node: Anvil) -> None:
     assert seen.alternate is not None
     assert seen.alternate[0].startswith(f"1  ✓ usable      {node.url}")
     assert seen.alternate[-1].startswith("waiting for endpoint 2, 1 of 5 s")
-    assert "usable" not in "".join(seen.screen)  # there was no look that could be left there
+    assert "usable" not in "".join(seen.screen)  # no complete result to leave there
 
 
-def test_a_terminal_that_goes_away_ends_it_quietly(node: Anvil) -> None:
+def test_watch_ends_quietly_if_its_terminal_goes_away(node: Anvil) -> None:
     main, side = pty.openpty()
     with subprocess.Popen(
         [*COMMAND, "check", node.url, "--watch=10ms"],
@@ -130,14 +130,16 @@ def test_a_terminal_that_goes_away_ends_it_quietly(node: Anvil) -> None:
         assert running.stderr.read() == b""
 
 
-def test_watch_keeps_details_off_its_screen(node: Anvil) -> None:
+def test_watch_keeps_verbose_lines_off_the_screen(node: Anvil) -> None:
     words = ["check", "-v", node.url, "--watch=50ms"]
-    seen = on_a_terminal(words, TERMINAL, lines=24, interrupt_when=lambda raw: looks(raw) >= 2)
+    seen = on_a_terminal(
+        words, TERMINAL, lines=24, interrupt_when=lambda raw: count_results(raw) >= 2
+    )
     assert "eth_chainId, HTTP 200" not in seen.raw
     assert seen.lost == 0
 
 
-def test_watch_without_a_terminal_writes_what_changes(node: Anvil) -> None:
+def test_watch_without_a_terminal_writes_one_result_and_then_changes(node: Anvil) -> None:
     is_syncing = threading.Event()
 
     def changing(request: Request) -> bytes:
@@ -153,7 +155,7 @@ def test_watch_without_a_terminal_writes_what_changes(node: Anvil) -> None:
         is_syncing.clear()
         found.append(read_line(running))
         running.send_signal(signal.SIGTERM)
-        rest, said = running.communicate(timeout=10)
+        rest, err = running.communicate(timeout=10)
     assert found[0] == f"1  usable      {server.url}\n"
     assert found[2].startswith("1 of 1 usable; chain 31337 (ok, ")
     changed = [re.fullmatch(CHANGE, line.strip()) for line in found[3:]]
@@ -161,19 +163,19 @@ def test_watch_without_a_terminal_writes_what_changes(node: Anvil) -> None:
         "endpoint 1: usable -> NOT USABLE (node is syncing (code -32000))",
         "endpoint 1: NOT USABLE -> usable",
     ]
-    assert (rest, said, running.returncode) == ("", "", 130)
+    assert (rest, err, running.returncode) == ("", "", 130)
 
 
-def test_watch_as_json_writes_every_look(node: Anvil) -> None:
+def test_watch_with_json_writes_every_result(node: Anvil) -> None:
     running = start("check", node.url, "--watch=20ms", "--json")
     found = [json.loads(read_line(running)) for _ in range(3)]
     running.send_signal(signal.SIGINT)
-    _, said = running.communicate(timeout=10)
+    _, err = running.communicate(timeout=10)
     assert [each["status"] for each in found] == ["ok"] * 3
-    assert (said, running.returncode) == ("", 130)
+    assert (err, running.returncode) == ("", 130)
 
 
-def test_watch_ends_with_its_reader(node: Anvil) -> None:
+def test_watch_ends_if_its_reader_leaves(node: Anvil) -> None:
     with start("check", node.url, "--watch=20ms", "--json") as running:
         read_line(running)
         assert running.stdout is not None
@@ -188,7 +190,7 @@ def test_until_usable_ends_soon_after_a_devnet_is_ready() -> None:
 
     def starting(request: Request) -> bytes:
         if not ready.is_set():
-            over.wait(20)  # it takes connections, and does not answer
+            over.wait(20)  # accepts connections, but does not answer
         return healthy(request)
 
     with Replying(healthy) as one, Replying(starting) as two:
@@ -196,17 +198,17 @@ def test_until_usable_ends_soon_after_a_devnet_is_ready() -> None:
         timer = threading.Timer(2.5, ready.set)
         timer.start()
         ready.wait()
-        from_now = time.monotonic()
-        out, said = running.communicate(timeout=20)
-        took = time.monotonic() - from_now
+        ready_at = time.monotonic()
+        out, err = running.communicate(timeout=20)
+        took = time.monotonic() - ready_at
         over.set()
     assert running.returncode == 0
     assert took < 1.5
     assert out.splitlines()[-1].startswith("2 of 2 usable; chain 31337 (ok, ")
-    assert len(said.splitlines()) <= 5
+    assert len(err.splitlines()) <= 5
 
 
-def test_until_usable_reports_changes_and_shows_the_last_look() -> None:
+def test_until_usable_reports_changes_and_prints_the_last_result() -> None:
     with dead() as nobody, Replying(healthy) as one:
         run = seqsend("check", one.url, nobody.url, "--until-usable=1500ms", "--json")
         assert run.elapsed < 1.5 + 1.5
@@ -219,7 +221,7 @@ def test_until_usable_reports_changes_and_shows_the_last_look() -> None:
         assert enough.elapsed < 5
 
 
-def test_until_usable_writes_a_handful_of_lines_at_most() -> None:
+def test_until_usable_writes_at_most_five_lines() -> None:
     counted = iter(range(10_000))
 
     def flapping(request: Request) -> bytes:
@@ -230,9 +232,9 @@ def test_until_usable_writes_a_handful_of_lines_at_most() -> None:
     with Replying(flapping) as server, dead() as nobody:
         run = seqsend("check", server.url, nobody.url, "--until-usable=7500ms")
     assert run.code in (4, 8)
-    said = run.err.splitlines()
-    assert len(said) == 5
-    assert said[-1].endswith("further changes are not reported")
+    reported = run.err.splitlines()
+    assert len(reported) == 5
+    assert reported[-1].endswith("further changes are not reported")
 
 
 def test_until_usable_is_bounded_if_nothing_ever_answers() -> None:

@@ -33,7 +33,7 @@ from tests.support.terminal import on_a_terminal
 ENV = dict(os.environ)
 
 
-def test_the_command_line_beats_the_environment_wherever_it_stands(node: Anvil) -> None:
+def test_an_option_before_or_after_the_command_beats_the_environment(node: Anvil) -> None:
     environment = ENV | {"SEQSEND_SEQUENCER_HTTP": "http://127.0.0.1:1"}
     option = f"--rollup.sequencer-http={node.url}"
     for words in ([option, "rpc", "eth_chainId"], ["rpc", "eth_chainId", option]):
@@ -52,13 +52,13 @@ def test_the_command_line_beats_the_environment_wherever_it_stands(node: Anvil) 
         "--rollup.sequencerhttp",
     ],
 )
-def test_every_alias_of_the_endpoint_list(node: Anvil, alias: str) -> None:
+def test_every_alias_of_the_endpoint_list_works(node: Anvil, alias: str) -> None:
     assert seqsend("rpc", "eth_chainId", alias, node.url).code == 0
     assert seqsend(alias, node.url, "rpc", "eth_chainId").code == 0
 
 
 @pytest.mark.parametrize(
-    ("given", "environment"),
+    ("options", "environment"),
     [
         (["--sequencer-dial-timeout=300ms"], {}),
         (["--rollup.sequencer-dial-timeout=300ms"], {}),
@@ -71,16 +71,16 @@ def test_every_alias_of_the_endpoint_list(node: Anvil, alias: str) -> None:
         (["--sequencer-request-timeout=300ms"], {"SEQSEND_REQUEST_TIMEOUT": "1h"}),
     ],
 )
-def test_every_time_limit_is_kept(given: list[str], environment: dict[str, str]) -> None:
-    is_dial = "dial" in str((given, environment)).lower()
+def test_every_time_limit_is_kept(options: list[str], environment: dict[str, str]) -> None:
+    is_dial = "dial" in str((options, environment)).lower()
     with blackhole() if is_dial else Silent() as server:
         at = f"--rollup.sequencer-http={server.url}"
-        run = seqsend(*given, "rpc", "eth_chainId", at, "--json", environment=ENV | environment)
+        run = seqsend(*options, "rpc", "eth_chainId", at, "--json", environment=ENV | environment)
     assert run.code in (4, 5)
     assert 290 <= run.document["elapsed_ms"] <= 300 + 250
 
 
-def test_endpoint_lists_from_both_places_and_all_aliases_are_joined(node: Anvil) -> None:
+def test_endpoint_lists_before_and_after_the_command_are_joined(node: Anvil) -> None:
     with dead() as one, dead() as two, dead() as three:
         run = seqsend(
             *("--rollup.sequencer-http", one.url, "--rollup.sequencer", f"{two.url},"),
@@ -109,7 +109,7 @@ def test_a_header_for_one_endpoint_goes_to_that_endpoint_alone() -> None:
     assert (second.headers["X-All"], second.headers["X-Key"]) == ("1", "b")
 
 
-def test_what_is_only_read_is_asked_of_the_readers(node: Anvil, fresh_tx: FreshTx) -> None:
+def test_look_ups_go_to_the_read_endpoints(node: Anvil, fresh_tx: FreshTx) -> None:
     signed = fresh_tx()
     assert seqsend("send", signed.raw, "--rollup.sequencer-http", node.url).code == 0
 
@@ -121,29 +121,31 @@ def test_what_is_only_read_is_asked_of_the_readers(node: Anvil, fresh_tx: FreshT
     with Replying(forget) as pool, dead() as nobody:
         words = ["send", signed.raw, "--rollup.sequencer-http", pool.url, "--json"]
         assert seqsend(*words).document["status"] == "unknown"
-        for given, environment in (
+        for options, environment in (
             (["--reads-from", nobody.url, "--reads-from", node.url], {}),
             ([], {"SEQSEND_READS_FROM": f"{nobody.url}, {node.url}\r"}),
         ):
-            found = seqsend(*words, *given, environment=ENV | environment).document
+            found = seqsend(*words, *options, environment=ENV | environment).document
             assert (found["status"], found["endpoint"]["url"]) == ("known", node.url)
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("options", "message"),
     [
         (["--reads-from", ""], "--reads-from: no URL given; example: "),
         (["--reads-from", " , "], "--reads-from: no URL given; example: "),
         (["--reads-from=http://a,ftp://u:secret@b"], "--reads-from: endpoint 2 'ftp://***@b': "),
     ],
 )
-def test_wrong_readers_are_named(given: list[str], said: str) -> None:
-    run = seqsend("send", "0x02", "--rollup.sequencer-http", "http://127.0.0.1:1", *given)
+def test_a_wrong_read_endpoint_is_reported_with_its_option(
+    options: list[str], message: str
+) -> None:
+    run = seqsend("send", "0x02", "--rollup.sequencer-http", "http://127.0.0.1:1", *options)
     assert (run.code, run.out) == (2, "")
-    assert run.err.startswith(f"error: {said}")
+    assert run.err.startswith(f"error: {message}")
 
 
-def test_a_client_certificate_is_shown_to_who_asks_for_one(tmp_path: Path) -> None:
+def test_a_client_certificate_is_shown_to_a_server_that_requires_one(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     context = authority.context()
     context.verify_mode = ssl.CERT_REQUIRED
@@ -152,9 +154,9 @@ def test_a_client_certificate_is_shown_to_who_asks_for_one(tmp_path: Path) -> No
     with Replying(lambda request: jsonrpc_result(request, 1), tls=context) as server:
         url = f"https://127.0.0.1:{server.port}"
         at = ["--rollup.sequencer-http", url, "--cacert", authority.pem]
-        given = ["--client-cert", chain, "--client-key", key]
-        assert seqsend("rpc", "m", *at, *given).code == 0
-        (found,) = json.loads(seqsend("check", *at, *given, "--json").out)["endpoints"]
+        options = ["--client-cert", chain, "--client-key", key]
+        assert seqsend("rpc", "m", *at, *options).code == 0
+        (found,) = json.loads(seqsend("check", *at, *options, "--json").out)["endpoints"]
         assert found["answer_ms"] is not None
         environment = ENV | {"SEQSEND_CLIENT_CERT": chain, "SEQSEND_CLIENT_KEY": f"{key}\r\n"}
         assert seqsend("rpc", "m", *at, environment=environment).code == 0
@@ -164,25 +166,25 @@ def test_a_client_certificate_is_shown_to_who_asks_for_one(tmp_path: Path) -> No
     assert "--client-key" in wrong.err
 
 
-@pytest.mark.parametrize("given", [["--no-strict-errors"], ["--strict-errors"], []])
-def test_the_last_of_a_switch_and_its_opposite_holds(given: list[str]) -> None:
-    """Wherever it stands; and both beat the variable."""
+@pytest.mark.parametrize("options", [["--no-strict-errors"], ["--strict-errors"], []])
+def test_the_last_of_a_switch_and_its_opposite_wins(options: list[str]) -> None:
+    """In either position; and both beat the variable."""
     limited = {"code": -32016, "message": "over rate limit"}
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "error": limited}).encode()
     with Replying(http(200, body)) as server:
         run = seqsend(
             *(
                 "--no-strict-errors" if word == "--strict-errors" else "--strict-errors"
-                for word in given
+                for word in options
             ),
-            *("rpc", "m", f"--rollup.sequencer-http={server.url}", *given),
+            *("rpc", "m", f"--rollup.sequencer-http={server.url}", *options),
             environment=ENV
-            | {"SEQSEND_STRICT_ERRORS": "0" if given == ["--strict-errors"] else "1"},
+            | {"SEQSEND_STRICT_ERRORS": "0" if options == ["--strict-errors"] else "1"},
         )
-    assert run.code == (4 if given == ["--no-strict-errors"] else 3)
+    assert run.code == (4 if options == ["--no-strict-errors"] else 3)
 
 
-def test_headers_from_both_places_are_sent_and_else_those_of_the_environment() -> None:
+def test_headers_before_and_after_the_command_replace_those_of_the_environment() -> None:
     environment = ENV | {"SEQSEND_SEQUENCER_HEADERS": "X-One=from env with blanks\n\nX-Two=2\n"}
     with Replying(lambda request: jsonrpc_result(request, 1)) as server:
         at = f"--rollup.sequencer-http={server.url}"
@@ -210,7 +212,7 @@ def test_max_response_size_is_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "environment", "said"),
+    ("words", "environment", "message"),
     [
         ([], {}, "no sequencer given"),
         (["--rollup.sequencer-http=,"], {}, "no sequencer endpoint given"),
@@ -235,31 +237,31 @@ def test_max_response_size_is_kept() -> None:
         ),
     ],
 )
-def test_a_wrong_option_is_named_and_nothing_is_sent(
-    words: list[str], environment: dict[str, str], said: str
+def test_a_wrong_value_is_reported_with_its_option_and_without_secrets(
+    words: list[str], environment: dict[str, str], message: str
 ) -> None:
-    given = (
+    options = (
         words
         if "http=" in str(words) or "HTTP" in str(environment)
         else [
             *words,
             *(
                 ["--rollup.sequencer-http=http://127.0.0.1:1"]
-                if said != "no sequencer given"
+                if message != "no sequencer given"
                 else []
             ),
         ]
     )
-    run = seqsend("rpc", "eth_chainId", "--json", *given, environment=ENV | environment)
+    run = seqsend("rpc", "eth_chainId", "--json", *options, environment=ENV | environment)
     assert run.document["status"] == "usage"
-    assert said in run.document["error"]["message"]
+    assert message in run.document["error"]["message"]
     assert "; example: " in run.document["error"]["message"]
     assert run.err == f"error: {run.document['error']['message']}\n"
     assert "secret" not in run.out + run.err
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["--rollup.sequencer-htp=http://u:secret@x", "rpc", "m"], "No such option"),
         (["http://u:secret@x"], "No such command"),
@@ -269,24 +271,22 @@ def test_a_wrong_option_is_named_and_nothing_is_sent(
         (["rpc", "--json"], "Missing argument"),
     ],
 )
-def test_words_that_are_not_understood_are_refused_without_secrets(
-    words: list[str], said: str
-) -> None:
+def test_a_wrong_command_line_is_refused_without_secrets(words: list[str], message: str) -> None:
     run = seqsend(*words)
     assert (run.code, run.out) == (2, "")
-    assert said in run.err
+    assert message in run.err
     assert re.search("--help lists (its options|the commands); example: seqsend ", run.err)
     assert "secret" not in run.err
 
 
-def test_alone_it_prints_help_and_exits_2() -> None:
+def test_without_arguments_it_prints_help_and_exits_2() -> None:
     run = seqsend()
     assert run.code == 2
     assert "Usage: seqsend [OPTIONS] COMMAND" in run.out + run.err
 
 
-def test_a_transaction_that_is_missing_is_said_in_one_line() -> None:
-    """As with ``seqsend send $tx`` where ``tx`` is empty: its log is no place for all the help."""
+def test_a_missing_transaction_is_reported_in_one_line() -> None:
+    """As with ``seqsend send $tx`` with an empty ``tx``: the log should not get the whole help."""
     run = seqsend("send", environment=ENV | {"SEQSEND_SEQUENCER_HTTP": "http://127.0.0.1:1"})
     assert (run.code, run.out) == (2, "")
     assert re.fullmatch("error: no transaction given; example: .*\n", run.err)
@@ -299,7 +299,7 @@ def test_a_transaction_that_is_missing_is_said_in_one_line() -> None:
         *(["send", "-V"], ["rpc", "--version"], ["check", "--json", "-V"], ["decode", "-qV"]),
     ],
 )
-def test_the_version(words: list[str]) -> None:
+def test_the_version_is_printed_from_every_position(words: list[str]) -> None:
     run = seqsend(*words)
     assert (run.code, run.out, run.err) == (0, f"seqsend {__version__}\n", "")
 
@@ -308,7 +308,7 @@ def test_the_version(words: list[str]) -> None:
 @pytest.mark.parametrize(
     "words", [["--help"], *([name, "--help"] for name in ("send", "rpc", "check", "decode"))]
 )
-def test_help_is_whole_on_a_screen(words: list[str], columns: str) -> None:
+def test_help_fits_the_screen_uncut(words: list[str], columns: str) -> None:
     run = seqsend(*words, environment=ENV | {"COLUMNS": columns})
     assert run.code == 0
     assert "…" not in run.out.replace("0x02…", "")
@@ -318,7 +318,7 @@ def test_help_is_whole_on_a_screen(words: list[str], columns: str) -> None:
     assert re.fullmatch("seqsend (send|rpc|check|decode) .*[^,-]", example)
 
 
-def test_the_program_s_help_has_the_options_of_every_command() -> None:
+def test_the_main_help_lists_every_shared_option_and_variable() -> None:
     shown = seqsend("--help").out
     listed = re.findall(r"(?m)^  (?:-\w, )?(--[\w.-]+)", shown)
     assert {o.name for o in OPTIONS} == set(listed) - {"--version", "--show-completion", "--help"}
@@ -326,7 +326,7 @@ def test_the_program_s_help_has_the_options_of_every_command() -> None:
 
 
 @pytest.mark.parametrize("command", ["send", "rpc", "check", "decode"])
-def test_a_command_s_help_has_its_own_options_and_says_where_the_others_are(command: str) -> None:
+def test_a_commands_help_refers_to_the_shared_options_without_listing_them(command: str) -> None:
     shown = seqsend(command, "--help").out
     listed = set(re.findall(r"(?m)^  (?:-\w, )?(--[\w.-]+)", shown))
     assert not listed & {flag for option in OPTIONS for flag in option.flags}
@@ -334,7 +334,7 @@ def test_a_command_s_help_has_its_own_options_and_says_where_the_others_are(comm
 
 
 @pytest.mark.parametrize("words", [[], ["send"], ["rpc"], ["check"], ["decode"]])
-def test_h_is_help(words: list[str]) -> None:
+def test_h_means_help(words: list[str]) -> None:
     assert seqsend(*words, "-h") == replace(seqsend(*words, "--help"), elapsed=ANY, lingered=ANY)
 
 
@@ -376,21 +376,23 @@ def test_h_is_help(words: list[str]) -> None:
         (["rpc", "m", "--deadline5s"], "--deadline*** (a space is missing after --deadline)"),
     ],
 )
-def test_what_a_mistyped_option_may_mean_is_suggested(words: list[str], meant: str) -> None:
+def test_a_wrong_option_gets_a_suggestion_without_secrets(words: list[str], meant: str) -> None:
     run = seqsend(*words)
     assert (run.code, run.out) == (2, "")
     assert run.err.startswith(f"error: No such option: {meant}")
     assert "secret" not in run.err
 
 
-def test_quiet_silences_all_but_errors_and_verbose_tells_phases(node: Anvil) -> None:
+def test_quiet_silences_all_but_errors_and_verbose_shows_phases(node: Anvil) -> None:
     with dead() as nobody:
         at = f"--rollup.sequencer-http={nobody.url},{node.url}"
         assert seqsend("rpc", "eth_chainId", at, "-q").err == ""
         assert seqsend("rpc", "eth_chainId", at, "-qv").err == ""
-        told = seqsend("rpc", "eth_chainId", at, "-v").err
-    assert "eth_chainId, HTTP 200, delivered: yes; dial " in told
-    assert "answer " in told
+        verbose = seqsend("rpc", "eth_chainId", at, "-v").err
+        failed = seqsend("rpc", "eth_chainId", f"--rollup.sequencer-http={nobody.url}", "-q")
+    assert "eth_chainId, HTTP 200, delivered: yes; dial " in verbose
+    assert "answer " in verbose
+    assert failed.err.startswith("error: ")
 
 
 def test_colour_is_for_terminals_that_want_it(node: Anvil) -> None:
@@ -433,7 +435,7 @@ def test_long_hex_is_never_wrapped_on_a_narrow_terminal() -> None:
         ["check", "--watch", "1h"],
     ],
 )
-def test_a_full_or_closed_stdout_is_said_and_is_no_success(node: Anvil, words: list[str]) -> None:
+def test_a_full_or_closed_stdout_is_an_error(node: Anvil, words: list[str]) -> None:
     environment = ENV | {"SEQSEND_SEQUENCER_HTTP": node.url}
     command = [sys.executable, "-m", "seqsend", *words]
     with Path("/dev/full").open("w") as full:

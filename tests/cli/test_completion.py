@@ -1,4 +1,4 @@
-"""Completion, in the shells that people type into."""
+"""Completion, in real shells."""
 
 import os
 import sys
@@ -21,7 +21,7 @@ SHELLS = {
     ),
     "fish": (["--no-config", "-i"], "seqsend --show-completion fish | source"),
 }
-# What is typed before Tab → what the line is then.
+# Text typed before Tab → the line afterwards.
 TYPED = {
     "seqsend che": "seqsend check ",
     "seqsend --rollup.sequencer-he": "seqsend --rollup.sequencer-headers ",
@@ -38,7 +38,7 @@ TYPED = {
     "A=1 seqsend check --max-l": "A=1 seqsend check --max-lag ",
     "true; seqsend check --max-l": "true; seqsend check --max-lag ",
     'seqsend check --chain-id "1 0" --max-l': '--chain-id "1 0" --max-lag ',
-    # No files where none is wanted.
+    # No file names if the value is not a file.
     "seqsend check --chain-id only-f": "seqsend check --chain-id only-fZ",
     "seqsend check --chain-id=only-f": "seqsend check --chain-id=only-fZ",
     "seqsend send --deadline only-f": "seqsend send --deadline only-fZ",
@@ -46,7 +46,7 @@ TYPED = {
     "seqsend rpc only-f": "seqsend rpc only-fZ",
     "seqsend only-f": "seqsend only-fZ",
 }
-# What is typed before two Tabs → what is listed then, by the shells that list it so.
+# Text typed before two Tabs → what each shell lists.
 LISTED = {
     "seqsend ": {
         "bash": ["decode", "rpc"],
@@ -64,33 +64,37 @@ LISTED = {
 
 @contextmanager
 def _shell(name: str, directory: Path) -> Iterator[Shell]:
-    """Return a shell in ``directory`` that has read the script."""
+    """Return a shell in ``directory`` that has loaded the completion script."""
     program = find_program(name, name)
     words, set_up = SHELLS[name]
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = {"PATH": path, "HOME": str(directory), "TERM": "xterm", "LANG": "C.UTF-8"}
     with Shell([program, *words], environment) as shell:
-        # In two parts, for the screen shows what is typed as well.
+        # In two parts, because the screen also shows what is typed.
         shell.type(f"cd {directory}; {set_up}; echo rea''dy\n")
         shell.wait_for("ready")
         yield shell
 
 
 @pytest.mark.parametrize("name", SHELLS)
-def test_completes_what_an_option_takes_and_nothing_else(name: str, tmp_path: Path) -> None:
+def test_a_shell_completes_commands_options_and_values_but_not_every_file(
+    name: str, tmp_path: Path
+) -> None:
     (tmp_path / "only-file.txt").touch()
     with _shell(name, tmp_path) as shell:
         for text, line in TYPED.items():
-            # The Z shows where the cursor is, once the shell has done with the tab.
+            # Once the shell has handled the tab, the Z shows where the cursor is.
             shell.type(f"{text}\tZ")
             shell.wait_for(line if line.endswith("Z") else f"{line}Z")
-            shell.type("\x15")  # Ctrl-U: begin again
-    assert not [p for p in tmp_path.iterdir() if p.name in (".bashrc", ".zshrc", ".config/fish")]
+            shell.type("\x15")  # Ctrl-U: clear the line
+    assert not [p for p in (".bashrc", ".zshrc", ".config/fish") if (tmp_path / p).exists()]
 
 
 @pytest.mark.parametrize("text", LISTED)
 @pytest.mark.parametrize("name", SHELLS)
-def test_lists_candidates_with_what_they_mean(name: str, text: str, tmp_path: Path) -> None:
+def test_a_shell_lists_candidates_with_descriptions_if_it_can(
+    name: str, text: str, tmp_path: Path
+) -> None:
     with _shell(name, tmp_path) as shell:
         shell.type(f"{text}\t\t")
         for part in LISTED[text][name]:
@@ -110,7 +114,7 @@ def _complete(*words: str, shell: str = "bash") -> list[str]:
         (["send", "--client-key", "--wait-for", "s"], [""]),  # a value, whatever it looks like
         (["send", "--", "--wait-"], [""]),
         (["check", "--strict-errors", "--no-s"], ["--no-strict-errors"]),
-        (["decode", "--dead"], [""]),  # accepted, and of no effect there
+        (["decode", "--dead"], [""]),  # accepted there, but without effect
         (["decode", "-"], ["--file", "--json", "--quiet", "--verbose", "--help"]),
         (["--show-completion", ""], ["bash", "zsh", "fish"]),
         (["--state-file", ""], [FILES]),
@@ -119,11 +123,13 @@ def _complete(*words: str, shell: str = "bash") -> list[str]:
         ([], ["send", "check", "decode", "rpc"]),
     ],
 )
-def test_candidates(words: list[str], found: list[str]) -> None:
+def test_candidates_depend_on_the_words_before_the_cursor(
+    words: list[str], found: list[str]
+) -> None:
     assert _complete(*words) == found
 
 
-def test_every_option_that_names_a_file_offers_files_and_no_other_does() -> None:
+def test_only_options_that_take_a_file_offer_files() -> None:
     offering = {
         f"{command} {option}"
         for command in ("send", "check", "rpc", "decode")

@@ -14,7 +14,7 @@ WALLET = Wallet(0)
 SIGNED = [WALLET.sign(kind, nonce=7, value=15 * 10**17) for kind in (0, 1, 2, 3, 4)]
 
 
-def test_aligned_lines_with_units_and_checksums() -> None:
+def test_a_transaction_is_shown_in_aligned_lines_with_units_and_checksums() -> None:
     shown = seqsend("decode", SIGNED[2].raw)
     assert (shown.code, shown.err) == (0, "")
     assert shown.out.splitlines() == [
@@ -34,7 +34,7 @@ def test_aligned_lines_with_units_and_checksums() -> None:
     ]
 
 
-def test_json_is_one_object_for_each_transaction() -> None:
+def test_json_is_one_object_per_transaction() -> None:
     shown = seqsend("decode", "--json", *(signed.raw for signed in SIGNED), "0x7bc0")
     found = [json.loads(line) for line in shown.out.splitlines()]
     for each in found:
@@ -46,7 +46,7 @@ def test_json_is_one_object_for_each_transaction() -> None:
     assert (shown.code, shown.err) == (0, "")
 
 
-def test_a_single_one_has_no_line() -> None:
+def test_a_single_transaction_has_no_line_number() -> None:
     found = json.loads(seqsend("decode", "--json", SIGNED[4].raw).out)
     jsonschema.validate(found, DECODED)
     assert "line" not in found
@@ -70,7 +70,7 @@ def test_reads_files_and_stdin_as_send_does(source: str, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         ([], "no transaction given"),
         (["zz"], "is not hex"),
@@ -79,15 +79,15 @@ def test_reads_files_and_stdin_as_send_does(source: str, tmp_path: Path) -> None
         (["-", SIGNED[0].raw], "must be the only argument"),
     ],
 )
-def test_what_is_no_transaction_is_a_usage_error(words: list[str], said: str) -> None:
+def test_a_missing_or_invalid_transaction_is_a_usage_error(words: list[str], message: str) -> None:
     shown = seqsend("decode", *words)
     assert (shown.code, shown.out) == (2, "")
-    assert said in shown.err
+    assert message in shown.err
     assert shown.err.count("\n") == 1
-    assert said in seqsend("decode", "--json", *words).document["error"]["message"]
+    assert message in seqsend("decode", "--json", *words).document["error"]["message"]
 
 
-def test_needs_no_endpoint_and_minds_none() -> None:
+def test_needs_no_endpoint_and_ignores_a_given_one() -> None:
     nobody = "--rollup.sequencer-http=http://seq.invalid:8545"
     assert seqsend("decode", SIGNED[0].raw, nobody).code == 0
     assert "--rollup.sequencer-http" not in seqsend("decode", "--help").out

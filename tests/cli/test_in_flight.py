@@ -26,7 +26,7 @@ WALLETS = [Wallet.of_key(f"0x{n:064x}") for n in range(1, 17)]
 
 
 def sign(count: int, senders: int = 16) -> list[Signed]:
-    """Return transactions of several senders in turns."""
+    """Return ``count`` transactions, from ``senders`` senders in turn."""
     return [WALLETS[n % senders].sign(2, nonce=n // senders) for n in range(count)]
 
 
@@ -43,16 +43,16 @@ def hash_in(request: Request) -> str:
 
 
 class Node(Replying):
-    """Takes transactions; those that are held are read, and not answered until they are let go."""
+    """Takes transactions; reads held ones too, but answers them only after ``let_go``."""
 
     def __init__(self, *, held: Callable[[int, str], bool] = lambda *_: False) -> None:
-        """``held`` says which, by how many came before, and by its hash."""
+        """``held`` decides from the number of earlier transactions and the hash."""
         super().__init__(self._answer)
         self._held = held
         self._lock = threading.Lock()
         self._let_go = threading.Event()
         self.taken: list[str] = []
-        """In order of arrival, those that are held included."""
+        """Hashes in order of arrival, held ones included."""
         self.answered: set[str] = set()
 
     def let_go(self) -> None:
@@ -74,11 +74,11 @@ class Node(Replying):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_with_eight_under_way_leaves_each_line_true(
+def test_a_signal_with_eight_in_flight_leaves_a_true_result_for_each_line(
     number: signal.Signals, tmp_path: Path
 ) -> None:
     signed = sign(40)
-    file = tmp_path / "them"
+    file = tmp_path / "transactions.txt"
     file.write_text(text_of(signed))
     with Node(held=lambda before, _: before >= 12) as node:
         words = ["--json", "--in-flight=8", f"--rollup.sequencer-http={node.url}"]
@@ -105,7 +105,7 @@ def test_a_signal_with_eight_under_way_leaves_each_line_true(
             assert (attempt["outcome"], attempt["delivered"]) == ("interrupted", "unknown")
 
 
-def test_a_slow_pipe_holds_back_nothing_that_has_ended() -> None:
+def test_results_are_printed_while_stdin_stays_open() -> None:
     signed = sign(6)
     with Node() as node:
         at = f"--rollup.sequencer-http={node.url}"
@@ -119,44 +119,47 @@ def test_a_slow_pipe_holds_back_nothing_that_has_ended() -> None:
     assert "6 transactions: 6 accepted" in err
 
 
-def test_receipts_are_asked_for_while_the_input_is_idle() -> None:
+def test_receipts_are_polled_while_stdin_is_idle() -> None:
     (signed,) = sign(1)
     with FakeChain([stay, stay, FakeChain.mine]) as chain:
         words = ["--wait", "--in-flight=4", f"--rollup.sequencer-http={chain.url}"]
         with start("send", "-", *words) as running:
             write_to(running, f"{signed.raw}\n")
             assert read_line(running).strip() == signed.hash
+            until(lambda: len(chain.polls) >= 3)  # while stdin stays open
             running.communicate(timeout=10)
     assert running.returncode == 0
 
 
-def test_an_endpoint_that_dies_with_sixteen_under_way_loses_nothing(tmp_path: Path) -> None:
+def test_an_endpoint_that_dies_with_sixteen_in_flight_loses_nothing(tmp_path: Path) -> None:
     signed = sign(300)
-    file = tmp_path / "them"
+    file = tmp_path / "transactions.txt"
     file.write_text(text_of(signed))
 
-    def is_late(before: int, _: str) -> bool:
+    def is_held_here(before: int, _: str) -> bool:
         if before == 100:
             mortal.__exit__()
         return before >= 100
 
-    with Node(held=is_late) as mortal, Node() as other:
+    with Node(held=is_held_here) as mortal, Node() as other:
         at = f"--rollup.sequencer-http={mortal.url},{other.url}"
         run = seqsend("send", f"--file={file}", "--in-flight=16", "--json", at)
     found = documents_in(run.out)
     assert [d["hash"] for d in found] == [each.hash for each in signed]
     assert Counter(d["status"] for d in found) == {"accepted": 300}
-    by = Counter(d["endpoint"]["index"] for d in found)
-    told = {index: {d["hash"] for d in found if d["endpoint"]["index"] == index} for index in by}
-    maybe = {d["hash"] for d in found if d["attempts"][0]["delivered"] == "unknown"}
-    assert told[1] <= set(mortal.taken) <= told[1] | maybe
-    assert told[2] == set(other.taken)
-    assert f"endpoint 1: {by[1]}, endpoint 2: {by[2]}" in run.err
+    counts = Counter(d["endpoint"]["index"] for d in found)
+    by_endpoint = {
+        index: {d["hash"] for d in found if d["endpoint"]["index"] == index} for index in counts
+    }
+    uncertain = {d["hash"] for d in found if d["attempts"][0]["delivered"] == "unknown"}
+    assert by_endpoint[1] <= set(mortal.taken) <= by_endpoint[1] | uncertain
+    assert by_endpoint[2] == set(other.taken)
+    assert f"endpoint 1: {counts[1]}, endpoint 2: {counts[2]}" in run.err
 
 
-def test_each_sender_keeps_its_order_and_the_output_that_of_the_input(tmp_path: Path) -> None:
+def test_each_senders_order_is_kept_and_output_follows_the_input(tmp_path: Path) -> None:
     signed = sign(200, senders=5)
-    file = tmp_path / "them"
+    file = tmp_path / "transactions.txt"
     file.write_text(text_of(signed))
     with Node() as node:
         at = f"--rollup.sequencer-http={node.url}"
@@ -166,11 +169,11 @@ def test_each_sender_keeps_its_order_and_the_output_that_of_the_input(tmp_path: 
     for sender in range(5):
         own = [each.hash for n, each in enumerate(signed) if n % 5 == sender]
         assert [taken for taken in node.taken if taken in own] == own
-    # Each line that a thread wrote to stderr is whole: one for each attempt.
+    # Every line that a thread wrote to stderr is whole: one per attempt.
     assert len(re.findall(r"(?m)^  endpoint 1 of 1 .* ms$", run.err)) == 200
 
 
-def test_one_that_is_rejected_stops_what_is_not_under_way() -> None:
+def test_a_rejection_stops_everything_not_yet_in_flight() -> None:
     signed = sign(40)
 
     def reply(request: Request) -> bytes:
@@ -193,9 +196,9 @@ def test_one_that_is_rejected_stops_what_is_not_under_way() -> None:
     assert found[-1]["error"]["message"] == "not sent: the run stopped at line 4"
 
 
-def test_a_reader_that_leaves_is_told_of_all_that_was_under_way(tmp_path: Path) -> None:
+def test_if_the_reader_leaves_stderr_reports_everything_in_flight(tmp_path: Path) -> None:
     signed = sign(60)
-    file = tmp_path / "them"
+    file = tmp_path / "transactions.txt"
     file.write_text(text_of(signed))
     with Node(held=lambda _, known: known != signed[0].hash) as node:
         words = ["--in-flight=8", f"--rollup.sequencer-http={node.url}"]
@@ -208,21 +211,21 @@ def test_a_reader_that_leaves_is_told_of_all_that_was_under_way(tmp_path: Path) 
             assert running.stderr is not None
             err = running.stderr.read()
             assert running.wait(10) == 1
-    said = set(re.findall(r"accepted (0x\w{64})", err))
-    assert said == set(node.taken) - {signed[0].hash}
+    reported = set(re.findall(r"accepted (0x\w{64})", err))
+    assert reported == set(node.taken) - {signed[0].hash}
     (first,) = re.findall(r"line (\d+) and all after it were not sent", err)
     assert {each.hash for each in signed[int(first) - 1 :]}.isdisjoint(node.taken)
 
 
-def test_a_reader_that_has_left_is_told_which_in_the_middle_were_not_sent() -> None:
+def test_if_the_reader_has_left_stderr_reports_unsent_lines_in_the_middle() -> None:
     places = [(0, 0), (1, 0), (1, 1), (2, 0), (3, 0), (3, 1)]
     signed = [WALLETS[sender].sign(2, nonce=nonce) for sender, nonce in places]
-    first_left, others = threading.Event(), threading.Event()
+    reader_has_left, others = threading.Event(), threading.Event()
 
     def reply(request: Request) -> bytes:
         known = hash_in(request)
         if known == signed[1].hash:
-            first_left.wait(20)
+            reader_has_left.wait(20)
             return jsonrpc_error(request, -32000, "insufficient funds for gas")
         if known != signed[0].hash:
             others.wait(20)
@@ -239,7 +242,7 @@ def test_a_reader_that_has_left_is_told_which_in_the_middle_were_not_sent() -> N
             assert read_line(running).strip() == signed[0].hash
             running.stdout.close()
             until(lambda: len(server.requests) == 4)
-            first_left.set()
+            reader_has_left.set()
             while "line 2: rejected" not in running.stderr.readline():
                 pass
             others.set()
@@ -251,22 +254,22 @@ def test_a_reader_that_has_left_is_told_which_in_the_middle_were_not_sent() -> N
     assert "line 6 and all after it were not sent" in err
 
 
-def test_batches_go_side_by_side() -> None:
+def test_batches_are_sent_concurrently() -> None:
     signed = sign(160)
-    under_way, most = [0], [0]
+    running_now, most = [0], [0]
     both = threading.Event()
     lock = threading.Lock()
 
     def reply(request: Request) -> bytes:
         with lock:
-            under_way[0] += 1
-            most[0] = max(most[0], under_way[0])
-            if under_way[0] == 2:
+            running_now[0] += 1
+            most[0] = max(most[0], running_now[0])
+            if running_now[0] == 2:
                 both.set()
-        both.wait(10)  # none is answered before there are two
+        both.wait(10)  # the first answer waits for a second request
         with lock:
-            under_way[0] -= 1
-        # The last one may be a transaction by itself: a batch is closed when no more can be read.
+            running_now[0] -= 1
+        # The last batch may be a single call: a batch is closed if nothing more can be read.
         hashes = [parse_raw_transaction(call["params"][0]).hash for call in calls_in(request)]
         return respond(request, [{"result": known} for known in hashes])
 
@@ -279,8 +282,8 @@ def test_batches_go_side_by_side() -> None:
 
 
 def test_memory_does_not_grow_with_the_input(tmp_path: Path) -> None:
-    """The same transactions again and again: an endpoint takes them all."""
-    signed, file = sign(100), tmp_path / "them"
+    """The input repeats the same transactions, and the endpoint takes them all."""
+    signed, file = sign(100), tmp_path / "transactions.txt"
 
     known = {each.raw: each.hash for each in signed}
     reply = answering(lambda call: {"result": known[call["params"][0]]})
@@ -308,12 +311,12 @@ def test_memory_does_not_grow_with_the_input(tmp_path: Path) -> None:
         return int(found.group(1)) / 1024
 
     with Replying(reply) as server:
-        # From a few windows of 1,600 lines on it is as large as it gets.
+        # After a few windows of 1,600 lines it grows no more.
         assert peak(10_000) - peak(4_000) <= 5
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "257", "many"])
-def test_wrong_numbers_are_refused(text: str) -> None:
+def test_a_wrong_number_in_flight_is_refused(text: str) -> None:
     run = seqsend("send", "-", f"--in-flight={text}", "--rollup.sequencer-http=http://127.0.0.1:1")
     assert run.code == 2
     assert "--in-flight" in run.err

@@ -52,7 +52,7 @@ def lines_of(data: bytes) -> list[tuple[int, str]]:
     return found
 
 
-def test_lines_that_were_read_are_known_before_they_are_asked_for(tmp_path: Path) -> None:
+def test_lines_read_ahead_are_upcoming_until_they_are_taken(tmp_path: Path) -> None:
     file = tmp_path / "lines"
     file.write_bytes(b"0x1\n\n0x2\n0x3\n")
     with file.open("rb") as opened:
@@ -75,12 +75,12 @@ def test_blank_lines_and_comments_are_skipped_and_counted() -> None:
     assert lines_of(b"\xff\n") == [(1, "\ufffd")]
 
 
-# What UTF-16 begins with, a byte order mark, and an array are told apart below.
+# Other tests cover UTF-16, byte order marks and arrays.
 _ORDINARY = st.binary(max_size=9).map(lambda data: b"x" + data.replace(b"\n", b""))
 
 
 @given(st.lists(_ORDINARY | st.sampled_from([b"", b" ", b"# a", b"\r"]), max_size=9))
-def test_any_bytes_are_lines(parts: list[bytes]) -> None:
+def test_any_bytes_are_read_as_lines(parts: list[bytes]) -> None:
     data = b"\n".join([b"0x1234", *parts])
     expected = [
         (i, text.strip().decode(errors="replace"))
@@ -95,7 +95,7 @@ def test_any_bytes_are_lines(parts: list[bytes]) -> None:
 def test_windows_files_are_accepted(mark: bytes, end: str) -> None:
     text = mark + f"0x1{end}{end}0x2{end}".encode()
     assert lines_of(text) == [(1, "0x1"), (3, "0x2")]
-    # The mark is one at the very start only.
+    # It is a byte order mark only at the very start.
     assert lines_of(b"0x1\n\xef\xbb\xbf0x2") == [(1, "0x1"), (2, "\ufeff0x2")]
 
 
@@ -110,7 +110,7 @@ def test_windows_files_are_accepted(mark: bytes, end: str) -> None:
         ("utf-32-be", "\ufeff", "UTF-32"),
     ],
 )
-def test_utf_16_is_named_as_such(codec: str, mark: str, name: str) -> None:
+def test_utf_16_and_utf_32_are_named_in_the_error(codec: str, mark: str, name: str) -> None:
     text = f"{mark}{TX}\r\n"
     with (
         reader_of(text.encode(codec)) as reader,
@@ -119,13 +119,13 @@ def test_utf_16_is_named_as_such(codec: str, mark: str, name: str) -> None:
         next(reader)
 
 
-def test_the_encoding_is_told_from_bytes_that_come_one_by_one(
+def test_a_byte_order_mark_that_arrives_byte_by_byte_is_recognised(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    mark = [b"\xef", b"\xbb", b"\xbf", b"0", b"x", b"1", b"\n"]
+    unread = [b"\xef", b"\xbb", b"\xbf", b"0", b"x", b"1", b"\n"]
     reading, writing = os.pipe()
     monkeypatch.setattr(
-        "seqsend.waiting.wait", lambda *_: bool(os.write(writing, mark.pop(0) if mark else b""))
+        "seqsend.waiting.wait", lambda *_: bool(os.write(writing, unread.pop(0) if unread else b""))
     )
     reader = LineReader(reading, "stdin")
     reader.patience = 0.0
@@ -138,7 +138,7 @@ def test_the_encoding_is_told_from_bytes_that_come_one_by_one(
     "text",
     [json.dumps([TX, TX]), json.dumps([TX], indent=2), "[]", f"# signed today\n\n [ {TX}"],
 )
-def test_a_json_array_is_named_as_such(text: str) -> None:
+def test_a_json_array_is_named_in_the_error(text: str) -> None:
     with (
         reader_of(text.encode()) as reader,
         pytest.raises(UsageError, match="stdin is a JSON array: give one transaction per line"),
@@ -159,20 +159,20 @@ def test_a_line_that_is_too_long_is_cut_and_the_next_is_read(text: bytes) -> Non
 
 @pytest.mark.parametrize("more", [-1, 0, 1, 2, 65536])
 @pytest.mark.parametrize("end", [b"", b"\n"])
-def test_a_line_is_too_long_from_one_byte_on(more: int, end: bytes, tmp_path: Path) -> None:
+def test_a_line_one_byte_over_the_limit_is_too_long(more: int, end: bytes, tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b" " * (LONGEST_TEXT + more) + end)
     with (tmp_path / "f").open("rb") as file:
         found = [line.text for line in LineReader(file.fileno(), "f")]
     assert found == [" " * (LONGEST_TEXT + 1)] * (more > 0)
 
 
-def test_blanks_before_a_transaction_are_no_reason_to_drop_it() -> None:
+def test_a_line_with_many_leading_blanks_is_not_dropped() -> None:
     data = b" " * (3 * MAX_SIZE) + TX.encode() + b"\n0x2\n"
     assert [number for number, _ in lines_of(data)] == [1, 2]
     assert lines_of(b" " * MAX_SIZE + TX.encode()) == [(1, TX)]
 
 
-def test_a_line_without_end_ends_the_run() -> None:
+def test_an_endless_line_is_an_input_error() -> None:
     with Path("/dev/zero").open("rb") as zero:
         reader = LineReader(zero.fileno(), "--file /dev/zero")
         assert len(next(reader).text) == LONGEST_TEXT + 1
@@ -182,7 +182,7 @@ def test_a_line_without_end_ends_the_run() -> None:
         assert reader.position < 70 * 2**20
 
 
-def test_a_directory_and_what_is_open_for_writing_only_are_named(tmp_path: Path) -> None:
+def test_a_directory_and_a_write_only_descriptor_are_reported(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=f"--file: {tmp_path}: is a directory"):
         find_source([], str(tmp_path))
     reading, writing = os.pipe()
@@ -197,7 +197,7 @@ def test_a_directory_and_what_is_open_for_writing_only_are_named(tmp_path: Path)
         os.close(descriptor)
 
 
-def test_what_was_read_before_a_read_fails_is_not_lost() -> None:
+def test_lines_read_before_a_failed_read_are_not_lost() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         sender = socket.create_connection(server.getsockname())
         receiver, _ = server.accept()
@@ -231,7 +231,7 @@ def test_a_signal_ends_the_wait_and_loses_no_line() -> None:
         os.write(writing, b"0x1\n0x2\n0x")
         assert next(reader).text == "0x1"
         os.kill(os.getpid(), signal.SIGTERM)
-        assert next(reader).text == "0x2"  # it was read already
+        assert next(reader).text == "0x2"  # already read
         for _ in range(2):
             with pytest.raises(waiting.SignalReceived):
                 next(reader)
@@ -242,7 +242,7 @@ def test_a_signal_ends_the_wait_and_loses_no_line() -> None:
     os.close(reading)
 
 
-def test_patience_ends_an_input_that_goes_on() -> None:
+def test_an_input_that_stays_open_ends_when_patience_runs_out() -> None:
     reading, writing = os.pipe()
     os.write(writing, b"0x1\n0x2")
     reader = LineReader(reading, "stdin")
@@ -252,7 +252,7 @@ def test_patience_ends_an_input_that_goes_on() -> None:
     os.close(writing)
 
 
-def test_a_descriptor_that_does_not_block_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_non_blocking_descriptor_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     ready = [True, True, False]
@@ -265,34 +265,34 @@ def test_a_descriptor_that_does_not_block_is_waited_for(monkeypatch: pytest.Monk
     os.close(writing)
 
 
-def test_where_transactions_come_from() -> None:
+def test_transactions_come_from_arguments_and_combinations_are_refused() -> None:
     words = find_source(["0x1", "0x2"], None)
     lines = words.open()
     assert (lines.count, words.size) == (0, 2)
     assert [(line.number, line.text) for line in lines] == [(1, "0x1"), (2, "0x2")]
     assert lines.count == 2
-    for given_words, file, said in (
+    for wrong_words, file, message in (
         (["-", "0x1"], None, "- means stdin and must be the only argument"),
         (["0x1"], "f", "--file and RAWTX cannot be combined"),
         ([], "", "--file: the path is empty"),
         ([], "/nope", "--file: /nope: no such file"),
         ([], None, "no transaction given"),
     ):
-        with pytest.raises(UsageError, match=said):
-            find_source(given_words, file)
+        with pytest.raises(UsageError, match=message):
+            find_source(wrong_words, file)
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "message"),
     [
         (f"{TX}\n".encode("utf-16"), "is UTF-16 text"),
         (json.dumps([TX]).encode(), "is a JSON array"),
     ],
 )
-def test_the_program_names_what_it_cannot_read(data: bytes, said: str, tmp_path: Path) -> None:
+def test_the_program_names_what_it_cannot_read(data: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(data)
     at = "--rollup.sequencer-http=http://127.0.0.1:1"
     for words, stdin in ((["--file", "f"], b""), (["-"], data)):
         run = seqsend("send", *words, at, stdin=stdin, directory=tmp_path)
         assert (run.code, run.out) == (2, "")
-        assert said in run.err
+        assert message in run.err

@@ -1,4 +1,4 @@
-"""The program's last net."""
+"""The program's outermost error handler."""
 
 import errno
 import sys
@@ -13,7 +13,7 @@ def _run_with(monkeypatch: pytest.MonkeyPatch, raised: BaseException) -> object:
     def fail(_arguments: list[str]) -> int:
         raise raised
 
-    # It turns the collector off for its process, which is the tests' here.
+    # main() turns off the garbage collector of its process, which here runs the tests.
     monkeypatch.setattr("seqsend.__main__.gc", SimpleNamespace(disable=int))
     monkeypatch.setattr("os._exit", sys.exit)
     monkeypatch.setattr("seqsend.cli.app.main", fail)
@@ -27,34 +27,34 @@ def test_a_defect_is_reported_with_its_place_and_without_its_message(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _run_with(monkeypatch, RuntimeError("http://user:s3cret@host")) == 1
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert "a defect of seqsend, please report it: RuntimeError in fail (test_main.py:" in told.err
-    assert "s3cret" not in told.err
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "a defect of seqsend, please report it: RuntimeError in fail (test_main.py:" in err
+    assert "s3cret" not in err
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "message"),
     [
         (OSError(errno.EMFILE, "u:s3cret"), "too many open files on this machine"),
         (OSError(errno.ENFILE, "u:s3cret"), "too many open files on this machine"),
         (MemoryError(), "this machine is out of memory"),
     ],
 )
-def test_what_this_machine_lacks_is_not_a_defect(
+def test_a_lack_of_memory_or_descriptors_is_not_a_defect(
     error: Exception,
-    said: str,
+    message: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert _run_with(monkeypatch, error) == 1
-    told = capsys.readouterr().err
-    assert told.startswith(f"error: {said}")
-    assert "defect" not in told
-    assert "s3cret" not in told
+    err = capsys.readouterr().err
+    assert err.startswith(f"error: {message}")
+    assert "defect" not in err
+    assert "s3cret" not in err
 
 
-def test_a_defect_with_stderr_closed_has_its_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_defect_exits_1_even_if_stderr_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", None)
     assert _run_with(monkeypatch, RuntimeError()) == 1
 

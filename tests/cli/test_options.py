@@ -1,4 +1,4 @@
-"""The options that every command takes: one table, read from what is typed and the environment."""
+"""The options of every command: one table, read from the command line and the environment."""
 
 import inspect
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ def _values(settings: Settings) -> dict[str, Any]:
     return {**own.pop("connection"), **own}
 
 
-def test_every_row_has_its_field_and_every_field_its_row() -> None:
+def test_every_row_has_one_field_and_every_field_one_row() -> None:
     rows = [option.field for option in OPTIONS if option.group != OUTPUT]
     assert len(set(rows)) == len(rows)
     assert set(_values(_read())) == {*rows, "endpoint_headers"}
@@ -39,7 +39,7 @@ def test_every_row_has_its_field_and_every_field_its_row() -> None:
 
 
 @pytest.mark.parametrize("function", [SequencerClient.__init__, check, configuration.configure])
-def test_the_library_takes_what_the_options_give_it_with_the_same_defaults(function: Any) -> None:
+def test_the_library_takes_every_connection_option_with_the_same_default(function: Any) -> None:
     taken = inspect.signature(function).parameters
     assert set(Connection.__annotations__) <= set(taken)
     for name, value in _values(_read()).items():
@@ -47,7 +47,7 @@ def test_the_library_takes_what_the_options_give_it_with_the_same_defaults(funct
             assert taken[name].default in (value, inspect.Parameter.empty), name
 
 
-# Field → what is typed for it, and what that means.
+# Field → the text typed for it, and its value.
 TYPED: Mapping[str, tuple[str, Any]] = {
     "endpoints": ("http://a,http://b", "http://a,http://b"),
     "headers": ("X-Key=a b", {"X-Key": "a b"}),
@@ -68,7 +68,7 @@ TYPED: Mapping[str, tuple[str, Any]] = {
 }
 
 
-def test_every_variable_is_tried() -> None:
+def test_the_table_covers_every_variable() -> None:
     assert set(TYPED) == {option.field for option in OPTIONS if option.environment}
 
 
@@ -79,8 +79,8 @@ def test_a_variable_is_trimmed(field: str, text: str, monkeypatch: pytest.Monkey
     typed, value = TYPED[field]
     assert option.environment is not None
     monkeypatch.setenv(option.environment, text.format(typed))
-    given = NOTHING if field == "endpoints" else NOTHING | {"endpoints": [URL]}
-    assert _values(read_settings(given))[field] == value
+    options = NOTHING if field == "endpoints" else NOTHING | {"endpoints": [URL]}
+    assert _values(read_settings(options))[field] == value
 
 
 @pytest.mark.parametrize("field", TYPED)
@@ -105,7 +105,9 @@ def test_a_switch_beats_its_variable_both_ways(monkeypatch: pytest.MonkeyPatch) 
         _read()
 
 
-def test_headers_are_sorted_by_what_they_are_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_headers_are_split_into_those_for_all_and_for_one_endpoint(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("SEQSEND_SEQUENCER_HEADERS", "A=1\r\n\r\n2:B=2\r\n")
     connection = _read().connection
     assert (connection["headers"], connection["endpoint_headers"]) == ({"A": "1"}, {2: {"B": "2"}})
@@ -122,7 +124,7 @@ def test_an_empty_path_is_refused_with_the_name_of_its_option(field: str) -> Non
 
 @pytest.mark.parametrize("typed", [None, [""], [" , ", ","]])
 @pytest.mark.parametrize("variable", ["", "http://u:s3cret@elsewhere"])
-def test_no_endpoint_is_a_usage_error_that_knows_of_eth_rpc_url(
+def test_no_endpoint_is_a_usage_error_that_mentions_eth_rpc_url_if_set(
     typed: list[str] | None, variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ETH_RPC_URL", variable)

@@ -1,4 +1,4 @@
-"""What a person has typed into the wrong place is quoted without the secret in it."""
+"""Text typed into the wrong place is quoted without its secret."""
 
 import os
 
@@ -25,12 +25,12 @@ TYPED = (
     "option", [o for o in OPTIONS if o.kind != "flag"], ids=lambda option: option.field
 )
 def test_no_shared_option_quotes_a_secret(option: Option, typed: str) -> None:
-    said = ""
+    message = ""
     try:
         parse_option(option.name, typed, option.parse, None)
     except UsageError as error:
-        said = str(error)
-    assert SECRET not in said
+        message = str(error)
+    assert SECRET not in message
 
 
 @pytest.mark.parametrize("typed", TYPED)
@@ -60,7 +60,7 @@ def test_no_command_quotes_a_secret(words: tuple[str, ...], typed: str) -> None:
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "ALL_PROXY"])
 @pytest.mark.parametrize("typed", [*TYPED, f"socks5://u:{SECRET}@host"])
-def test_no_variable_is_quoted_with_a_secret(variable: str, typed: str) -> None:
+def test_no_proxy_variable_is_quoted_with_a_secret(variable: str, typed: str) -> None:
     environment = dict(os.environ) | {variable: typed}
     words = ("rpc", "m", "--rollup.sequencer-http=http://seq.invalid", "--deadline=500ms")
     run = seqsend(*words, environment=environment)
@@ -70,5 +70,5 @@ def test_no_variable_is_quoted_with_a_secret(variable: str, typed: str) -> None:
 @pytest.mark.parametrize(
     "text", ["5 parsecs", "1m 30", "/etc/seqsend/a-very-long-directory-name/ca.pem", "", "@x", "٣"]
 )
-def test_what_holds_no_secret_is_quoted_as_it_is(text: str) -> None:
+def test_text_without_a_secret_is_quoted_unchanged(text: str) -> None:
     assert redact_value(text) == text

@@ -68,7 +68,7 @@ def test_against_a_real_node(node: Anvil) -> None:
         ("-x", "-x"),
     ],
 )
-def test_a_parameter_is_json_if_it_parses_and_else_a_string(typed: str, sent: object) -> None:
+def test_a_parameter_is_json_if_it_parses_and_otherwise_a_string(typed: str, sent: object) -> None:
     with Replying(echo) as server:
         run = seqsend("rpc", at(server.url), "--json", "--", "m", typed)
         assert server.requests[0].json["params"] == [sent]
@@ -76,7 +76,7 @@ def test_a_parameter_is_json_if_it_parses_and_else_a_string(typed: str, sent: ob
 
 
 @pytest.mark.parametrize("typed", ["[1,", "{", "{'a': 1}", " [", "[NaN]", "[" * 100_000, b"\xff"])
-def test_what_starts_like_json_and_is_none_is_a_usage_error(typed: str | bytes) -> None:
+def test_broken_json_in_a_parameter_is_a_usage_error(typed: str | bytes) -> None:
     with Replying(echo) as server:
         run = seqsend("rpc", at(server.url), "--json", "m", typed)
         assert server.requests == []
@@ -87,7 +87,7 @@ def test_what_starts_like_json_and_is_none_is_a_usage_error(typed: str | bytes) 
 @pytest.mark.parametrize(
     ("raw", "sent"), [('["a",1]', ["a", 1]), ('{"k":1}', {"k": 1}), ("[]", [])]
 )
-def test_raw_gives_all_parameters_also_from_stdin(raw: str, sent: object) -> None:
+def test_raw_takes_all_parameters_from_an_argument_or_stdin(raw: str, sent: object) -> None:
     with Replying(echo) as server:
         assert (
             seqsend("rpc", "m", "--raw", raw, at(server.url), "--json").document["result"] == sent
@@ -100,14 +100,15 @@ def test_raw_gives_all_parameters_also_from_stdin(raw: str, sent: object) -> Non
     "arguments",
     [("--raw", "[1,"), ("--raw", "1"), ("--raw", '"x"'), ("--raw", "[]", "x"), ("--raw", "-")],
 )
-def test_raw_that_is_wrong_is_a_usage_error_with_a_good_example(arguments: tuple[str, ...]) -> None:
+def test_a_wrong_raw_is_a_usage_error_with_an_example(arguments: tuple[str, ...]) -> None:
     run = seqsend("rpc", "m", *arguments, at("http://127.0.0.1:1"), "--json", stdin=b"\xff")
     assert run.document["status"] == "usage"
     assert "--raw" in run.document["error"]["message"]
+    assert "; example: " in run.document["error"]["message"]
 
 
 @pytest.mark.parametrize("method", ["", " ", b"\xff"])
-def test_a_method_that_is_none_is_a_usage_error(method: str | bytes) -> None:
+def test_an_invalid_method_is_a_usage_error(method: str | bytes) -> None:
     assert seqsend("rpc", method, at("http://127.0.0.1:1"), "--json").document["status"] == "usage"
 
 
@@ -152,7 +153,7 @@ def test_prints_utf8_whatever_the_locale() -> None:
     assert run.out == "ü🚀\n"
 
 
-def test_a_method_that_is_not_idempotent_stops_where_it_may_have_been_delivered() -> None:
+def test_a_non_idempotent_method_stops_after_a_possible_delivery() -> None:
     with Silent() as silent, Replying(echo) as second, dead() as nobody:
         limit = "--sequencer-request-timeout=300ms"
         call = ("rpc", "eth_sendTransaction", "{}", limit, "--json")
@@ -165,7 +166,7 @@ def test_a_method_that_is_not_idempotent_stops_where_it_may_have_been_delivered(
         assert after_no_delivery.document["status"] == "ok"
 
 
-def test_a_verdict_is_shown_with_its_text_unchanged_and_harmless() -> None:
+def test_a_verdicts_text_is_unchanged_in_json_and_escaped_on_stderr() -> None:
     def reply(request: Request) -> bytes:
         return jsonrpc_error(request, 3, "reverted: \x1b]0;title\x07 [red]", data="0x08c379a0")
 
@@ -188,7 +189,7 @@ def test_a_null_from_a_method_that_never_returns_null_is_an_outage(node: Anvil) 
     assert run.document["attempts"][0]["reason"] == "null, which eth_chainId never returns"
 
 
-def test_every_redirect_is_an_outage_that_nothing_follows(node: Anvil) -> None:
+def test_every_redirect_is_an_outage_and_is_not_followed(node: Anvil) -> None:
     with Replying(echo) as target:
         for status in (301, 302, 303, 307, 308):
             with Replying(http(status, b"", {"Location": f"{target.url}/x?token=abc"})) as server:
@@ -214,7 +215,7 @@ def test_a_verdict_after_an_attempt_that_may_have_signed_is_not_a_rejection() ->
     assert "sign" not in run.err
 
 
-def test_a_spent_nonce_is_not_said_to_be_another_ones_if_nothing_was_looked_up() -> None:
+def test_nonce_too_low_without_a_look_up_may_mean_the_transaction_itself() -> None:
     with Replying(lambda r: jsonrpc_error(r, -32000, "nonce too low")) as server:
         run = seqsend("rpc", "eth_sendRawTransaction", "0x02", at(server.url))
         assert len(server.requests) == 1

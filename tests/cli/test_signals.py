@@ -81,12 +81,12 @@ STAGES: dict[str, tuple[Callable[[], AbstractContextManager[Any]], str, Any, str
 def test_ctrl_c_says_what_was_and_was_not_sent(
     stage: str, number: signal.Signals, fresh_tx: FreshTx
 ) -> None:
-    serve, scheme, has_come_to_it, phase, said = STAGES[stage]
+    serve, scheme, has_reached_stage, phase, message = STAGES[stage]
     signed = fresh_tx()
     with serve() as server:
         at = f"--rollup.sequencer-http={server.url.replace('http', scheme, 1)}"
         running = start("send", signed.raw, at, "--json")
-        until(lambda: has_come_to_it(server) and is_asleep(running))
+        until(lambda: has_reached_stage(server) and is_asleep(running))
         running.send_signal(number)
         interrupted = time.monotonic()
         out, err = running.communicate(timeout=10)
@@ -97,37 +97,37 @@ def test_ctrl_c_says_what_was_and_was_not_sent(
     assert (document["status"], document["hash"]) == ("interrupted", signed.hash)
     last = document["attempts"][-1]
     assert last["outcome"] == "interrupted"
-    # A server has a request before the client knows that the last of it is out.
+    # A server can have the whole request before the client knows that it is sent.
     assert last["phase"] in ((phase, "send") if phase == "answer" else (phase,))
-    assert f"error: interrupted: {_sentence(said)}" in err.splitlines()
+    assert f"error: interrupted: {_sentence(message)}" in err.splitlines()
     assert "Traceback" not in err
 
 
-def _sentence(said: str) -> str:
-    return said if said == NOT_DELIVERED else f"it {said}"
+def _sentence(message: str) -> str:
+    return message if message == NOT_DELIVERED else f"it {message}"
 
 
 @pytest.mark.parametrize("stage", ["dial", "wait"])
-def test_ctrl_c_leaves_the_hash_of_what_may_have_been_delivered(
+def test_ctrl_c_prints_the_hash_of_a_transaction_that_may_be_delivered(
     stage: str, fresh_tx: FreshTx
 ) -> None:
-    serve, _scheme, has_come_to_it, _phase, said = STAGES[stage]
+    serve, _scheme, has_reached_stage, _phase, message = STAGES[stage]
     signed = fresh_tx()
     with serve() as server:
         running = start("send", signed.raw, f"--rollup.sequencer-http={server.url}")
-        until(lambda: has_come_to_it(server) and is_asleep(running))
+        until(lambda: has_reached_stage(server) and is_asleep(running))
         running.send_signal(signal.SIGINT)
         out, err = running.communicate(timeout=10)
-    assert out == (f"{signed.hash}\n" if said == MAYBE else "")
-    assert (f"eth_getTransactionByHash {signed.hash}" in err) == (said == MAYBE)
+    assert out == (f"{signed.hash}\n" if message == MAYBE else "")
+    assert (f"eth_getTransactionByHash {signed.hash}" in err) == (message == MAYBE)
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
 @pytest.mark.parametrize(
-    ("before", "said"), [("", "it was accepted"), ("known", "the sequencer has it")]
+    ("before", "message"), [("", "it was accepted"), ("known", "the sequencer has it")]
 )
-def test_ctrl_c_while_the_receipt_is_waited_for(
-    before: str, said: str, form: str, wallet: Wallet
+def test_ctrl_c_while_waiting_for_a_receipt_says_what_is_known(
+    before: str, message: str, form: str, wallet: Wallet
 ) -> None:
     signed = wallet.sign(2, nonce=0)
     with Anvil(extra=("--no-mining",)) as node, Relaying(node.url) as relay:
@@ -138,7 +138,7 @@ def test_ctrl_c_while_the_receipt_is_waited_for(
         until(lambda: _polls(relay) >= 2 and is_asleep(running))
         running.send_signal(signal.SIGINT)
         out, err = running.communicate(timeout=10)
-        assert f"error: interrupted: {said}; no receipt came before the interrupt" in err
+        assert f"error: interrupted: {message}; no receipt came before the interrupt" in err
         assert running.returncode == 130
         if form == "text":
             assert out == f"{signed.hash}\n"
@@ -186,7 +186,7 @@ def test_a_named_pipe_is_read_once_it_has_a_writer(
     assert out.split() == [signed.hash]
 
 
-def test_a_reader_that_leaves_early_ends_it_quietly() -> None:
+def test_the_program_ends_quietly_if_its_reader_leaves_early() -> None:
     environment = {**os.environ, "PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"}
     with Replying(lambda request: jsonrpc_result(request, ["x" * 100] * 50_000)) as server:
         done = subprocess.run(
@@ -200,7 +200,7 @@ def test_a_reader_that_leaves_early_ends_it_quietly() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, '["xxxxxxxx', "")
 
 
-def test_a_reader_that_leaves_ends_a_run_whose_input_stays_open() -> None:
+def test_a_run_with_open_stdin_ends_if_its_reader_leaves() -> None:
     with Replying(_take) as server:
         running = start("send", "-", f"--rollup.sequencer-http={server.url}")
         with running:
@@ -245,7 +245,7 @@ def _is_full(pipe: int) -> bool:
     return not select.select([], [pipe], [], 0)[1]
 
 
-def test_head_1_gets_the_hash(node: Anvil, fresh_tx: FreshTx) -> None:
+def test_head_1_gets_the_document_with_the_hash(node: Anvil, fresh_tx: FreshTx) -> None:
     signed = fresh_tx()
     send = f"{sys.executable} -m seqsend send {signed.raw} --rollup.sequencer-http={node.url}"
     done = subprocess.run(
@@ -255,7 +255,7 @@ def test_head_1_gets_the_hash(node: Anvil, fresh_tx: FreshTx) -> None:
     assert b"rror" not in done.stderr
 
 
-def test_an_input_that_never_ends_does_not_keep_the_program_after_a_signal() -> None:
+def test_a_signal_ends_a_run_with_endless_input() -> None:
     words = ["send", "-", "--keep-going", "-q", f"--rollup.sequencer-http={NOWHERE}"]
     with subprocess.Popen(["yes"], stdout=subprocess.PIPE) as endless:
         running = subprocess.Popen(
@@ -266,7 +266,7 @@ def test_an_input_that_never_ends_does_not_keep_the_program_after_a_signal() -> 
             text=True,
         )
         assert endless.stdout is not None
-        endless.stdout.close()  # the program alone has it, and `yes` ends with the program
+        endless.stdout.close()  # only the program still has it, so `yes` ends with the program
         assert read_line(running)
         running.send_signal(signal.SIGTERM)
         started = time.monotonic()
@@ -297,7 +297,7 @@ main()
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_while_modules_are_imported_is_not_lost(number: signal.Signals) -> None:
-    # The import system has such callbacks, and Python drops what is raised in one.
+    # The import system has such callbacks, and Python drops exceptions raised in one.
     done = subprocess.run(
         [sys.executable, "-c", SIGNAL_IN_A_CALLBACK, str(int(number))],
         capture_output=True,
@@ -309,10 +309,10 @@ def test_a_signal_while_modules_are_imported_is_not_lost(number: signal.Signals)
 
 
 def _handles_signals(pid: int) -> bool:
-    """Tell whether a command has begun: it has sockets by which its handlers wake what waits."""
+    """Return whether a command has begun: it then has sockets that wake it up on a signal."""
     links = []
     for each in Path(f"/proc/{pid}/fd").iterdir():
-        with suppress(FileNotFoundError):  # it was closed since it was listed
+        with suppress(FileNotFoundError):  # closed since it was listed
             links.append(os.readlink(each))
     return sum(link.startswith("socket:") for link in links) >= 4
 

@@ -1,4 +1,4 @@
-"""What is suggested to somebody who types what another program understands."""
+"""Suggestions for words that other programs would understand."""
 
 import re
 
@@ -10,7 +10,7 @@ from tests.support.cli import seqsend
 
 
 @pytest.mark.parametrize(
-    ("word", "said", "example"),
+    ("word", "message", "example"),
     [
         ("chek", "chek (did you mean check?)", "seqsend check --roll"),
         ("transaction", "transaction (did you mean send?)", "seqsend send 0x02… --roll"),
@@ -28,7 +28,7 @@ from tests.support.cli import seqsend
             "0x… (a raw transaction goes after send)",
             "seqsend send RAWTX\n",
         ),
-        # A private key, perhaps.
+        # Perhaps a private key.
         ("5ec4e7ab" * 8, "0x… (32 bytes: ", "seqsend rpc eth_getTransactionReceipt HASH\n"),
         (
             "0x" + "5ec4e7ab" * 5,
@@ -45,12 +45,12 @@ from tests.support.cli import seqsend
         ("sk_live_secret0123456789", "***\n", "seqsend send 0x02… --roll"),
     ],
 )
-def test_what_stands_in_place_of_a_command_is_understood(
-    word: str, said: str, example: str
+def test_a_wrong_command_gets_a_fitting_suggestion_without_secrets(
+    word: str, message: str, example: str
 ) -> None:
     run = seqsend(word)
     assert (run.code, run.out) == (2, "")
-    assert run.err.startswith(f"error: No such command: {said}")
+    assert run.err.startswith(f"error: No such command: {message}")
     assert f"example: {example}" in run.err
     assert "secret" not in run.err
     assert "5ec4e7" not in run.err
@@ -70,21 +70,21 @@ OPTIONS_OF_CHECK = ("--until-usable", "--watch", "--max-age", "--deadline", "--r
         ("--follow", ["--watch"]),
         ("-n", ["--count"]),
         ("--any", ["--require"]),
-        ("--rpc-url", []),  # a good guess, and not an option of this command
+        ("--rpc-url", []),  # a good guess, but not an option of this command
     ],
 )
-def test_options_by_their_meaning(typed: str, meant: list[str]) -> None:
+def test_options_are_suggested_by_their_meaning(typed: str, meant: list[str]) -> None:
     expected = f"did you mean {' or '.join(meant)}?" if meant else ""
     assert explain_option(typed, OPTIONS_OF_CHECK) == expected
 
 
-def test_every_name_of_other_programs_is_a_word_that_is_not_ours() -> None:
-    """Else it would be suggested that an option is replaced by another, or never reached."""
-    commands = ((), ("send",), ("rpc",), ("decode",))
+def test_no_option_name_of_other_programs_is_one_of_ours() -> None:
+    """Otherwise an option of ours would be replaced by another, or the entry never used."""
+    commands = ((), ("send",), ("check",), ("rpc",), ("decode",))
     ours = {option for words in commands for option in _options_of(*words)}
     foreign = {name for names in suggestions._MEANT.values() for name in names}
     notes = {name for names in suggestions._NOT_HERE.values() for name in names}
-    # Options of one command can be missed in another.
+    # An option of one command may be expected in another.
     assert (foreign | notes) & ours <= {"--wait", "--wait-for"}
     assert set(suggestions._COMMANDS) == {"send", "check", "rpc", "decode"}
 

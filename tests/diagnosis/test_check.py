@@ -1,4 +1,4 @@
-"""`seqsend.check`: what it finds out about each endpoint, and of all together."""
+"""`seqsend.check`: what it finds out about each endpoint and about all together."""
 
 import re
 import statistics
@@ -36,8 +36,8 @@ from tests.support.servers import (
 Answer = Callable[[Request], bytes]
 
 
-def look(url: str, **options: Any) -> EndpointReport:
-    """Return what is found out about one endpoint."""
+def check_one(url: str, **options: Any) -> EndpointReport:
+    """Check one endpoint and return its report."""
     (report,) = seqsend.check(url, **options).endpoints
     return report
 
@@ -46,7 +46,7 @@ def refusing(code: int, message: str, status: int = 200) -> Answer:
     return lambda request: jsonrpc_error(request, code, message, status=status)
 
 
-def test_a_real_node(node: Anvil) -> None:
+def test_a_real_node_is_usable_and_left_unchanged(node: Anvil) -> None:
     before = (node.rpc("txpool_status"), node.rpc("eth_blockNumber"))
     diagnosis = seqsend.check(node.url)
     assert (diagnosis.status, diagnosis.chain_ids, diagnosis.max_lag) == ("ok", (31337,), 0)
@@ -64,8 +64,8 @@ def test_a_real_node(node: Anvil) -> None:
     assert (node.rpc("txpool_status"), node.rpc("eth_blockNumber")) == before
 
 
-def test_nothing_that_is_asked_changes_a_node(node: Anvil) -> None:
-    """Of all that is asked only one could: with a transaction that is none."""
+def test_no_question_changes_a_node(node: Anvil) -> None:
+    """Only one question could, and it sends an empty transaction."""
     asked: list[tuple[str, Any]] = []
 
     def reply(request: Request) -> bytes:
@@ -87,10 +87,10 @@ def test_nothing_that_is_asked_changes_a_node(node: Anvil) -> None:
     assert node.rpc("eth_getTransactionCount", account, "pending") == before
 
 
-# What is said to an empty transaction, in each one's own words.
+# How each implementation answers an empty transaction.
 PROBES: list[tuple[str, Answer, str, bool]] = [
     ("geth, op-geth, nitro", refusing(-32000, "typed transaction too short"), "yes", True),
-    ("geth of old", refusing(-32000, "EOF"), "yes", True),
+    ("old geth", refusing(-32000, "EOF"), "yes", True),
     ("reth", refusing(-32602, "empty transaction data"), "yes", True),
     ("anvil", refusing(-32602, "Empty transaction data"), "yes", True),
     ("besu", refusing(-32602, "Invalid params"), "yes", True),
@@ -105,34 +105,39 @@ PROBES: list[tuple[str, Answer, str, bool]] = [
     ("proxyd, not listed", refusing(-32601, "rpc method is not whitelisted", 403), "no", False),
     ("a read-only node", missing, "no", False),
     ("a rate limit", refusing(-32016, "over rate limit", 429), "inconclusive", True),
-    ("a node that syncs", refusing(-32000, "node is syncing"), "no", False),
+    ("a syncing node", refusing(-32000, "node is syncing"), "no", False),
     ("a stopped sequencer", refusing(-32000, "sequencer is stopped"), "no", False),
     ("Alchemy", refusing(-32600, "Unsupported method: eth_sendRawTransaction"), "no", False),
     ("unknown words", refusing(-32000, "computer says no"), "inconclusive", True),
     ("a proxy in trouble", lambda _request: http(502, b""), "inconclusive", True),
-    ("one that takes all", lambda r: jsonrpc_result(r, "0x" + "00" * 32), "inconclusive", True),
+    (
+        "an endpoint that takes anything",
+        lambda r: jsonrpc_result(r, "0x" + "00" * 32),
+        "inconclusive",
+        True,
+    ),
 ]
 
 
 @pytest.mark.parametrize(
     ("probe", "takes", "usable"), [p[1:] for p in PROBES], ids=[p[0] for p in PROBES]
 )
-def test_whether_it_takes_transactions(
+def test_the_answer_to_an_empty_transaction_tells_if_any_are_taken(
     probe: Answer,
     takes: str,
     usable: bool,  # noqa: FBT001
 ) -> None:
     with Replying(node(probe=probe)) as server:
-        report = look(server.url)
+        report = check_one(server.url)
     assert (report.takes_transactions, report.usable) == (takes, usable)
     if takes == "inconclusive":
         assert report.hint is not None
         assert report.hint.startswith("could not find out whether it takes transactions: ")
 
 
-def test_an_endpoint_that_serves_nothing_but_sending_is_usable() -> None:
+def test_a_send_only_endpoint_is_usable() -> None:
     with Replying(sends_only) as server:
-        report = look(server.url)
+        report = check_one(server.url)
     assert (report.usable, report.takes_transactions, report.chain_id) == (True, "yes", None)
     assert report.hint == "it only takes transactions"
 
@@ -191,7 +196,7 @@ WRONG: dict[str, tuple[Callable[[], AbstractContextManager[Any]], str, str, str]
         "neither eth_chainId nor eth_sendRawTransaction",
         "the execution endpoint",
     ),
-    "no quantity": (
+    "not a quantity": (
         lambda: Replying(lambda r: jsonrpc_result(r, {"id": 1})),
         "answer",
         "is not a number",
@@ -211,7 +216,7 @@ WRONG: dict[str, tuple[Callable[[], AbstractContextManager[Any]], str, str, str]
         "still syncing (block 100 of 1000)",
         "wait until it has synced",
     ),
-    "an error of its own": (
+    "an error of the node": (
         lambda: Replying(refusing(-32000, "node is syncing")),
         "answer",
         "node is syncing (code -32000)",
@@ -221,7 +226,7 @@ WRONG: dict[str, tuple[Callable[[], AbstractContextManager[Any]], str, str, str]
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_what_is_wrong_has_a_phase_a_reason_and_a_hint(what: str) -> None:
+def test_every_fault_has_a_phase_a_reason_and_a_hint(what: str) -> None:
     start, phase, reason, hint = WRONG[what]
     with start() as server:
         diagnosis = seqsend.check(server.url, dial_timeout=0.4, request_timeout=0.8)
@@ -249,11 +254,13 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
         ("self-signed", "--cacert"),
     ],
 )
-def test_a_certificate_that_is_refused(authority: Authority, kind: Kind, hint: str) -> None:
+def test_a_refused_certificate_gets_a_fitting_hint(
+    authority: Authority, kind: Kind, hint: str
+) -> None:
     context = authority.context(kind)
     with Replying(GOOD, tls=context) as server:
-        report = look(server.url.replace("http", "https"), cacert=authority.pem)
-        # A look at the certificate says nothing to the server.
+        report = check_one(server.url.replace("http", "https"), cacert=authority.pem)
+        # Reading the certificate sends no request.
         assert server.requests == []
     assert (report.phase, report.usable) == ("tls", False)
     assert report.hint is not None
@@ -264,7 +271,7 @@ def test_a_certificates_names_are_shown_without_secrets_and_cut(authority: Autho
     names = ["sesame-open-1234.example", *(f"n{n}.example" for n in range(40))]
     context = authority.context_for(*names)
     with Replying(GOOD, tls=context) as server:
-        report = look(
+        report = check_one(
             server.url.replace("http", "https"),
             cacert=authority.pem,
             headers={"Authorization": "Bearer sesame-open-1234"},
@@ -278,7 +285,7 @@ def test_a_certificates_names_are_shown_without_secrets_and_cut(authority: Autho
 @pytest.mark.parametrize("digits", [65, 100_000])
 @pytest.mark.parametrize("where", ["chain id", "number", "timestamp", "syncing"])
 @pytest.mark.parametrize("as_json", [True, False])
-def test_numbers_longer_than_a_word_are_no_answer(where: str, digits: int, as_json: bool) -> None:  # noqa: FBT001
+def test_a_number_over_256_bits_is_never_printed(where: str, digits: int, as_json: bool) -> None:  # noqa: FBT001
     long = "0x" + "9" * digits
     head = {"number": "0x10", "timestamp": "0x6553f100"} | (
         {where: long} if where in ("number", "timestamp") else {}
@@ -296,10 +303,10 @@ def test_numbers_longer_than_a_word_are_no_answer(where: str, digits: int, as_js
     assert "9999999999" not in run.out + run.err
 
 
-def test_tls_is_timed_and_its_end_is_told(authority: Authority) -> None:
+def test_tls_is_timed_and_the_certificates_expiry_is_reported(authority: Authority) -> None:
     with Replying(GOOD, tls=authority.context()) as server, StallingTLS() as stalling:
-        report = look(server.url.replace("http", "https"), cacert=authority.pem)
-        stalled = look(stalling.url.replace("http", "https"), dial_timeout=0.3)
+        report = check_one(server.url.replace("http", "https"), cacert=authority.pem)
+        stalled = check_one(stalling.url.replace("http", "https"), dial_timeout=0.3)
     assert report.usable
     assert {"dial", "tls"} <= set(report.timings)
     assert report.tls_expires is not None
@@ -308,11 +315,11 @@ def test_tls_is_timed_and_its_end_is_told(authority: Authority) -> None:
     assert "may not speak TLS" in (stalled.hint or "")
 
 
-def test_a_websocket(node: Anvil) -> None:
-    report = look(ws.as_ws(node.url))
+def test_a_websocket_endpoint_is_checked_too(node: Anvil) -> None:
+    report = check_one(ws.as_ws(node.url))
     assert (report.usable, report.takes_transactions) == (True, "yes")
     with ws.refusing(503)() as url:
-        refused = look(url)
+        refused = check_one(url)
     assert (refused.phase, refused.reason) == ("upgrade", "HTTP 503")
 
 
@@ -330,7 +337,7 @@ def of_chain(chain: int, block: int) -> Answer:
     )
 
 
-def test_chain_ids_that_differ() -> None:
+def test_different_chain_ids_are_reported() -> None:
     with several(of_chain(1, 5), of_chain(10, 5), of_chain(10, 5)) as urls:
         compared = seqsend.check(urls)
         demanded = seqsend.check(urls, chain_id=1)
@@ -343,7 +350,7 @@ def test_chain_ids_that_differ() -> None:
     assert (demanded.status, none.status) == ("degraded", "unreachable")
 
 
-def test_heads_that_are_too_far_apart() -> None:
+def test_heads_too_far_apart_are_reported() -> None:
     with several(of_chain(1, 100), of_chain(1, 89), of_chain(2, 5)) as urls:
         strict = seqsend.check(urls[:2])
         lax = seqsend.check(urls[:2], max_lag=11)
@@ -355,7 +362,7 @@ def test_heads_that_are_too_far_apart() -> None:
     assert apart.max_lag == 11  # heads of other chains do not count
 
 
-def test_a_head_that_has_not_moved_for_long_is_stale() -> None:
+def test_a_head_that_has_not_moved_for_two_hours_is_stale() -> None:
     with Replying(node(probe=refusing(-32602, "Invalid params"), age=7200)) as server:
         diagnosis = seqsend.check(server.url)
         lenient = seqsend.check(server.url, max_age=None)
@@ -365,12 +372,12 @@ def test_a_head_that_has_not_moved_for_long_is_stale() -> None:
     assert lenient.status == "ok"
 
 
-def test_endpoints_are_asked_side_by_side() -> None:
+def test_endpoints_are_asked_concurrently() -> None:
     with ExitStack() as stack:
         urls = [stack.enter_context(Silent()).url for _ in range(8)]
         urls += [stack.enter_context(blackhole()).url for _ in range(4)]
         diagnosis = seqsend.check(urls, dial_timeout=0.5, request_timeout=0.5)
-    assert diagnosis.elapsed <= 0.5 + 0.25 + 0.25  # the contract's, and twelve threads' start
+    assert diagnosis.elapsed <= 0.5 + 0.25 + 0.25  # 0.25 by contract, 0.25 to start 12 threads
     assert len(diagnosis.endpoints) == 12
 
 
@@ -390,36 +397,36 @@ def test_the_questions_to_one_endpoint_share_its_request_timeout() -> None:
     assert report.reason == "slow: 1 of 7 questions answered (request timeout 500ms)"
 
 
-def test_the_median_of_many_is_the_truth_and_lost_ones_are_counted() -> None:
-    truth: list[float] = []
+def test_the_median_is_accurate_and_lost_answers_are_counted() -> None:
+    delays: list[float] = []
 
     def late(request: Request) -> bytes:
         if request.json["method"] != "eth_chainId":
             return GOOD(request)
-        came = time.monotonic()
+        received = time.monotonic()
         server.wait(0.02)
-        truth.append(time.monotonic() - came)  # on a busy machine more than was asked for
-        return http(503, b"") if len(truth) % 10 == 0 else GOOD(request)
+        delays.append(time.monotonic() - received)  # over 20 ms on a busy machine
+        return http(503, b"") if len(delays) % 10 == 0 else GOOD(request)
 
-    told: list[Attempt] = []
+    attempts: list[Attempt] = []
     with Replying(late) as server:
-        report = look(server.url, count=50, observer=told.append)
+        report = check_one(server.url, count=50, observer=attempts.append)
     assert report.samples is not None
     assert (len(report.samples.answers), report.samples.lost) == (45, 5)
-    assert 0 <= report.samples.median - statistics.median(truth) <= 0.005
+    assert 0 <= report.samples.median - statistics.median(delays) <= 0.005
     assert min(report.samples.answers) <= report.samples.median <= report.samples.p95
-    assert sum(a.method == "eth_chainId" for a in told) == 50
-    assert sum(a.outcome == "outage" for a in told) == 5
+    assert sum(a.method == "eth_chainId" for a in attempts) == 50
+    assert sum(a.outcome == "outage" for a in attempts) == 5
 
 
-def test_secrets_are_not_told_back() -> None:
+def test_a_secret_that_the_server_echoes_is_hidden() -> None:
     key = "k3y" + "a" * 20
 
     def echo(request: Request) -> bytes:
         return node(probe=missing, others={"web3_clientVersion": f"at {request.path}"})(request)
 
     with Replying(echo) as server:
-        report = look(f"{server.url}/{key}")
+        report = check_one(f"{server.url}/{key}")
     assert report.client_version == "at /***"
     assert key not in repr(report)
 
@@ -427,7 +434,7 @@ def test_secrets_are_not_told_back() -> None:
 @pytest.mark.parametrize(
     "wrong", [{"count": 0}, {"max_lag": -1}, {"dial_timeout": 0}, {"endpoints": ""}]
 )
-def test_wrong_arguments(wrong: dict[str, Any]) -> None:
+def test_a_wrong_argument_is_a_usage_error_with_an_example(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="example: "):
         seqsend.check(**({"endpoints": "http://seq1"} | wrong))
 
@@ -438,7 +445,7 @@ def report_of(index: int, chain_id: int | None, block: int | None) -> EndpointRe
     return EndpointReport(endpoint, "usable", chain_id=chain_id, head=head)
 
 
-def test_what_is_not_known_is_not_compared() -> None:
+def test_unknown_chain_ids_and_heads_are_not_compared() -> None:
     reports = [report_of(1, None, None), report_of(2, 1, None), report_of(3, 1, 7)]
     judged = judge(reports, Limits(max_lag=0))
     assert [r.reason for r in judged] == [None] * 3

@@ -11,7 +11,7 @@ from tests.support.servers import Replying, Request, Silent, dead, jsonrpc_error
 _ANSWERS = {
     "eth_chainId": "0x7a69",
     "eth_blockNumber": "0x10",
-    "web3_clientVersion": "anvil/v1.0.0",  # mines on demand: no head of it is old
+    "web3_clientVersion": "anvil/v1.0.0",  # mines on demand, so its head is never too old
 }
 
 
@@ -37,7 +37,9 @@ def _rollup(*kinds: Kind, active: int | None) -> Rollup:
     [(1, ["usable", "STANDBY"], 0), (2, ["STANDBY", "usable"], 0), (None, ["STANDBY"] * 2, 8)],
 )
 @pytest.mark.parametrize("kind", ["op-node", "op-conductor"])
-def test_who_is_active(kind: Kind, active: int | None, verdicts: list[str], code: int) -> None:
+def test_every_endpoint_but_the_active_one_is_on_standby(
+    kind: Kind, active: int | None, verdicts: list[str], code: int
+) -> None:
     with _rollup(kind, kind, active=active) as rollup:
         run = seqsend("check", *rollup.arguments, "--json")
     found = run.diagnosis["endpoints"]
@@ -47,7 +49,7 @@ def test_who_is_active(kind: Kind, active: int | None, verdicts: list[str], code
     assert run.code == code
 
 
-def test_several_are_active() -> None:
+def test_several_active_sequencers_are_reported() -> None:
     with (
         _rollup("op-node", "op-node", active=1) as rollup,
         Replying(lambda request: jsonrpc_result(request, True)) as other,
@@ -58,7 +60,7 @@ def test_several_are_active() -> None:
     assert [each.reason_code for each in found.endpoints] == ["several_active"] * 2
 
 
-def test_one_that_does_not_say_is_named_with_the_reason() -> None:
+def test_an_unreachable_op_node_is_unhealthy_and_the_reason_is_given() -> None:
     with _rollup("op-node", "op-node", active=2) as rollup, dead() as node:
         urls = f"{node.url},{rollup.nodes[1].url}"
         found = check(rollup.urls, rollup_rpc=urls)
@@ -67,7 +69,7 @@ def test_one_that_does_not_say_is_named_with_the_reason() -> None:
     assert str(first.reason).endswith(": connection refused")
 
 
-def test_op_nodes_without_the_method_are_told_from_standbys() -> None:
+def test_an_op_node_without_the_method_is_not_taken_for_a_standby() -> None:
     with _rollup("op-node without admin", "op-node", active=None) as rollup:
         found = check(rollup.urls, rollup_rpc=rollup.node_urls)
     assert [each.reason_code for each in found.endpoints] == ["role_unknown", "none_active"]
@@ -75,7 +77,7 @@ def test_op_nodes_without_the_method_are_told_from_standbys() -> None:
     assert found.status == "degraded"
 
 
-def test_a_hung_one_is_waited_for_until_the_dial_timeout_or_the_deadline() -> None:
+def test_a_hung_op_node_is_waited_for_until_the_dial_timeout_or_the_deadline() -> None:
     with _rollup("op-node", "op-node", active=2) as rollup, Silent() as hung:
         urls = f"{hung.url},{rollup.nodes[1].url}"
         slow = check(rollup.urls, rollup_rpc=urls, dial_timeout=1.0)

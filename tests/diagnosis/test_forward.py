@@ -1,4 +1,4 @@
-"""The transaction that probes a forward: well-formed, nobody's, and what its answers mean."""
+"""The transaction that probes forwarding: its form, its sender, and what the answers mean."""
 
 import time
 from collections.abc import Callable
@@ -19,7 +19,7 @@ FEE = 7 * 10**9
 
 @pytest.mark.parametrize("chain_id", [1, 10, 31337, 2**64, 2**200])
 @pytest.mark.parametrize("base_fee", [None, 0, 7, FEE, 2**255, 2**256 - 1])
-def test_is_well_formed_and_signed_by_an_account_of_its_own(
+def test_each_probe_is_well_formed_and_signed_by_a_new_account(
     chain_id: int, base_fee: int | None
 ) -> None:
     senders = set()
@@ -38,7 +38,7 @@ def test_is_well_formed_and_signed_by_an_account_of_its_own(
 
 
 def replica(answer: Answer) -> Answer:
-    """Return a node that answers an empty transaction as op-geth does, any other as ``answer``."""
+    """Return a node that answers an empty transaction as op-geth does, others as ``answer``."""
     healthy = node(probe=lambda r: jsonrpc_error(r, -32000, "typed transaction too short"))
 
     def reply(request: Request) -> bytes:
@@ -52,14 +52,14 @@ def refusing(code: int, message: str) -> Answer:
     return lambda request: jsonrpc_error(request, code, message)
 
 
-def look(url: str, **options: Any) -> EndpointReport:
+def check_one(url: str, **options: Any) -> EndpointReport:
     (report,) = seqsend.check(url, probe_forward=True, **options).endpoints
     return report
 
 
-def test_a_real_node_says_that_nobody_can_pay_and_keeps_nothing(node: Anvil) -> None:
+def test_a_real_node_answers_that_funds_are_missing_and_keeps_nothing(node: Anvil) -> None:
     before = (node.rpc("txpool_status"), node.rpc("eth_blockNumber"))
-    report = look(node.url)
+    report = check_one(node.url)
     assert (report.verdict, report.reason, report.hint) == ("usable", None, None)
     assert report.forward is not None
     assert 0 < report.forward < 5
@@ -77,9 +77,9 @@ PROVED = [
 
 
 @pytest.mark.parametrize("words", PROVED)
-def test_no_funds_prove_the_way(words: str) -> None:
+def test_insufficient_funds_prove_that_it_forwards(words: str) -> None:
     with Replying(replica(refusing(-32000, words))) as server:
-        report = look(server.url)
+        report = check_one(server.url)
     assert (report.verdict, report.reason, report.hint) == ("usable", None, None)
     assert report.forward is not None
 
@@ -89,7 +89,7 @@ def close(_request: Request) -> bytes:
 
 
 DEAD: list[tuple[Answer, str, str]] = [
-    # op-geth returns what its client met
+    # op-geth returns its client's error
     (
         refusing(-32000, 'Post "https://seq.example": dial tcp 10.0.0.1:443: connection refused'),
         "forward_failed",
@@ -122,21 +122,21 @@ def test_a_forward_that_fails_makes_an_endpoint_unusable(
     answer: Answer, code: str, hint: str
 ) -> None:
     with Replying(replica(answer)) as server:
-        report = look(server.url)
+        report = check_one(server.url)
         unasked = seqsend.check(server.url).endpoints[0]
     assert (report.verdict, report.reason_code, report.forward) == ("NOT USABLE", code, None)
     assert (report.reason or "").startswith("it fails to forward to the sequencer: ")
     assert hint in (report.hint or "")
-    assert unasked.verdict == "usable"  # as without the probe nobody can know
+    assert unasked.verdict == "usable"  # nobody can know without the probe
 
 
-def test_a_forward_without_an_answer_fails_and_the_rest_is_shown() -> None:
+def test_an_unanswered_forward_fails_and_the_other_facts_are_kept() -> None:
     def hang(_request: Request) -> bytes:
         server.wait(10)
         return b""
 
     with Replying(replica(hang)) as server:
-        report = look(server.url, request_timeout=0.6)
+        report = check_one(server.url, request_timeout=0.6)
     assert (report.verdict, report.reason_code) == ("NOT USABLE", "forward_failed")
     assert "no answer in time" in (report.reason or "")
     assert report.head is not None
@@ -154,13 +154,13 @@ OPEN: list[Answer] = [
 @pytest.mark.parametrize("answer", OPEN)
 def test_any_other_answer_is_shown_and_proves_nothing(answer: Answer) -> None:
     with Replying(replica(answer)) as server:
-        report = look(server.url)
+        report = check_one(server.url)
     assert (report.verdict, report.reason, report.forward) == ("usable", None, None)
     assert (report.hint or "").startswith("it is not proven that it forwards to the sequencer: ")
 
 
 @pytest.mark.parametrize("fee", [None, hex(FEE)])
-def test_it_bids_above_the_base_fee_of_the_head(fee: str | None) -> None:
+def test_the_probe_bids_above_the_base_fee_of_the_head(fee: str | None) -> None:
     sent: list[str] = []
     block = {"number": "0x1", "timestamp": hex(int(time.time())), "baseFeePerGas": fee}
 
@@ -174,7 +174,7 @@ def test_it_bids_above_the_base_fee_of_the_head(fee: str | None) -> None:
         return jsonrpc_error(request, -32000, "insufficient funds")
 
     with Replying(reply) as server:
-        assert look(server.url).forward is not None
+        assert check_one(server.url).forward is not None
     (raw,) = sent
     content = seqsend.decode(raw).content
     assert content is not None

@@ -11,7 +11,7 @@ from seqsend.models import Attempt, FindingCode, ReasonCode, Reply
 from seqsend.verdicts.failure_table import judge_reply
 from tests.support.cli import CHECK_SCHEMA
 
-# Of a verdict, of what was done here, or never of an endpoint that is looked at.
+# Codes of a verdict, of something done locally, or that no check of an endpoint meets.
 WITHOUT = {
     "rejected",
     "batch_refused",
@@ -50,7 +50,7 @@ def test_a_hint_fits_what_came_back(status: int, body: bytes, hint: str) -> None
     assert hint in hint_for(_failed(judgement.reason_code))
 
 
-def test_a_machine_without_authorities_is_named_as_such() -> None:
+def test_a_machine_without_certificate_authorities_gets_its_own_hint() -> None:
     assert hint_for(_failed("tls_no_authorities")) == (
         "this machine has no certificate authorities: install ca-certificates"
     )

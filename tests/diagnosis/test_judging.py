@@ -1,4 +1,4 @@
-"""What is wrong with endpoints by limits and beside one another: a pure table."""
+"""How endpoints are judged by limits and against one another: a pure table."""
 
 from typing import Any
 
@@ -78,7 +78,7 @@ ALONE: dict[str, tuple[dict[str, Any], Limits, str, str | None, str | None]] = {
 
 
 @pytest.mark.parametrize("what", ALONE)
-def test_by_limits(what: str) -> None:
+def test_one_endpoint_is_judged_by_the_limits(what: str) -> None:
     fields, limits, verdict, code, reason = ALONE[what]
     (found,) = judge([report(**fields)], limits)
     assert (found.verdict, found.reason_code, found.reason) == (verdict, code, reason)
@@ -99,7 +99,7 @@ def test_by_limits(what: str) -> None:
         "EthereumTester/0.9.1/linux/python3.11.7",
     ],
 )
-def test_a_node_that_mines_on_demand_may_be_of_any_age(client: str) -> None:
+def test_a_node_that_mines_on_demand_may_have_a_head_of_any_age(client: str) -> None:
     for age in (-7200.0, 7200.0):
         (found,) = judge([report(client_version=client, head=head(age=age))], Limits())
         assert (found.verdict, found.reason) == ("usable", None)
@@ -120,14 +120,14 @@ def chains(*ids: int) -> list[EndpointReport]:
         ((1, 10, 137), [2, 3]),
     ],
 )
-def test_the_chain_that_most_are_of_is_right(ids: tuple[int, ...], differ: list[int]) -> None:
+def test_the_chain_id_of_most_endpoints_is_right(ids: tuple[int, ...], differ: list[int]) -> None:
     found = judge(chains(*ids), Limits())
     assert [r.endpoint.index for r in found if r.verdict == "DIFFERS"] == differ
     assert all(r.reason_code == "chain_differs" for r in found if r.verdict == "DIFFERS")
     assert all(r.usable for r in found)
 
 
-def test_a_lag_has_its_plural() -> None:
+def test_a_lag_is_in_the_singular_or_plural() -> None:
     reports = [report(1), report(2, head=head(99)), report(3, head=head(80))]
     found = judge(reports, Limits(max_lag=0))
     assert [r.reason for r in found] == [None, "1 block behind", "20 blocks behind"]
@@ -144,15 +144,15 @@ ROLES: list[tuple[tuple[Role, ...], list[str], list[str | None], str]] = [
 ]
 
 
-def of_endpoints(*roles: Role) -> list[EndpointRole]:
+def endpoint_roles(*roles: Role) -> list[EndpointRole]:
     return [EndpointRole(endpoint, role) for endpoint, role in zip(ENDPOINTS, roles, strict=False)]
 
 
 @pytest.mark.parametrize(("roles", "verdicts", "codes", "status"), ROLES)
-def test_roles(
+def test_a_role_decides_between_usable_and_standby(
     roles: tuple[Role, ...], verdicts: list[str], codes: list[str | None], status: str
 ) -> None:
-    found = judge([report(n) for n in range(1, len(roles) + 1)], Limits(), of_endpoints(*roles))
+    found = judge([report(n) for n in range(1, len(roles) + 1)], Limits(), endpoint_roles(*roles))
     assert [r.role for r in found] == list(roles)
     assert [r.verdict for r in found] == verdicts
     assert [r.reason_code for r in found] == codes
@@ -162,11 +162,11 @@ def test_roles(
 
 def test_a_standby_that_stands_still_is_stale() -> None:
     reports = [report(1), report(2, head=head(age=7200))]
-    found = judge(reports, Limits(), of_endpoints("active", "standby"))
+    found = judge(reports, Limits(), endpoint_roles("active", "standby"))
     assert [r.verdict for r in found] == ["usable", "STALE"]
 
 
-def test_what_the_probe_found_gives_way_to_what_is_worse() -> None:
+def test_a_worse_finding_replaces_that_of_the_probe() -> None:
     slow: dict[str, Any] = {"reason": "slow: …", "reason_code": "slow", "hint": "h"}
     dead: dict[str, Any] = {"verdict": "NOT USABLE", "reason": "refused", "reason_code": "refused"}
     old = head(age=7200)
@@ -190,7 +190,7 @@ VALUES = st.one_of(
 
 
 @given(number=VALUES, stamp=VALUES, chain=VALUES)
-def test_numbers_of_any_size_crash_nothing(number: Any, stamp: Any, chain: Any) -> None:
+def test_no_value_in_an_answer_crashes_the_judging(number: Any, stamp: Any, chain: Any) -> None:
     found = parse_head({"number": number, "timestamp": stamp}, NOW)
     assert found is None or found.number < 2**64
     reports = [report(1, head=found, chain_id=parse_quantity(chain)), report(2)]
@@ -217,7 +217,7 @@ def test_numbers_of_any_size_crash_nothing(number: Any, stamp: Any, chain: Any) 
         (None, None),
     ],
 )
-def test_quantities(value: Any, number: int | None) -> None:
+def test_a_quantity_is_hex_of_up_to_256_bits(value: Any, number: int | None) -> None:
     assert parse_quantity(value) == number
 
 
@@ -231,5 +231,7 @@ def test_quantities(value: Any, number: int | None) -> None:
         (hex(2**64), hex(NOW), None),
     ],
 )
-def test_heads(number: str, stamp: str | None, found: Head | None) -> None:
+def test_a_head_has_a_number_and_a_time_of_up_to_64_bits(
+    number: str, stamp: str | None, found: Head | None
+) -> None:
     assert parse_head({"number": number, "timestamp": stamp}, NOW) == found

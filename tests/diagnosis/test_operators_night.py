@@ -1,4 +1,4 @@
-"""`check` in the states that an operator meets: real nodes, a halted chain, slow and dead ones."""
+"""`check` in the cases that operators meet: real nodes, a halted chain, slow or dead hosts."""
 
 import errno
 import itertools
@@ -33,7 +33,7 @@ def refuse_empty(request: Request) -> bytes:
 
 
 def chain(*, age: float = 0, safe: float | None = None, number: str = "0x64") -> Answer:
-    """Return a node with a head of this age in seconds; it has a safe head only if one is given."""
+    """Return a node with a head ``age`` seconds old, and a safe one if ``safe`` gives its age."""
 
     def reply(request: Request) -> bytes:
         if request.json["method"] != "eth_getBlockByNumber":
@@ -59,7 +59,7 @@ def test_three_endpoints_of_a_halted_chain_are_stale() -> None:
     assert [e["usable"] for e in words.diagnosis["endpoints"]] == [True] * 3
 
 
-def test_a_real_chain_whose_clock_was_set_back_is_old_and_mines_on_demand() -> None:
+def test_an_old_head_of_a_real_node_that_mines_on_demand_is_not_stale() -> None:
     with Anvil(extra=("--timestamp", str(int(time.time()) - 86_400))) as old:
         (report,) = seqsend.check(old.url).endpoints
     assert report.head_age is not None
@@ -67,7 +67,7 @@ def test_a_real_chain_whose_clock_was_set_back_is_old_and_mines_on_demand() -> N
     assert (report.verdict, report.reason) == ("usable", None)
 
 
-def test_safe_and_finalized_heads() -> None:
+def test_safe_and_finalized_heads_are_reported_and_limited() -> None:
     with Replying(chain(age=2, safe=10_900)) as stuck, Replying(chain()) as without:
         urls = [stuck.url, without.url]
         (one, two), strict = (
@@ -89,7 +89,7 @@ def test_safe_and_finalized_heads() -> None:
     assert (second.verdict, strict.status) == ("usable", "degraded")
 
 
-def test_a_head_in_the_future_is_told_and_its_age_is_negative() -> None:
+def test_a_head_in_the_future_is_reported_with_a_negative_age() -> None:
     with Replying(chain(age=-300)) as server:
         found = run("check", f"--rollup.sequencer-http={server.url}", "--json")
     (endpoint,) = found.diagnosis["endpoints"]
@@ -99,7 +99,7 @@ def test_a_head_in_the_future_is_told_and_its_age_is_negative() -> None:
 
 
 @pytest.mark.parametrize("number", ["0x" + "f" * 5000, hex(2**300), "0x", "12", "0x1" + "0" * 16])
-def test_a_number_that_is_none_leaves_the_head_unknown(number: str) -> None:
+def test_an_invalid_block_number_leaves_the_head_unknown(number: str) -> None:
     with Replying(chain(number=number)) as server:
         found = run("check", f"--rollup.sequencer-http={server.url}", "--json")
     (endpoint,) = found.diagnosis["endpoints"]
@@ -110,7 +110,7 @@ def test_a_number_that_is_none_leaves_the_head_unknown(number: str) -> None:
 @pytest.mark.parametrize(
     "value", ["0x" + "f" * 5000, hex(2**300), "9" * 5000, 10**30, True, None, [], "0x-1"]
 )
-def test_a_chain_id_or_timestamp_of_any_size_crashes_nothing(value: object) -> None:
+def test_no_chain_id_or_timestamp_crashes_a_check(value: object) -> None:
     block = {"number": "0x1", "timestamp": value, "baseFeePerGas": value}
     others: dict[str, object] = {"eth_getBlockByNumber": block, "eth_syncing": value}
     odd = healthy(probe=refuse_empty, others=others)
@@ -121,7 +121,7 @@ def test_a_chain_id_or_timestamp_of_any_size_crashes_nothing(value: object) -> N
     assert found.endpoints[1].reason_code in ("not_execution", "null_result")
 
 
-def test_a_head_that_cannot_be_asked_for_is_no_green() -> None:
+def test_an_endpoint_whose_head_is_unknown_is_degraded() -> None:
     def reply(request: Request) -> bytes:
         if request.json["method"] == "eth_getBlockByNumber":
             return http(503, b"")
@@ -144,7 +144,7 @@ def test_a_head_that_cannot_be_asked_for_is_no_green() -> None:
         (6, 0, "usable", "slow"),
     ],
 )
-def test_a_slow_endpoint_is_reported_with_what_was_learnt(
+def test_a_slow_endpoint_is_reported_with_the_facts_it_gave(
     answered: int, age: float, verdict: str, code: str
 ) -> None:
     asked = itertools.count(1)
@@ -156,7 +156,7 @@ def test_a_slow_endpoint_is_reported_with_what_was_learnt(
 
     with Replying(reply) as server:
         diagnosis = seqsend.check(server.url, request_timeout=0.6)
-    assert diagnosis.elapsed <= 0.6 + 0.25 + 0.25  # the contract's, and a thread's start
+    assert diagnosis.elapsed <= 0.6 + 0.25 + 0.25  # 0.25 by contract, 0.25 to start a thread
     (report,) = diagnosis.endpoints
     assert (report.verdict, report.reason_code) == (verdict, code)
     assert (report.usable, report.phase, diagnosis.status) == (True, "answer", "degraded")
@@ -167,7 +167,7 @@ def test_a_slow_endpoint_is_reported_with_what_was_learnt(
     assert "dial" in report.timings
 
 
-def test_fifty_endpoints_are_done_within_one_request_timeout() -> None:
+def test_fifty_endpoints_are_checked_within_one_request_timeout() -> None:
     def slow(request: Request) -> bytes:
         servers[0].wait(0.05)
         return chain()(request)
@@ -182,7 +182,7 @@ def test_fifty_endpoints_are_done_within_one_request_timeout() -> None:
     assert connections == 50  # one each, kept alive
 
 
-def test_a_node_behind_nginx_with_tls(
+def test_a_node_behind_nginx_with_tls_is_usable_if_trusted(
     node: Anvil, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     authority = Authority(tmp_path_factory.mktemp("authority"))
@@ -200,7 +200,7 @@ def test_a_node_behind_nginx_with_tls(
     assert "--cacert" in (untrusted.hint or "")
 
 
-def test_a_machine_without_descriptors_is_named() -> None:
+def test_a_lack_of_file_descriptors_is_reported() -> None:
     with ExitStack() as stack:
         urls = [stack.enter_context(Silent()).url for _ in range(30)]
         found = run(
@@ -217,7 +217,7 @@ def test_a_machine_without_descriptors_is_named() -> None:
     assert "this machine is at a limit" in limited[0]["hint"]
 
 
-def test_without_a_descriptor_to_wait_at_they_are_asked_in_turn(
+def test_endpoints_are_checked_even_without_a_descriptor_to_wait_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Mailbox:
@@ -236,7 +236,7 @@ def test_without_a_descriptor_to_wait_at_they_are_asked_in_turn(
 @pytest.fixture(scope="module")
 def network() -> Iterator[Network]:
     with Network() as made:
-        # Nobody listens there: as on a machine whose resolver has stopped.
+        # Nothing listens there, as on a machine whose resolver has stopped.
         made.configure({"resolv.conf": "nameserver 127.0.0.1\n", "hosts": ""})
         yield made
 
@@ -250,7 +250,7 @@ def network() -> Iterator[Network]:
         ("http://seq.example:8545", "dns", "no_resolver", "check /etc/resolv.conf"),
     ],
 )
-def test_hosts_that_cannot_be_reached(
+def test_an_unreachable_host_has_a_phase_a_code_and_a_hint(
     network: Network, url: str, phase: str, code: str, hint: str
 ) -> None:
     found = run(

@@ -1,4 +1,4 @@
-"""What is taken for an execution endpoint, in its own words: each recognised, with its hint."""
+"""Services that are mistaken for an execution endpoint: each is recognised and has a hint."""
 
 import json
 import socket
@@ -19,13 +19,13 @@ from tests.support.servers import Replying, Request, Server, http, jsonrpc_error
 Answer = Callable[[Request], bytes]
 
 
-def look(url: str) -> EndpointReport:
+def check_one(url: str) -> EndpointReport:
     (report,) = seqsend.check(url, request_timeout=5).endpoints
     return report
 
 
 def page(status: int, title: str) -> Answer:
-    """Return a web server: its page to GET, and a page of an error to POST."""
+    """Return a web server that answers GET with its page, and POST with an error page."""
 
     def reply(request: Request) -> bytes:
         if request.body:
@@ -107,18 +107,18 @@ STRANGERS: dict[str, tuple[Answer | bytes, str, str, str]] = {
 }
 
 
-@pytest.mark.parametrize("who", STRANGERS)
-def test_is_recognised(who: str) -> None:
-    answer, code, reason, hint = STRANGERS[who]
+@pytest.mark.parametrize("name", STRANGERS)
+def test_a_stranger_is_recognised_by_its_answers(name: str) -> None:
+    answer, code, reason, hint = STRANGERS[name]
     with Replying(answer) as server:
-        report = look(server.url)
+        report = check_one(server.url)
     assert (report.verdict, report.reason_code, report.phase) == ("NOT USABLE", code, "answer")
     assert reason in (report.reason or "")
     assert hint in (report.hint or "")
 
 
 class WebSocketPort(Server):
-    """Answers over WebSocket, and 404 without a word to all else (go-ethereum node/rpcstack.go)."""
+    """Answers over WebSocket, and all else with a bare 404 (go-ethereum node/rpcstack.go)."""
 
     def handle(self, connection: socket.socket) -> None:
         """Answer one request."""
@@ -143,33 +143,29 @@ class WebSocketPort(Server):
             data = connection.recv(65_536)
 
 
-def test_a_port_for_websockets_is_recognised_by_a_handshake() -> None:
+def test_a_websocket_port_is_recognised_by_a_handshake() -> None:
     with WebSocketPort() as server:
-        report = look(server.url)
+        report = check_one(server.url)
     assert (report.verdict, report.reason) == ("NOT USABLE", "HTTP 404")
     assert report.reason_code == "websocket_wanted"
     assert "write ws://" in (report.hint or "")
 
 
-def test_nothing_that_is_asked_to_recognise_them_changes_anything() -> None:
-    asked: set[str] = set()
-
-    def note(request: Request) -> bytes:
-        asked.add(request.json["method"])
-        return missing(request)
-
-    with Replying(note) as server:
-        look(server.url)
-    assert asked == {
+def test_recognising_a_stranger_takes_only_harmless_calls() -> None:
+    with Replying(missing) as server:
+        check_one(server.url)
+        calls = [request.json for request in server.requests]
+    assert {call["method"] for call in calls} == {
         "eth_chainId",
         "rpc_modules",
         "optimism_syncStatus",
         "conductor_active",
         "eth_sendRawTransaction",
     }
+    assert [c["params"] for c in calls if c["method"] == "eth_sendRawTransaction"] == [["0x"]]
 
 
-def test_what_serves_nothing_but_sending_is_usable(node: Anvil) -> None:
+def test_send_only_endpoints_are_usable_beside_a_full_node(node: Anvil) -> None:
     def arbitrum(request: Request) -> bytes:
         if request.json["method"] == "rpc_modules":
             return jsonrpc_result(request, {"eth": "1.0", "rpc": "1.0"})
@@ -193,14 +189,16 @@ def test_what_serves_nothing_but_sending_is_usable(node: Anvil) -> None:
         ("Unauthorized", "credentials", "put credentials into the URL"),
     ],
 )
-def test_an_endpoint_that_takes_no_transactions_says_why(words: str, code: str, hint: str) -> None:
+def test_an_endpoint_that_takes_no_transactions_is_reported_with_the_reason(
+    words: str, code: str, hint: str
+) -> None:
     def reply(request: Request) -> bytes:
         if request.json["method"] == "eth_chainId":
             return jsonrpc_result(request, "0x1")
         return jsonrpc_error(request, -32000, words)
 
     with Replying(reply) as server:
-        report = look(server.url)
+        report = check_one(server.url)
     assert (report.verdict, report.reason_code) == ("NOT USABLE", code)
     assert report.takes_transactions == "no"
     assert hint in (report.hint or "")

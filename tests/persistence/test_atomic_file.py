@@ -1,10 +1,11 @@
-"""A file between runs: read with care, replaced whole, and left alone where it is not ours."""
+"""A file kept between runs: read with care, replaced whole, left alone if it is not ours."""
 
 import fcntl
 import os
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +19,7 @@ def _add(path: Path, text: str, *, mode: int = 0o600, patience: float = 1) -> No
     atomic_file.replace(str(path), lambda old: (old or "") + text, mode=mode, patience=patience)
 
 
-def test_a_file_is_made_then_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
+def test_a_file_is_created_then_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
     path = tmp_path / "file"
     assert atomic_file.read(str(path)) is None
     _add(path, "a")
@@ -30,7 +31,7 @@ def test_a_file_is_made_then_replaced_and_nothing_else_is_left(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_new_file_is_as_open_as_the_umask_lets_it_be(tmp_path: Path) -> None:
+def test_the_umask_limits_the_mode_of_a_new_file(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:
         _add(tmp_path / "file", "a", mode=0o666)
@@ -39,7 +40,7 @@ def test_a_new_file_is_as_open_as_the_umask_lets_it_be(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
 
 
-def test_an_empty_file_is_a_new_one(tmp_path: Path) -> None:
+def test_an_empty_file_counts_as_new(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert atomic_file.read(str(tmp_path / "file")) is None
     _add(tmp_path / "file", "a")
@@ -75,7 +76,7 @@ UNFIT: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("why", UNFIT)
-def test_what_is_not_a_plain_file_of_ours_is_left_as_it_is(why: str, tmp_path: Path) -> None:
+def test_anything_but_a_plain_text_file_of_ours_is_left_unchanged(why: str, tmp_path: Path) -> None:
     path = tmp_path / "file"
     UNFIT[why](path)
     before = {p.name: (p.lstat(), p.is_file() and p.read_bytes()) for p in tmp_path.iterdir()}
@@ -89,13 +90,13 @@ def test_what_is_not_a_plain_file_of_ours_is_left_as_it_is(why: str, tmp_path: P
     ]
 
 
-def test_a_directory_that_is_missing_is_not_made(tmp_path: Path) -> None:
+def test_a_missing_directory_is_not_created(tmp_path: Path) -> None:
     with pytest.raises(PersistenceError, match="no such file"):
         _add(tmp_path / "missing" / "file", "a")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_failed_change_leaves_the_old_one(
+def test_a_failed_change_leaves_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "file"
@@ -111,7 +112,7 @@ def test_a_failed_change_leaves_the_old_one(
     assert path.read_text() == "old"
 
 
-def test_ctrl_c_is_not_lost_at_the_moment_of_the_change(
+def test_ctrl_c_during_the_change_is_not_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "file"
@@ -128,12 +129,14 @@ def test_ctrl_c_is_not_lost_at_the_moment_of_the_change(
     assert path.read_text() == "new"
 
 
-def test_another_run_is_waited_for_but_not_for_ever(tmp_path: Path) -> None:
+def test_another_runs_lock_is_waited_for_but_not_for_ever(tmp_path: Path) -> None:
     path = tmp_path / "file"
     descriptor = os.open(tmp_path, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
+    started = time.monotonic()
     with pytest.raises(PersistenceError, match="locked"):
         _add(path, "a", patience=0.05)
+    assert time.monotonic() - started >= 0.05
     os.close(descriptor)
     _add(path, "a")
 
@@ -146,7 +149,7 @@ for _ in range(50):
 """
 
 
-def test_no_change_is_lost_among_many(tmp_path: Path) -> None:
+def test_no_change_is_lost_among_six_processes(tmp_path: Path) -> None:
     path = str(tmp_path / "file")
     runs = [subprocess.Popen([sys.executable, "-c", ADD_MANY, path]) for _ in range(6)]
     assert [run.wait(timeout=40) for run in runs] == [0] * 6

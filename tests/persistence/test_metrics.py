@@ -1,4 +1,4 @@
-"""What is counted, and what becomes of the file it is counted in."""
+"""What is counted, and how the file with the counts is kept."""
 
 import fcntl
 import json
@@ -27,7 +27,7 @@ from tests.support.wallet import Wallet
 
 
 def _plain(values: Values) -> Mapping[str, float]:
-    """Return the samples that have no labels, without the prefix that all have."""
+    """Return the samples without labels, by their names without the common prefix."""
     return {name.removeprefix("seqsend_"): v for (name, labels), v in values.items() if not labels}
 
 
@@ -66,7 +66,7 @@ def test_counts_add_up_over_runs(tmp_path: Path, node: Anvil, fresh_tx: FreshTx)
         ("2", "outage", "answer"): 1,  # no such method
         ("2", "found", "answer"): 1,
     }
-    assert plain["preferred_endpoint"] == 1  # by the last run
+    assert plain["preferred_endpoint"] == 1  # of the last run
     assert plain["forward_latency_seconds_count"] == 2
     assert 0 < plain["forward_latency_seconds_sum"] < 20
     assert found["seqsend_forward_latency_seconds_bucket", (("le", "+Inf"),)] == 2
@@ -74,7 +74,7 @@ def test_counts_add_up_over_runs(tmp_path: Path, node: Anvil, fresh_tx: FreshTx)
     assert [p.name for p in tmp_path.iterdir()] == ["seqsend.prom"]
 
 
-def test_each_of_many_is_a_call_also_in_a_batch_and_a_receipt_is_none(
+def test_each_transaction_counts_as_a_call_in_a_batch_too_and_no_receipt_does(
     tmp_path: Path, wallet: Wallet
 ) -> None:
     path = tmp_path / "seqsend.prom"
@@ -88,9 +88,7 @@ def test_each_of_many_is_a_call_also_in_a_batch_and_a_receipt_is_none(
     assert found["forward_latency_seconds_count"] == 10
 
 
-def test_check_leaves_what_it_found_and_nothing_of_what_it_found_before(
-    tmp_path: Path, node: Anvil
-) -> None:
+def test_check_replaces_everything_that_an_earlier_check_wrote(tmp_path: Path, node: Anvil) -> None:
     path = tmp_path / "seqsend.prom"
     with dead() as nobody:
         words = ("check", f"--metrics-file={path}")
@@ -110,11 +108,11 @@ def test_check_leaves_what_it_found_and_nothing_of_what_it_found_before(
     of_check = {key: value for key, value in after.items() if "endpoint_" in key[0]}
     info = (("address", nobody.url), ("client", ""), *one)
     assert of_check == {("seqsend_endpoint_usable", one): 0, ("seqsend_endpoint_info", info): 1}
-    # What only calls have would be there twice for a node_exporter that reads a file of calls, too.
+    # No metrics of calls: a node_exporter that also reads a file of calls would see them twice.
     assert of_check == after
 
 
-def test_check_leaves_the_times_of_heads_and_who_is_active(tmp_path: Path) -> None:
+def test_check_writes_the_times_of_heads_and_who_is_active(tmp_path: Path) -> None:
     path = tmp_path / "seqsend.prom"
     endpoints = parse_endpoints(["http://one/key-of-thirty-characters-or-so", "http://two"])
     reports = (
@@ -143,7 +141,9 @@ def test_check_leaves_the_times_of_heads_and_who_is_active(tmp_path: Path) -> No
     assert "key-of-thirty" not in path.read_text()
 
 
-def test_fifty_runs_at_once_with_the_same_files(tmp_path: Path, node: Anvil) -> None:
+def test_fifty_concurrent_runs_share_their_files_and_lose_no_count(
+    tmp_path: Path, node: Anvil
+) -> None:
     path, state = tmp_path / "seqsend.prom", tmp_path / "state"
     with dead() as nobody:
         words = [
@@ -152,8 +152,8 @@ def test_fifty_runs_at_once_with_the_same_files(tmp_path: Path, node: Anvil) -> 
             f"--metrics-file={path}",
             f"--state-file={state}",
         ]
-        # Slowly: beside this, other tests look at the clock. But not so slowly that the one that
-        # holds the lock is not run.
+        # Other tests measure time meanwhile, hence nice; a higher value would starve the process
+        # that holds the lock.
         runs = [start(*words, within=("nice", "-n", "5")) for _ in range(50)]
         ends = [(*run.communicate(timeout=55), run.returncode) for run in runs]
     assert [(out, code) for out, _, code in ends] == [("0x7a69\n", 0)] * 50
@@ -189,7 +189,7 @@ def test_fifty_runs_at_once_with_the_same_files(tmp_path: Path, node: Anvil) -> 
         ("# TYPE seqsend_calls_total counter\nseqsend_calls_total 1\n", "a part"),
     ],
 )
-def test_a_file_that_is_not_understood_is_left_with_a_word_and_stops_nothing(
+def test_an_invalid_file_is_kept_with_a_warning_and_stops_nothing(
     text: str, why: str, tmp_path: Path, node: Anvil
 ) -> None:
     path = tmp_path / "seqsend.prom"
@@ -231,7 +231,7 @@ SAMPLES = st.dictionaries(
 
 
 @given(SAMPLES, st.data())
-def test_every_part_of_a_file_is_known_for_one(samples: dict[str, float], data: Any) -> None:
+def test_a_truncated_file_is_always_recognised(samples: dict[str, float], data: Any) -> None:
     whole = _format({(name, ()): value for name, value in samples.items()})
     assert _parse(whole) == {(name, ()): value for name, value in samples.items()}
     part = whole[: data.draw(st.integers(1, len(whole) - 1))]
@@ -239,7 +239,7 @@ def test_every_part_of_a_file_is_known_for_one(samples: dict[str, float], data: 
         _parse(part)
 
 
-def test_a_link_is_not_written_through(tmp_path: Path, node: Anvil) -> None:
+def test_a_symbolic_link_is_not_followed(tmp_path: Path, node: Anvil) -> None:
     target, path = tmp_path / "target", tmp_path / "seqsend.prom"
     path.symlink_to(target)
     at = f"--rollup.sequencer={node.url}"
@@ -259,7 +259,7 @@ def test_a_name_that_no_collector_reads_is_refused(node: Anvil) -> None:
     assert "SEQSEND_METRICS_FILE: 'metrics.txt' does not end in .prom" in run.err
 
 
-def test_what_was_counted_is_kept_until_it_can_be_written(tmp_path: Path, node: Anvil) -> None:
+def test_counts_are_kept_until_they_can_be_saved(tmp_path: Path, node: Anvil) -> None:
     path = tmp_path / "seqsend.prom"
     path.mkdir()
     metrics = Metrics(str(path))
@@ -272,13 +272,13 @@ def test_what_was_counted_is_kept_until_it_can_be_written(tmp_path: Path, node: 
             client.request("eth_noSuchMethod")
     metrics.save(patience=1)
     written = path.stat().st_ino
-    metrics.save(patience=1)  # nothing is counted twice, nor written
+    metrics.save(patience=1)  # nothing new: nothing is counted twice or written
     assert path.stat().st_ino == written
     found = _plain(read_metrics(path))
     assert (found["calls_total"], found["successes_total"], found["failures_total"]) == (2, 1, 1)
 
 
-def test_a_run_that_is_interrupted_is_counted(tmp_path: Path) -> None:
+def test_an_interrupted_run_is_counted(tmp_path: Path) -> None:
     path = tmp_path / "seqsend.prom"
     with Silent() as silent:
         at = f"--rollup.sequencer={silent.url}"
@@ -292,7 +292,7 @@ def test_a_run_that_is_interrupted_is_counted(tmp_path: Path) -> None:
     assert _attempts(found) == {("1", "interrupted", "answer"): 1}
 
 
-def test_each_look_of_a_watch_is_written_down(tmp_path: Path, node: Anvil) -> None:
+def test_every_result_of_a_watch_is_saved(tmp_path: Path, node: Anvil) -> None:
     path = tmp_path / "seqsend.prom"
     at = f"--rollup.sequencer={node.url}"
     process = start("check", "--watch=50ms", "-q", at, f"--metrics-file={path}")
@@ -305,12 +305,12 @@ def test_each_look_of_a_watch_is_written_down(tmp_path: Path, node: Anvil) -> No
     assert read_metrics(path)["seqsend_endpoint_usable", (("endpoint", "1"),)] == 1
 
 
-def test_ctrl_c_ends_a_watch_also_while_it_is_written_down(tmp_path: Path, node: Anvil) -> None:
+def test_ctrl_c_ends_a_watch_that_is_saving(tmp_path: Path, node: Anvil) -> None:
     at = f"--rollup.sequencer={node.url}"
     descriptor = os.open(tmp_path, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)  # another run is writing
     process = start("check", "--watch=50ms", at, f"--metrics-file={tmp_path / 'seqsend.prom'}")
-    read_line(process)  # shown; and then written down
+    read_line(process)  # the result is printed before it is saved
     until(lambda: is_asleep(process))
     process.send_signal(signal.SIGINT)
     os.close(descriptor)
@@ -318,7 +318,7 @@ def test_ctrl_c_ends_a_watch_also_while_it_is_written_down(tmp_path: Path, node:
     assert process.returncode == 130
 
 
-def test_no_secret_is_in_it(tmp_path: Path) -> None:
+def test_no_secret_or_address_is_in_the_files_of_a_call(tmp_path: Path) -> None:
     path = tmp_path / "seqsend.prom"
 
     def quote(request: Any) -> bytes:
@@ -328,5 +328,5 @@ def test_no_secret_is_in_it(tmp_path: Path) -> None:
         url = f"http://user:hunter2@127.0.0.1:{server.port}/v2/0123456789abcdef0123?key=s3cret"
         files = (f"--metrics-file={path}", f"--state-file={tmp_path / 'state'}")
         seqsend("rpc", "eth_chainId", f"--rollup.sequencer={url},{url}2", *files)
-    text = path.read_text()
+    text = path.read_text() + (tmp_path / "state").read_text()
     assert not [s for s in ("hunter2", "0123456789abcdef", "s3cret", "127.0.0.1") if s in text]

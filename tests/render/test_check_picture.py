@@ -37,7 +37,7 @@ def shown(found: Diagnosis, width: int, height: int | None = None) -> list[str]:
 
 
 def squeezed(text: str) -> str:
-    """Return a text without blanks: lines break at them, and columns are filled up with them."""
+    """Return ``text`` without blanks, which line breaks and column padding change."""
     return "".join(text.split())
 
 
@@ -46,8 +46,8 @@ def assert_whole(found: Diagnosis, lines: list[str]) -> None:
     assert squeezed(summary(found)) in whole
     for each in found.endpoints:
         values = [fact.value(each) for fact in FACTS]
-        said = [each.endpoint.redacted, each.verdict, *map(str, remarks(each)), *values]
-        for text in filter(None, said):
+        texts = [each.endpoint.redacted, each.verdict, *map(str, remarks(each)), *values]
+        for text in filter(None, texts):
             assert squeezed(text) in whole, (text, lines)
 
 
@@ -75,7 +75,7 @@ def test_from_110_columns_on_it_is_a_table(width: int) -> None:
     lines = shown(diagnosis(healthy(), healthy(client_version="reth/v1.1.2"), failed()), width)
     heading = lines[0].split("  ")
     assert [cell.strip() for cell in heading if cell][:3] == ["#", "endpoint", "verdict"]
-    assert "role" not in lines[0]  # nothing is known of it
+    assert "role" not in lines[0]  # no role is known
     assert "block" in lines[0]
     assert "head age" in lines[0]
     assert [line[:3] for line in lines[1:4]] == ["1  ", "2  ", "3  "]
@@ -94,14 +94,14 @@ def test_columns_that_do_not_fit_go_below() -> None:
 
 
 @pytest.mark.parametrize("width", [80, 109])
-def test_a_narrow_terminal_gets_a_line_for_each(width: int) -> None:
+def test_a_narrow_terminal_gets_a_block_per_endpoint(width: int) -> None:
     lines = shown(diagnosis(healthy(), failed()), width)
     assert lines[0] == "1  ✓ usable      http://seq:8545/0  (block 123456789, 2 s old, 12 ms)"
     at = lines.index("2  ✗ NOT USABLE  http://seq:8545/1")
     assert lines[at + 1] == "   dial: connection refused"
 
 
-def test_details_that_are_the_same_are_said_once() -> None:
+def test_equal_details_are_shown_once() -> None:
     found = diagnosis(*[healthy()] * 3, failed(), healthy(), healthy(client_version="reth/v1"))
     lines = shown(found, 110)
     assert lines[-4:-2] == [
@@ -111,7 +111,7 @@ def test_details_that_are_the_same_are_said_once() -> None:
 
 
 @pytest.mark.parametrize("width", [80, 110, 200])
-def test_of_more_than_the_screen_has_lines_each_gets_one(width: int) -> None:
+def test_if_the_screen_is_short_details_go_and_each_endpoint_keeps_a_line(width: int) -> None:
     found = diagnosis(*[healthy(hint="worth a look")] * 20, failed(), healthy())
     lines = shown(found, width, height=24 + 5)
     assert len(lines) <= 24 + 5
@@ -125,11 +125,11 @@ def test_of_more_than_the_screen_has_lines_each_gets_one(width: int) -> None:
 
 @given(diagnoses(60), st.sampled_from([80, 120, 200]), st.integers(6, 60))
 @settings(max_examples=50, deadline=None)
-def test_a_cropped_picture_fits_and_shows_faults_first(
+def test_a_cropped_picture_fits_and_accounts_for_every_endpoint(
     found: Diagnosis, width: int, height: int
 ) -> None:
     lines = [line.plain for line in picture(found, console(width), height, crop=True)]
-    # What is said of all of them together may alone be longer: chain ids of 77 digits, say.
+    # The summary alone may be longer, for example with chain ids of 77 digits.
     assert len(lines) <= max(height, 2 + len(summary(found)) // 40)
     mark = re.compile(r"^ *\d+  .*[✓!≠○✗] (usable|STALE|DIFFERS|STANDBY|NOT USABLE)")
     rows = [match[1] for line in lines if (match := mark.match(line))]
@@ -146,7 +146,7 @@ def test_a_cropped_picture_shows_faults_first() -> None:
     assert re.fullmatch(r"and \d+ more endpoints: the screen is too small", lines[8])
 
 
-def test_colours_are_on_words_and_sentences_keep_the_terminals_own() -> None:
+def test_single_words_are_coloured_and_sentences_are_not() -> None:
     found = diagnosis(*MIXED)
     for width in (80, 150):
         text = "\n".join(rendered(picture(found, console(width)), console(width)))

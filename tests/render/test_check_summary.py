@@ -1,4 +1,4 @@
-"""The line that says it all, and what changes from one look to the next."""
+"""The summary line, and the changes from one result to the next."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ DEMAND = healthy(head=head(7, age=300.0))
 
 
 @pytest.mark.parametrize(
-    ("reports", "said"),
+    ("reports", "message"),
     [
         ([healthy()], "1 of 1 usable; chain 10 (ok, 84 ms)"),
         ([healthy()] * 3, "3 of 3 usable; chain 10 (ok, 84 ms)"),
@@ -45,7 +45,7 @@ DEMAND = healthy(head=head(7, age=300.0))
             "3 of 3 reached, 3 stale; chain 10; heads up to 2 h old (degraded, 84 ms)",
         ),
         ([stale()], "1 of 1 reached, 1 stale; chain 10; head 2 h old (degraded, 84 ms)"),
-        # Nothing is wrong with it by --max-age, and yet it is not called good without its age.
+        # --max-age finds no fault with it, but its age is still shown.
         ([DEMAND], "1 of 1 usable; chain 10; head 5 min old (ok, 84 ms)"),
         ([FUTURE], "1 of 1 usable, 1 with a problem; chain 10 (degraded, 84 ms)"),
         ([failed()], "0 of 1 usable (unreachable, 84 ms)"),
@@ -73,11 +73,11 @@ DEMAND = healthy(head=head(7, age=300.0))
         ),
     ],
 )
-def test_a_summary_says_it_all(reports: list[EndpointReport], said: str) -> None:
-    assert summary(diagnosis(*reports)) == said
+def test_a_summary_names_every_kind_of_problem(reports: list[EndpointReport], message: str) -> None:
+    assert summary(diagnosis(*reports)) == message
 
 
-def test_plain_lines() -> None:
+def test_plain_lines_show_facts_reasons_and_hints() -> None:
     assert lines(diagnosis(healthy(role="active", forward=0.012), failed())) == [
         "1  usable      http://seq:8545/0",
         (
@@ -92,7 +92,7 @@ def test_plain_lines() -> None:
     ]
 
 
-def test_a_head_of_the_future_has_a_negative_age() -> None:
+def test_a_head_in_the_future_has_a_negative_age() -> None:
     assert [format_signed_age(seconds) for seconds in (-120.0, -1.0, 0.4)] == [
         "-2 min",
         "-1 s",
@@ -104,7 +104,7 @@ OLDER = stale(reason="head is 3 h old")
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "said"),
+    ("before", "after", "message"),
     [
         (None, [healthy(), failed()], ["endpoint 2: NOT USABLE (connection refused)"]),
         (None, [healthy()], []),
@@ -126,11 +126,11 @@ OLDER = stale(reason="head is 3 h old")
         ),
     ],
 )
-def test_changes(
-    before: list[EndpointReport] | None, after: list[EndpointReport], said: list[str]
+def test_only_changes_of_verdict_or_reason_are_reported(
+    before: list[EndpointReport] | None, after: list[EndpointReport], message: list[str]
 ) -> None:
     old: Diagnosis | None = None if before is None else diagnosis(*before)
-    assert changes(old, replace(diagnosis(*after), elapsed=1.0)) == said
+    assert changes(old, replace(diagnosis(*after), elapsed=1.0)) == message
 
 
 def test_endpoints_are_named_by_their_positions() -> None:

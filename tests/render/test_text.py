@@ -1,4 +1,4 @@
-"""The lines that people read."""
+"""Text for people."""
 
 import pytest
 
@@ -9,5 +9,5 @@ from seqsend.render.text import format_elapsed
     ("seconds", "shown"),
     [(0.00042, "0.4 ms"), (0.0021, "2 ms"), (0.0844, "84 ms"), (9.9, "9900 ms"), (12.34, "12.3 s")],
 )
-def test_a_time_is_short(seconds: float, shown: str) -> None:
+def test_an_elapsed_time_is_short(seconds: float, shown: str) -> None:
     assert format_elapsed(seconds) == shown
