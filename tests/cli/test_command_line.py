@@ -453,4 +453,5 @@ def test_a_full_or_closed_stdout_is_an_error(node: Anvil, words: list[str]) -> N
         check=False,
     )
     assert closed.returncode == 1
+    assert re.match("error: .*stdout", closed.stderr)
     assert "defect" not in closed.stderr

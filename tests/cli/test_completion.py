@@ -87,7 +87,8 @@ def test_a_shell_completes_commands_options_and_values_but_not_every_file(
             shell.type(f"{text}\tZ")
             shell.wait_for(line if line.endswith("Z") else f"{line}Z")
             shell.type("\x15")  # Ctrl-U: clear the line
-    assert not [p for p in (".bashrc", ".zshrc", ".config/fish") if (tmp_path / p).exists()]
+    files = (".bashrc", ".zshrc", ".config/fish/completions/seqsend.fish")
+    assert not [file for file in files if (tmp_path / file).exists()]
 
 
 @pytest.mark.parametrize("text", LISTED)

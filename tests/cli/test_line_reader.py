@@ -206,7 +206,7 @@ def test_lines_read_before_a_failed_read_are_not_lost() -> None:
             sender.sendall(b"0x1\n0x2\n0x3")
             assert next(reader).text == "0x1"
             sender.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            sender.close()  # by a reset
+            sender.close()  # with a reset
             assert next(reader).text == "0x2"
             with pytest.raises(InputError) as caught:
                 next(reader)

@@ -26,7 +26,7 @@ def at(url: str) -> str:
     return f"--rollup.sequencer-http={url}"
 
 
-def test_against_a_real_node(node: Anvil) -> None:
+def test_calls_to_a_real_node_return_its_results(node: Anvil) -> None:
     chain_id = seqsend("rpc", "eth_chainId", at(node.url))
     assert (chain_id.code, chain_id.out) == (0, "0x7a69\n")
     block = seqsend("rpc", at(node.url), "eth_getBlockByNumber", "latest", "false")

@@ -190,7 +190,13 @@ def test_the_program_ends_quietly_if_its_reader_leaves_early() -> None:
     environment = {**os.environ, "PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"}
     with Replying(lambda request: jsonrpc_result(request, ["x" * 100] * 50_000)) as server:
         done = subprocess.run(
-            ["sh", "-c", f"seqsend rpc m -q --rollup.sequencer-http={server.url} | head -c 10"],
+            [
+                "bash",
+                "-o",
+                "pipefail",
+                "-c",
+                f"seqsend rpc m -q --rollup.sequencer-http={server.url} | head -c 10",
+            ],
             capture_output=True,
             text=True,
             env=environment,

@@ -144,7 +144,7 @@ def test_a_send_only_endpoint_is_usable() -> None:
 
 GOOD = node(probe=refusing(-32000, "typed transaction too short"))
 SYNCING = {"currentBlock": "0x64", "highestBlock": "0x3e8"}
-WRONG: dict[str, tuple[Callable[[], AbstractContextManager[Any]], str, str, str]] = {
+FAULTS: dict[str, tuple[Callable[[], AbstractContextManager[Any]], str, str, str]] = {
     "nothing listens": (dead, "dial", "connection refused", "nothing listens on that port"),
     "SYNs dropped": (blackhole, "dial", "connection timed out", "a firewall drops packets"),
     "silent": (Silent, "answer", "no answer in time", "hangs or is overloaded"),
@@ -225,9 +225,9 @@ WRONG: dict[str, tuple[Callable[[], AbstractContextManager[Any]], str, str, str]
 }
 
 
-@pytest.mark.parametrize("what", WRONG)
+@pytest.mark.parametrize("what", FAULTS)
 def test_every_fault_has_a_phase_a_reason_and_a_hint(what: str) -> None:
-    start, phase, reason, hint = WRONG[what]
+    start, phase, reason, hint = FAULTS[what]
     with start() as server:
         diagnosis = seqsend.check(server.url, dial_timeout=0.4, request_timeout=0.8)
     (report,) = diagnosis.endpoints

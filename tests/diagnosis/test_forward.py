@@ -88,7 +88,7 @@ def close(_request: Request) -> bytes:
     raise ConnectionError("so the server closes the connection")
 
 
-DEAD: list[tuple[Answer, str, str]] = [
+FAILURES: list[tuple[Answer, str, str]] = [
     # op-geth returns its client's error
     (
         refusing(-32000, 'Post "https://seq.example": dial tcp 10.0.0.1:443: connection refused'),
@@ -117,7 +117,7 @@ DEAD: list[tuple[Answer, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("answer", "code", "hint"), DEAD)
+@pytest.mark.parametrize(("answer", "code", "hint"), FAILURES)
 def test_a_forward_that_fails_makes_an_endpoint_unusable(
     answer: Answer, code: str, hint: str
 ) -> None:
@@ -143,7 +143,7 @@ def test_an_unanswered_forward_fails_and_the_other_facts_are_kept() -> None:
     assert report.client_version == "Node/v1"
 
 
-OPEN: list[Answer] = [
+INCONCLUSIVE: list[Answer] = [
     refusing(-32000, "intrinsic gas too low"),  # nitro, which checks before it forwards
     refusing(-32000, "transaction underpriced"),
     refusing(-32016, "over rate limit"),
@@ -151,7 +151,7 @@ OPEN: list[Answer] = [
 ]
 
 
-@pytest.mark.parametrize("answer", OPEN)
+@pytest.mark.parametrize("answer", INCONCLUSIVE)
 def test_any_other_answer_is_shown_and_proves_nothing(answer: Answer) -> None:
     with Replying(replica(answer)) as server:
         report = check_one(server.url)

@@ -12,7 +12,7 @@ from seqsend.verdicts.failure_table import judge_reply
 from tests.support.cli import CHECK_SCHEMA
 
 # Codes of a verdict, of something done locally, or that no check of an endpoint meets.
-WITHOUT = {
+WITHOUT_HINT = {
     "rejected",
     "batch_refused",
     "batch_shortened",
@@ -31,7 +31,7 @@ def test_every_reason_has_a_hint_and_is_in_the_schema() -> None:
     codes = {*get_args(ReasonCode), *get_args(FindingCode)}
     listed = CHECK_SCHEMA["$defs"]["endpoint"]["properties"]["reason_code"]["enum"]
     assert {*listed} == {None, *codes}
-    assert codes - set(HINTS) == WITHOUT
+    assert codes - set(HINTS) == WITHOUT_HINT
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_every_reason_has_a_hint_and_is_in_the_schema() -> None:
         (200, b"<html>", "a web page"),
     ],
 )
-def test_a_hint_fits_what_came_back(status: int, body: bytes, hint: str) -> None:
+def test_a_hint_fits_the_answer(status: int, body: bytes, hint: str) -> None:
     judgement = judge_reply(Reply(status, body), Call("eth_chainId", []), 1)
     assert hint in hint_for(_failed(judgement.reason_code))
 

@@ -160,7 +160,7 @@ def test_a_role_decides_between_usable_and_standby(
     assert all(r.hint is not None for r in found if r.verdict == "STANDBY")
 
 
-def test_a_standby_that_stands_still_is_stale() -> None:
+def test_a_standby_with_an_old_head_is_stale() -> None:
     reports = [report(1), report(2, head=head(age=7200))]
     found = judge(reports, Limits(), endpoint_roles("active", "standby"))
     assert [r.verdict for r in found] == ["usable", "STALE"]

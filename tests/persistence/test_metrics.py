@@ -313,8 +313,8 @@ def test_ctrl_c_ends_a_watch_that_is_saving(tmp_path: Path, node: Anvil) -> None
     read_line(process)  # the result is printed before it is saved
     until(lambda: is_asleep(process))
     process.send_signal(signal.SIGINT)
-    os.close(descriptor)
     process.communicate(timeout=20)
+    os.close(descriptor)
     assert process.returncode == 130
 
 
@@ -327,6 +327,6 @@ def test_no_secret_or_address_is_in_the_files_of_a_call(tmp_path: Path) -> None:
     with Replying(quote) as server:
         url = f"http://user:hunter2@127.0.0.1:{server.port}/v2/0123456789abcdef0123?key=s3cret"
         files = (f"--metrics-file={path}", f"--state-file={tmp_path / 'state'}")
-        seqsend("rpc", "eth_chainId", f"--rollup.sequencer={url},{url}2", *files)
+        seqsend("rpc", "eth_chainId", f"--rollup.sequencer=http://127.0.0.1:1,{url},{url}2", *files)
     text = path.read_text() + (tmp_path / "state").read_text()
     assert not [s for s in ("hunter2", "0123456789abcdef", "s3cret", "127.0.0.1") if s in text]

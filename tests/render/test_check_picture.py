@@ -60,7 +60,7 @@ def test_nothing_is_cut_at_any_width(width: int, found: Diagnosis) -> None:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_fifteen_endpoints_are_whole_on_a_terminal(width: int) -> None:
+def test_fifteen_endpoints_are_drawn_completely_on_a_terminal(width: int) -> None:
     found = diagnosis(*MIXED, *MIXED, *MIXED)
     lines = picture(found, console(width))
     screen = pyte.Screen(width, len(lines) + 1)
@@ -84,7 +84,7 @@ def test_from_110_columns_on_it_is_a_table(width: int) -> None:
     assert lines[at + 1].startswith("   hint: the host is up")
 
 
-def test_columns_that_do_not_fit_go_below() -> None:
+def test_a_wider_terminal_gets_more_columns() -> None:
     found = diagnosis(*MIXED)
     headings = [re.split(r"\s{2,}", shown(found, width)[0].strip()) for width in (110, 140, 220)]
     assert [len(each) for each in headings] == sorted(len(each) for each in headings)
