@@ -1,4 +1,4 @@
-"""Messages and help are in plain English: the worst habits of this project stay out of them."""
+"""Messages, help and pages are in plain English, without this project's worst habits."""
 
 import ast
 import re
@@ -16,7 +16,7 @@ SOURCES = sorted(
     [PACKAGE / "errors.py", PACKAGE / "endpoints.py", PACKAGE / "headers.py", PACKAGE / "units.py"]
     + [path for name in ("cli", "render", "diagnosis") for path in (PACKAGE / name).glob("*.py")]
 )
-# What reads as if it was translated → an example of what to write in its place.
+# Phrases that read as translated → what to write instead, by example.
 HABITS = {
     r"\b(is|are|was|were) told\b": "is reported",
     r"\b(is|are) none\b": "there is no …; is not a …",
@@ -38,7 +38,7 @@ HABITS = {
 
 
 def _texts(tree: ast.AST) -> Iterator[str]:
-    """Yield the strings of a module that are not documentation, formatted parts as ``{}``."""
+    """Yield the strings of a module except docstrings, with ``{}`` for formatted parts."""
     inside: set[int] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
@@ -62,7 +62,7 @@ def _habits(text: str) -> list[str]:
     ]
 
 
-def test_the_habits_are_recognised() -> None:
+def test_habits_are_found_in_messages_but_not_in_docstrings() -> None:
     module = '''
 """Whoever reads this is told of many."""
 raise UsageError(f"{text!r} is no duration; good: 5s")
@@ -84,7 +84,7 @@ def test_help_has_no_odd_words(words: tuple[str, ...]) -> None:
     assert _habits(shown) == []
 
 
-def test_hints_say_what_to_do_and_do_not_ask() -> None:
+def test_no_hint_is_a_question() -> None:
     assert [hint for hint in HINTS.values() if "?" in hint] == []
 
 
