@@ -154,6 +154,7 @@ def test_the_reference_shows_the_real_output_for_a_file(reader: Reader, wallet: 
     assert _normalise(said_first, names) == _normalise(first, {})
     shape = [re.sub(r"[\d.]+", "N", text) for text in (last, said_last)]
     assert set(re.findall("[a-z]+", shape[1])) <= set(re.findall("[a-z]+", shape[0]))
+    assert said_last.startswith("3 transactions: 3 accepted; answered by endpoint 2: 3; 1 failover")
 
 
 @pytest.mark.parametrize(

@@ -289,7 +289,7 @@ def test_any_text_can_be_scrubbed_of_any_secrets(text: str, secrets: list[str]) 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=4))
 def test_a_secret_in_any_script_is_scrubbed_in_any_case(secret: str) -> None:
     for said in (secret, secret.upper(), secret.lower(), quote(secret), quote(secret).lower()):
-        assert "*" in scrub(f"({said})", [secret])
+        assert scrub(f"({said})", [secret]).startswith("(***")
 
 
 @pytest.mark.parametrize(
