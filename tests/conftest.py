@@ -1,4 +1,4 @@
-"""What the tests share: real nodes, one set for each worker, and an environment that is clean."""
+"""Fixtures for all tests: one real node per worker, a wallet, and a clean environment."""
 
 import os
 import signal
@@ -10,11 +10,11 @@ import pytest
 from tests.support.node import Anvil
 from tests.support.wallet import Signed, Wallet
 
-# How long an example takes says something of the machine and nothing of the program.
+# How long an example takes depends on the machine, not on the program.
 hypothesis.settings.register_profile("seqsend", deadline=None)
 hypothesis.settings.load_profile("seqsend")
 
-_DISTURBING = (
+_UNSET = (
     "SSL_CERT_FILE",
     "REQUESTS_CA_BUNDLE",
     "CURL_CA_BUNDLE",
@@ -26,18 +26,17 @@ _DISTURBING = (
 
 
 def pytest_configure() -> None:
-    """Take out of the environment what would change how the program behaves, children included."""
-    # Where the tests are in the background of a script, or under nohup: their children would
-    # ignore these, too.
+    """Unset the variables that change how the program and its children behave."""
+    # In the background of a script, or under nohup, these are ignored, and children inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     for name in list(os.environ):
-        if name in _DISTURBING or name.startswith("SEQSEND_") or name.upper().endswith("_PROXY"):
+        if name in _UNSET or name.startswith("SEQSEND_") or name.upper().endswith("_PROXY"):
             del os.environ[name]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many faults were tried and survived, and by how much a deadline was missed."""
+    """Print how many faults were tried and survived, and the worst overrun of a deadline."""
     tried = [
         (report.outcome, dict(report.user_properties))
         for key in ("passed", "failed")
@@ -46,7 +45,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     ]
     if tried:
         survived = sum(outcome == "passed" for outcome, _ in tried)
-        worst = max((told for _, told in tried), key=lambda told: float(told.get("overrun_ms", 0)))
+        properties = [each for _, each in tried]
+        worst = max(properties, key=lambda each: float(each.get("overrun_ms", 0)))
         terminalreporter.write_line(
             f"faults: {len(tried)} tried, {survived} survived; worst overrun of a deadline: "
             f"{worst.get('overrun_ms', 0):.1f} ms ({worst['fault']})"
@@ -55,7 +55,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 def node() -> Iterator[Anvil]:
-    """A node that mines each transaction at once."""
+    """A node that mines each transaction immediately."""
     with Anvil() as running:
         yield running
 
@@ -71,7 +71,7 @@ FreshTx = Callable[..., Signed]
 
 @pytest.fixture
 def fresh_tx(node: Anvil, wallet: Wallet) -> FreshTx:
-    """A function that signs a transaction, of a given type, that ``node`` will take."""
+    """A function that signs a transaction of a given type, which ``node`` will accept."""
 
     def sign(kind: int = 2, *, value: int = 1) -> Signed:
         return wallet.sign(kind, nonce=node.nonce(wallet.address), value=value)

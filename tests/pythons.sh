@@ -1,14 +1,14 @@
 #!/bin/sh
-# Runs the tests with every Python from 3.11 on that is on PATH: sh tests/pythons.sh [pytest's arguments]
+# Runs the tests with every Python on PATH, from 3.11 on: sh tests/pythons.sh [pytest's arguments]
 #
-# Each gets an environment of its own, in .pythons, which git does not see.
+# Each gets its own environment in .pythons, which git ignores.
 set -eu
 CDPATH='' cd -- "$(dirname -- "$0")/.."
-sh tests/support/setup.sh test # anvil, and the oldest of it all
+sh tests/support/setup.sh test # for anvil
 
 found=
 for version in 3.11 3.12 3.13 3.14; do
-    # A version manager's shim is on PATH, too, where the version is not there.
+    # Import something: a version manager's shim is on PATH even if the version is missing.
     "python$version" -c 'import ensurepip, venv' >/dev/null 2>&1 || continue
     found="$found $version"
     environment=.pythons/$version

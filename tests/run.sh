@@ -1,9 +1,9 @@
 #!/bin/sh
-# Sets up and runs everything that must hold. Arguments go to pytest: sh tests/run.sh -k failover
+# Sets up and runs all checks. Arguments go to pytest: sh tests/run.sh -k failover
 #
-#   sh tests/run.sh --coverage  also says which lines no test reaches; takes twice as long
-#   sh tests/run.sh --system    as root on Debian: installs nginx and iproute2 for the tests that
-#                               need them, as CI does; elsewhere those tests are skipped
+#   sh tests/run.sh --coverage  also reports lines that no test reaches; takes twice as long
+#   sh tests/run.sh --system    as root on Debian: first installs the programs that some tests
+#                               need, as CI does; without them those tests are skipped
 set -eu
 CDPATH='' cd -- "$(dirname -- "$0")/.."
 
@@ -32,12 +32,12 @@ step ruff check .
 step ruff format --check .
 step mypy
 step lint-imports
-# Where the database can be reached; else it says so and goes on.
+# Passes with a notice if the database cannot be reached.
 step python -m tests.support.audit
 if [ $# -gt 0 ] && [ "$1" != --coverage ]; then
     step pytest "$@"
     exit
 fi
-# More processes than there are processors: many tests wait for a timeout.
+# More processes than processors, because many tests wait for a timeout.
 set -- -n "$(($(getconf _NPROCESSORS_ONLN) * 2))" ${1:+--cov --cov-fail-under=95}
 step pytest "$@"

@@ -1,9 +1,8 @@
-"""Whatever a program gives to the library: it is taken, or it is a usage error."""
+"""Every argument is accepted or refused with a documented error, whatever its type."""
 
 import inspect
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +68,7 @@ def _parameters(function: Callable[..., Any]) -> list[str]:
 
 
 def _answer(request: Request) -> bytes:
-    if not request.body:  # check wants to know if it is a beacon node
+    if not request.body:  # check asks if this is a beacon node
         return http(404, b"")
     sends = isinstance(request.json, dict) and "sendRaw" in str(request.json["method"])
     return jsonrpc_result(request, RAW.hash if sends else "0x1")
@@ -116,7 +115,7 @@ USES: dict[str, Use] = {
     **{f"check, {name}": _check(name) for name in _parameters(seqsend.check)},
     **{f"request, {name}": _request(name) for name in _parameters(SequencerClient.request)},
     **{f"send, {n}": _send(n) for n in _parameters(SequencerClient.send_raw_transaction)},
-    # A receipt would be waited for.
+    # Without `wait`: the run would wait for a receipt.
     **{f"stream, {n}": _stream(n) for n in _parameters(SequencerClient.stream) if n != "wait"},
     "stream, wait": lambda url, value: SequencerClient(url).stream(wait=value),
     "run": lambda url, value: list(SequencerClient(url).stream().run(value)),
@@ -132,7 +131,7 @@ ENDLESS = {("check, count", "2**70"), ("client, retry_for", "5")}
 
 
 @pytest.mark.parametrize("use", USES)
-def test_whatever_is_given_is_taken_or_a_usage_error(use: str, url: str) -> None:
+def test_any_argument_is_accepted_or_raises_a_seqsend_error(use: str, url: str) -> None:
     for name, value in VALUES.items():
         if (use, name) not in ENDLESS:
             try:
@@ -144,18 +143,18 @@ def test_whatever_is_given_is_taken_or_a_usage_error(use: str, url: str) -> None
                 raise
 
 
-def test_nothing_is_logged_of_an_observer_that_cannot_be_called(
+def test_an_observer_that_is_not_callable_is_refused_and_not_logged(
     url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    with suppress(UsageError), SequencerClient(url, observer=5) as client:  # type: ignore[arg-type]
-        client.request("m")
+    with pytest.raises(UsageError):
+        SequencerClient(url, observer=5)  # type: ignore[arg-type]
     assert "observer" not in caplog.text
 
 
 @pytest.mark.parametrize("value", ["sesame-open", b"sesame-open", {"sesame-open": 1}])
 @pytest.mark.parametrize("name", ["headers", "endpoint_headers", "dial_timeout", "strict_errors"])
-def test_the_value_is_not_shown(name: str, value: Any) -> None:
+def test_a_usage_error_does_not_show_the_value(name: str, value: Any) -> None:
     with pytest.raises(UsageError) as caught:
         SequencerClient(NOWHERE, **{name: value})
     assert "sesame" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""The library's face."""
+"""The public interface of the library."""
 
 import copy
 import inspect
@@ -21,7 +21,7 @@ from tests.support.servers import dead
 from tests.support.wallet import Wallet
 
 
-def test_sends_and_asks_as_the_contract_shows(node: Anvil, fresh_tx: FreshTx) -> None:
+def test_a_client_fails_over_sends_and_calls(node: Anvil, fresh_tx: FreshTx) -> None:
     signed = fresh_tx()
     with dead() as nobody, SequencerClient(f"{nobody.url},{node.url}", dial_timeout=3) as client:
         sent = client.send_raw_transaction(signed.raw)
@@ -34,15 +34,15 @@ def test_sends_and_asks_as_the_contract_shows(node: Anvil, fresh_tx: FreshTx) ->
         assert [e.index for e in client.endpoints] == [1, 2]
 
 
-def test_goes_on_with_the_second_node_when_the_first_dies(wallet: Wallet) -> None:
-    """Two nodes that share no state: which one took a transaction is seen in its chain."""
+def test_a_client_continues_with_the_second_node_when_the_first_dies(wallet: Wallet) -> None:
+    """The nodes share no state, so that each chain shows which node took a transaction."""
     with Anvil() as first, Anvil() as second:
         taken: dict[int, list[str]] = {1: [], 2: []}
         with SequencerClient([first.url, second.url]) as client:
             for count in range(6):
                 if count == 3:
                     first.kill()
-                # The second node has seen none of the first one's: there the nonces begin anew.
+                # The second node has none of the first one's transactions: nonces start at 0 there.
                 nonce = len(taken[client.preferred.index if count != 3 else 2])
                 sent = client.send_raw_transaction(wallet.sign(2, nonce=nonce, value=count).raw)
                 assert sent.status == "accepted"
@@ -69,7 +69,7 @@ def test_a_wrong_argument_is_a_usage_error(wrong: dict[str, object]) -> None:
         SequencerClient("http://seq1", **wrong)  # type: ignore[arg-type]
 
 
-def test_everything_that_is_promised_is_there_and_sorted() -> None:
+def test_every_exported_name_exists_and_every_exported_error_is_a_seqsend_error() -> None:
     for name in seqsend.__all__:
         assert getattr(seqsend, name) is not None
     assert dir(seqsend) == sorted(seqsend.__all__)
@@ -83,7 +83,7 @@ def test_everything_that_is_promised_is_there_and_sorted() -> None:
 
 
 def _public_annotations() -> Iterator[tuple[str, object]]:
-    """Yield each type that a public name takes, returns or holds, with where it stands."""
+    """Yield each type that a public name takes, returns or holds, with the place it is used in."""
     for name in seqsend.__all__:
         thing = getattr(seqsend, name)
         if not inspect.isroutine(thing) and not inspect.isclass(thing):
@@ -109,7 +109,7 @@ def _classes(hint: object) -> Iterator[type]:
             yield from _classes(each)
 
 
-def test_every_type_that_is_taken_or_returned_is_public() -> None:
+def test_every_type_in_the_public_interface_is_exported() -> None:
     public = {getattr(seqsend, name) for name in seqsend.__all__ if name != "__version__"}
     missing = {
         (place, each.__name__)
@@ -120,13 +120,13 @@ def test_every_type_that_is_taken_or_returned_is_public() -> None:
     assert missing == set()
 
 
-def test_what_type_checkers_see_is_what_is_there() -> None:
+def test_type_checkers_see_the_exported_names() -> None:
     source = Path(seqsend.__file__).read_text()
     typed = set(re.findall(r"import (\w+) as \1", source))
     assert typed == set(seqsend.__all__)
 
 
-def test_importing_it_loads_no_library_that_is_not_needed_yet() -> None:
+def test_importing_seqsend_loads_no_heavy_library() -> None:
     heavy = (
         "requests",
         "urllib3",
@@ -136,6 +136,11 @@ def test_importing_it_loads_no_library_that_is_not_needed_yet() -> None:
         "pydantic",
         "truststore",
         "Crypto",
+        "eth_keys",
+        "coincurve",
+        "websockets",
+        "prometheus_client",
+        "idna",
     )
     program = (
         "import sys, seqsend; seqsend.SequencerClient; seqsend.UsageError\n"
@@ -165,7 +170,7 @@ def test_importing_it_loads_no_library_that_is_not_needed_yet() -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_errors_can_be_pickled_and_copied(error: BaseException) -> None:
+def test_an_error_can_be_pickled_and_copied(error: BaseException) -> None:
     for again in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
         assert type(again) is type(error)
         assert vars(again) == vars(error)

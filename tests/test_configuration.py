@@ -1,4 +1,4 @@
-"""What is checked before anything is dialled, and what is known to be secret from then on."""
+"""The configuration of a client, and the secrets that it collects."""
 
 import pytest
 
@@ -18,7 +18,9 @@ def _configured(endpoints: str, **headers: object) -> Configuration:
     )
 
 
-def test_every_secret_that_was_given_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_configured_secret_is_scrubbed_and_absent_from_repr(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://proxy-user:proxy-word@proxy:3128")
     monkeypatch.setenv("https_proxy", "other-user:other-word@proxy:3128")
     monkeypatch.setenv("ALL_PROXY", "http://[::1")

@@ -1,8 +1,7 @@
-"""What README, the reference and the recipes tell a reader to type does what they say."""
+"""The commands in README, the reference and the recipes do what the pages say."""
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -21,38 +20,38 @@ RECIPES = blocks("examples/README.md")
 README = blocks("README.md")
 REFERENCE = blocks("examples/REFERENCE.md")
 
-# Why a block is not run by itself.
+# The first lines of blocks that these tests do not run → the reason.
 NOT_RUN = {
-    "sh tests/bench/run.sh": "it gets its peers from the network",
-    "sh tests/pythons.sh": "it runs all tests again, as often as there are Pythons",
-    "sh tests/run.sh": "it is what runs this test",
-    "pipx install .": "test_package.py does, into another place",
+    "sh tests/bench/run.sh": "downloads its peers",
+    "sh tests/pythons.sh": "runs all tests once per Python",
+    "sh tests/run.sh": "runs this test",
+    "pipx install .": "test_package.py does, into another directory",
     'pipx install "git+https://github.com/OWNER/seqsend"': "the reader fills in the address",
-    # test_examples.py does, with an address that it fills in.
-    'pip install "seqsend @ git+https://github.com/OWNER/seqsend"': "the reader fills it in",
-    # test_examples.py judges the units, and runs what they start.
-    "$ sudo apt-get install pipx prometheus-node-exporter": "it sets up a service",
+    # test_examples.py runs it with an address filled in.
+    'pip install "seqsend @ git+https://github.com/OWNER/seqsend"': "needs the address",
+    # test_examples.py verifies the units, and runs their command.
+    "$ sudo apt-get install pipx prometheus-node-exporter": "sets up a service",
 }
 
 
 @dataclass
 class Reader:
-    """Somebody who types what stands there, in a clone of the project."""
+    """A reader who types the commands of a page, in a clone of the project."""
 
     directory: Path
     environment: Mapping[str, str]
     names: Mapping[str, str]
-    """What stands on the page → what it is here."""
+    """Text on the page → what replaces it here."""
 
     def types(self, commands: str) -> "subprocess.CompletedProcess[str]":
-        """Run ``commands`` as a shell script that ends at the first that fails."""
-        # What sets up its own environment does so in the project's directory, where it is set up.
-        own = commands.startswith(("sh examples/quickstart.sh", "sh tests/"))
+        """Run ``commands`` as a shell script that stops at the first failure."""
+        # These set up an environment; in the project's directory it already exists.
+        in_root = commands.startswith(("sh examples/quickstart.sh", "sh tests/"))
         for shown, here in self.names.items():
             commands = commands.replace(shown, here)
         return subprocess.run(
             ["sh", "-eu", "-c", commands],
-            cwd=ROOT if own else self.directory,
+            cwd=ROOT if in_root else self.directory,
             env=self.environment,
             capture_output=True,
             text=True,
@@ -63,10 +62,10 @@ class Reader:
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
-    """A reader whose sequencers all work, with transactions that no node has seen."""
+    """A reader with two working sequencers and transactions that neither has seen."""
     directory = tmp_path_factory.mktemp("clone")
     (directory / "examples").symlink_to(ROOT / "examples")
-    # A wallet that has signed already, in place of Foundry's.
+    # Stands in for Foundry's cast: prints a transaction that is already signed.
     cast = directory / "cast"
     cast.write_text('#!/bin/sh\n[ "$1 $2" = "mktx --rpc-url" ] && printf "%s\\n" "$tx"\n')
     cast.chmod(0o755)
@@ -97,7 +96,7 @@ def _first(block: Block) -> str:
     return block.text.splitlines()[0]
 
 
-def test_nothing_is_left_out_that_is_not_there() -> None:
+def test_every_block_that_is_not_run_exists() -> None:
     assert set(NOT_RUN) <= {_first(block) for block in README + REFERENCE + RECIPES}
 
 
@@ -110,27 +109,27 @@ def test_a_recipe_works(block: Block, reader: Reader) -> None:
     assert "t0ken" not in done.stdout + done.stderr
 
 
-def test_after_the_recipes_everything_is_there(reader: Reader) -> None:
-    """In one go, as the order of tests is not to matter."""
+def test_the_recipes_write_every_hash_and_outcome(reader: Reader) -> None:
+    """Run the recipes in one test, because tests may run in any order."""
     for title in ("seqsend send --file", "sh examples/submit.sh", "cat transactions.txt"):
         (block,) = [block for block in RECIPES if block.text.startswith(title)]
         assert reader.types(block.text).returncode == 0
-    told = (reader.directory / "hashes.txt").read_text()
-    assert len(told.splitlines()) == 3
-    assert (reader.directory / "transactions.txt.hashes").read_text() == told
+    hashes = (reader.directory / "hashes.txt").read_text()
+    assert len(hashes.splitlines()) == 3
+    assert (reader.directory / "transactions.txt.hashes").read_text() == hashes
     outcomes = (reader.directory / "outcomes.jsonl").read_text()
     assert outcomes.count('"status":"known"') == 3
 
 
-def _normal(text: str, names: Mapping[str, str]) -> str:
-    """Return what a program wrote, without what is another each time."""
+def _normalise(text: str, names: Mapping[str, str]) -> str:
+    """Return ``text`` with placeholders for what differs from run to run."""
     for shown, here in names.items():
         text = text.replace(here, shown)
     text = re.sub(r"0x[0-9a-f]{64}", "0xHASH", text)
     return re.sub(r"\d+(\.\d+)? ms", "N ms", text)
 
 
-def test_the_failover_is_as_shown(reader: Reader, wallet: Wallet) -> None:
+def test_readme_shows_the_real_output_of_a_failover(reader: Reader, wallet: Wallet) -> None:
     (shown,) = [b for b in README if b.text.startswith('$ seqsend send "$tx"')]
     commands = "\n".join(line[2:] for line in shown.text.splitlines() if line.startswith("$ "))
     output = "".join(f"{line}\n" for line in shown.text.splitlines() if not line.startswith("$ "))
@@ -141,10 +140,10 @@ def test_the_failover_is_as_shown(reader: Reader, wallet: Wallet) -> None:
         environment = {**reader.environment, **at}
         done = Reader(reader.directory, environment, names).types(f"exec 2>&1\n{commands}")
     assert done.returncode == 0
-    assert _normal(done.stdout, names) == _normal(output, {})
+    assert _normalise(done.stdout, names) == _normalise(output, {})
 
 
-def test_many_are_told_of_as_shown(reader: Reader, wallet: Wallet) -> None:
+def test_the_reference_shows_the_real_output_for_a_file(reader: Reader, wallet: Wallet) -> None:
     (shown,) = [b for b in REFERENCE if b.text.startswith("$ seqsend send --file")]
     with dead() as one, Anvil() as two:
         names = {"http://seq1:8545": one.url}
@@ -152,9 +151,10 @@ def test_many_are_told_of_as_shown(reader: Reader, wallet: Wallet) -> None:
         done = Reader(reader.directory, environment, {}).types(shown.text.splitlines()[0][2:])
     first, last = shown.text.splitlines()[1:]
     said_first, said_last = done.stderr.splitlines()
-    assert _normal(said_first, names) == _normal(first, {})
+    assert _normalise(said_first, names) == _normalise(first, {})
     shape = [re.sub(r"[\d.]+", "N", text) for text in (last, said_last)]
     assert set(re.findall("[a-z]+", shape[1])) <= set(re.findall("[a-z]+", shape[0]))
+    assert said_last.startswith("3 transactions: 3 accepted; answered by endpoint 2: 3; 1 failover")
 
 
 @pytest.mark.parametrize(
@@ -166,14 +166,16 @@ def test_many_are_told_of_as_shown(reader: Reader, wallet: Wallet) -> None:
     ],
     ids=str,
 )
-def test_what_readme_and_reference_say_to_type_works(block: Block, reader: Reader) -> None:
+def test_the_commands_in_readme_and_reference_work(block: Block, reader: Reader) -> None:
     commands = re.sub(r"(?m)^\$ ", "", block.text)
     commands = commands.replace("--chain-id 10 ", "--chain-id 31337 ")
     done = reader.types(commands)
     assert done.returncode == 0, done
 
 
-def test_python_works_as_shown(reader: Reader, wallet: Wallet, tmp_path: Path) -> None:
+def test_the_python_in_readme_and_reference_works(
+    reader: Reader, wallet: Wallet, tmp_path: Path
+) -> None:
     raw = wallet.sign(2, nonce=0).raw
     code = "\n".join(
         [f"raws = ['{raw}']", *(b.text for b in README + REFERENCE if b.kind == "python")]
@@ -194,7 +196,7 @@ def test_python_works_as_shown(reader: Reader, wallet: Wallet, tmp_path: Path) -
     assert (tmp_path / "seqsend.prom").exists()
 
 
-def test_every_link_leads_somewhere() -> None:
+def test_every_link_has_a_target() -> None:
     for page in ("README.md", "examples/README.md", "examples/REFERENCE.md", "CHANGELOG.md"):
         text = (ROOT / page).read_text()
         for name, anchor in re.findall(r"\]\(([^)#]*)(?:#([\w-]+))?\)", text):
@@ -206,13 +208,12 @@ def test_every_link_leads_somewhere() -> None:
 
 
 def _anchors(text: str) -> set[str]:
-    """Return the anchors that a forge makes of a page's titles."""
+    """Return the anchors that GitHub generates for the headings of a page."""
     titles = re.findall(r"(?m)^#+ (.*)$", text)
     return {re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-") for title in titles}
 
 
-def test_no_page_names_this_machine() -> None:
-    assert shutil.which("git")
+def test_no_tracked_file_names_a_directory_of_this_machine() -> None:
     done = subprocess.run(
         ["git", "grep", "-nIE", "/home/[a-z]|/work/|/root/"],
         cwd=ROOT,
@@ -220,6 +221,7 @@ def test_no_page_names_this_machine() -> None:
         text=True,
         check=False,
     )
+    assert done.returncode == 0, done  # this file names them
     assert [line for line in done.stdout.splitlines() if "test_documents.py" not in line] == []
 
 
@@ -236,7 +238,7 @@ def _contrast(one: str, two: str) -> float:
 
 
 @pytest.mark.parametrize("name", ["failover", "check"])
-def test_a_picture_can_be_read_in_light_and_dark(name: str) -> None:
+def test_a_picture_is_legible_in_light_and_dark_mode(name: str) -> None:
     svg = (ROOT / "examples" / f"{name}.svg").read_text()
     dark, light = svg.split("</style>")[0].split("@media (prefers-color-scheme: light)")
     colour = "fill: (#[0-9a-f]{6})"
@@ -251,4 +253,4 @@ def test_a_picture_can_be_read_in_light_and_dark(name: str) -> None:
         assert len(found) >= 4
         assert min(_contrast(each, background) for each in found) >= 4.5
     (width,) = re.findall(r'viewBox="0 0 (\d+)', svg)
-    assert 20 * 900 / int(width) >= 13  # pixels of its letters in a column of 900
+    assert 20 * 900 / int(width) >= 13  # height of its letters, in pixels, in a column of 900

@@ -18,7 +18,7 @@ def test_splits_trims_and_counts_from_one() -> None:
     ]
 
 
-def test_takes_several_urls_as_well() -> None:
+def test_accepts_a_list_of_urls() -> None:
     assert [e.url for e in parse_endpoints(["http://a", "http://b,http://c"])] == [
         "http://a",
         "http://b",
@@ -32,7 +32,7 @@ def test_takes_several_urls_as_well() -> None:
     + ["ws://seq1:8546", "WSS://seq1/rpc"]
     + ["http://bücher.example", "http://a.b.c./"],
 )
-def test_takes_what_is_an_endpoint(url: str) -> None:
+def test_accepts_a_valid_endpoint(url: str) -> None:
     assert parse_endpoints(url)[0].url == url
 
 
@@ -50,13 +50,13 @@ def test_takes_what_is_an_endpoint(url: str) -> None:
         ("http://[fe80::1%252]", "fe80::1%2", 80, "[fe80::1]", "/"),
         ("http://u:p@h:1/a/../b;c?d=ü&e=%41#f", "h", 1, "h:1", "/a/../b;c?d=%C3%BC&e=%41"),
         ("http://u:p@x@h/ä{}", "h", 80, "h", "/%C3%A4%7B%7D"),
-        # As IDNA 2008 has it. Python's own codec would make it "strasse.example", another name.
+        # IDNA 2008. Python's codec would turn it into "strasse.example", which is another name.
         ("http://straße.example", "xn--strae-oqa.example", 80, "xn--strae-oqa.example", "/"),
         ("http://BÜCHER.example", "xn--bcher-kva.example", 80, "xn--bcher-kva.example", "/"),
         ("http://127.1", "127.1", 80, "127.1", "/"),
     ],
 )
-def test_an_address_is_taken_apart_once(
+def test_an_endpoint_carries_its_parsed_address(
     url: str, host: str, port: int, authority: str, target: str
 ) -> None:
     address = parse_endpoints(url)[0].address
@@ -65,7 +65,7 @@ def test_an_address_is_taken_apart_once(
     assert address.scheme == url.partition(":")[0].lower()
 
 
-def test_what_is_secret_in_an_address_is_in_no_repr() -> None:
+def test_the_repr_of_an_endpoint_shows_no_secret() -> None:
     (endpoint,) = parse_endpoints("http://us%65r:p%61ss@seq1/k3y4567890123456?token=t0ken#fragm3nt")
     assert endpoint.address.authorization == "Basic dXNlcjpwYXNz"
     secrets = {"us%65r", "p%61ss", "k3y4567890123456", "t0ken", "fragm3nt"}
@@ -87,8 +87,8 @@ def test_what_is_secret_in_an_address_is_in_no_repr() -> None:
         "seq1:８０",
     ],
 )
-def test_a_host_that_could_become_another_is_refused(host: str) -> None:
-    """By decoding twice, by a parser's leniency, or by what Unicode takes for the same."""
+def test_a_host_that_could_turn_into_another_is_refused(host: str) -> None:
+    """By double decoding, by a lenient parser, or by Unicode compatibility forms."""
     with pytest.raises(UsageError, match="has no valid host and port"):
         parse_endpoints(f"http://{host}")
 
@@ -99,12 +99,12 @@ def test_a_host_that_could_become_another_is_refused(host: str) -> None:
     + ["http://a:8545\nhttp://b:8545", "http://a;b", "http://a/rpc;https://b", "http://a|http://b"]
     + ["a:8545 b:8545", "a;b", "http://a ;http://b"],
 )
-def test_a_list_that_is_separated_by_something_else_says_what_separates(text: str) -> None:
+def test_a_list_with_another_separator_is_refused_and_asks_for_commas(text: str) -> None:
     with pytest.raises(UsageError, match="separate endpoints with commas"):
         parse_endpoints(text)
 
 
-def test_a_zone_that_is_wrong_shows_how_one_is_written() -> None:
+def test_the_error_for_a_wrong_zone_shows_a_valid_one() -> None:
     with pytest.raises(UsageError, match=r"example: http://\[fe80::1%25eth0\]:8545"):
         parse_endpoints("http://[fe80::1%eth0]:8545")
 
@@ -139,7 +139,7 @@ def test_a_zone_that_is_wrong_shows_how_one_is_written() -> None:
         ("ws://a,ws://b", "endpoint 1 'ws://a': a WebSocket endpoint must be the only one"),
         ("http://user:secret@:1", "endpoint 1 'http://***@:1'"),
         ("http//user:secret@seq1", "endpoint 1 '***@seq1': is not a URL"),
-        # Cut in two by a comma of its own.
+        # Split by a comma within a URL.
         (
             "http://u:1secret,x@h:8545",
             "endpoint 1 '***': has no valid host and port (a comma within",
@@ -160,7 +160,7 @@ def test_a_zone_that_is_wrong_shows_how_one_is_written() -> None:
         ("http://u:secret", "endpoint 1 'http://***': has no valid host and port;"),
     ],
 )
-def test_refuses_and_names_the_part_by_position(text: str, said: str) -> None:
+def test_an_error_names_the_position_of_the_endpoint_and_no_secret(text: str, said: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_endpoints(text)
     assert said in str(caught.value)
@@ -178,11 +178,11 @@ def test_refuses_and_names_the_part_by_position(text: str, said: str) -> None:
         "http://user@host:8545/path?key=1",
     ],
 )
-def test_each_part_of_an_address_makes_it_another(other: str) -> None:
+def test_endpoints_that_differ_in_one_part_are_not_duplicates(other: str) -> None:
     assert len(parse_endpoints(f"http://host:8545/path?key=1,{other}")) == 2
 
 
-def test_two_keys_on_one_host_are_two_endpoints() -> None:
+def test_two_keys_for_one_host_are_two_endpoints() -> None:
     assert len(parse_endpoints("http://a/?k=1,http://a/?k=2,http://u:1@a,http://u:2@a")) == 4
 
 
@@ -201,7 +201,7 @@ def test_any_text_is_a_list_of_endpoints_or_a_usage_error(text: str) -> None:
 
 
 @given(st.text(min_size=4).filter(lambda s: "," not in s and s.strip(" \t\r\n")))
-def test_no_password_is_shown_however_odd(password: str) -> None:
+def test_no_password_is_shown_whatever_its_characters(password: str) -> None:
     planted = f"S3cr3t{password}S3cr3t"
     try:
         shown = parse_endpoints(f"http://user:{planted}@seq1")[0].redacted

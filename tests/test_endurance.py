@@ -1,5 +1,7 @@
 """Small versions of the long runs (tests/support/endurance.py)."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.support import endurance
@@ -14,11 +16,11 @@ def _assert_nothing_grows(seen: list[endurance.Usage]) -> None:
     assert grown.memory < 2 * _MIB, seen
 
 
-def test_a_watch_does_not_grow() -> None:
+def test_check_watch_does_not_grow() -> None:
     _assert_nothing_grows(endurance.watch(5, interval="50ms"))
 
 
-def test_calls_that_fail_leave_nothing_behind() -> None:
+def test_failed_calls_leak_nothing() -> None:
     _assert_nothing_grows(endurance.fail(1500))
 
 
@@ -29,8 +31,10 @@ def test_every_line_is_accounted_for_while_two_endpoints_flap(limit: int) -> Non
     assert ends["accepted"] > 100
 
 
-def test_growth_is_seen() -> None:
-    """What grows in these runs would be found: a check that cannot fail is none."""
-    seen = [endurance.Usage(n * _MIB, n, n) for n in range(9)]
+@pytest.mark.parametrize("name", ["memory", "threads", "descriptors"])
+def test_growth_is_detected(name: str) -> None:
+    constant = endurance.Usage(memory=_MIB, threads=1, descriptors=1)
+    seen = [replace(constant, **{name: n * _MIB}) for n in range(9)]
+    _assert_nothing_grows([constant] * 9)
     with pytest.raises(AssertionError):
         _assert_nothing_grows(seen)

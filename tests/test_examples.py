@@ -1,4 +1,4 @@
-"""The examples do what they promise, also where the sequencer does not."""
+"""The examples do what they promise, even if the sequencer fails."""
 
 import json
 import os
@@ -58,7 +58,7 @@ def test_every_shell_script_passes_shellcheck() -> None:
 
 
 def recovering(upstream: str, *statuses: int) -> Replying:
-    """Return what answers so, then passes on; what it answers 502 to was delivered all the same."""
+    """Return a server that answers with ``statuses``, then relays; a 502 was delivered, too."""
     left = list(statuses)
 
     def reply(request: Request) -> bytes:
@@ -74,7 +74,9 @@ def _submit(directory: Path, at: str, raws: list[str], **more: str) -> Any:
     return run("sh", str(EXAMPLES / "submit.sh"), str(file), at=at, more={"PAUSE": "0", **more})
 
 
-def test_submits_a_file_through_every_trouble(tmp_path: Path, wallet: Wallet) -> None:
+def test_submit_sh_gets_a_file_through_every_kind_of_failure(
+    tmp_path: Path, wallet: Wallet
+) -> None:
     with Anvil() as node:
         signed = [wallet.sign(2, nonce=nonce) for nonce in range(4)]
         raws = [each.raw for each in signed]
@@ -82,7 +84,7 @@ def test_submits_a_file_through_every_trouble(tmp_path: Path, wallet: Wallet) ->
             gone = _submit(tmp_path, nobody.url, raws, TRIES="2")
             assert gone.returncode == 4
             assert gone.stderr.count("nothing was delivered") == 2
-        # Not taken; taken, and the look-up fails as well; taken already.
+        # 403: not delivered; 502: delivered, and 503 fails the look-up; then: already known.
         with recovering(node.url, 403, 502, 503) as server:
             done = _submit(tmp_path, server.url, raws)
         assert done.returncode == 0, done.stderr
@@ -90,8 +92,8 @@ def test_submits_a_file_through_every_trouble(tmp_path: Path, wallet: Wallet) ->
         assert "nothing was delivered" in done.stderr
         assert "safe to send again" in done.stderr
         assert node.nonce(wallet.address) == 4
-        told = (tmp_path / "transactions.txt.hashes").read_text().split()
-        assert told == [each.hash for each in signed]
+        hashes = (tmp_path / "transactions.txt.hashes").read_text().split()
+        assert hashes == [each.hash for each in signed]
         spent = _submit(tmp_path, node.url, [wallet.sign(2, nonce=0, value=7).raw])
         assert spent.returncode == 3
         assert "sign it again with the next nonce" in spent.stderr
@@ -117,17 +119,17 @@ class Job(NamedTuple):
     """How a run of the smoke test ended."""
 
     codes: list[int]
-    """Of the steps that ran."""
+    """The exit codes of the steps that ran."""
     log: str
     summary: str
 
     def annotations(self, level: str) -> list[str]:
-        """Return what the run's page shows at its top."""
+        """Return the annotations of one level, which the run's page shows at the top."""
         return re.findall(f"(?m)^::{level}::(.*)$", self.log)
 
 
 def _run_job(directory: Path, at: str, chain: str, raw: str) -> Job:
-    """Run the job's steps but for the installation, as a runner does.
+    """Run the steps of the job as a runner does, without the installation.
 
     See https://docs.github.com/actions: "steps[*].shell" and "status check functions".
     """
@@ -158,8 +160,8 @@ def test_the_smoke_test_lands_a_transaction(tmp_path: Path, node: Anvil, fresh_t
     assert json.loads((tmp_path / "sent.json").read_text())["receipt"]["status"] == "0x1"
 
 
-def test_the_smoke_test_warns_of_each_endpoint_that_fails(tmp_path: Path, node: Anvil) -> None:
-    """What a server says is neither a command for the runner nor markup; no secret is shown."""
+def test_the_smoke_test_warns_about_each_endpoint_that_fails(tmp_path: Path, node: Anvil) -> None:
+    """The text of a server is neither a runner command nor markup, and no secret is shown."""
     said = b"off%0A::error::injected | <b>bold</b>\n::error::again"
     with dead() as nobody, Replying(http(503, said, {"Content-Type": "text/plain"})) as hostile:
         secret = nobody.url.replace("http://", "http://user:s3cret@")
@@ -180,7 +182,7 @@ def test_the_smoke_test_warns_of_each_endpoint_that_fails(tmp_path: Path, node: 
     assert "0123456789abcdef" not in job.log + job.summary
 
 
-def test_the_smoke_test_fails_if_none_is_usable(
+def test_the_smoke_test_fails_if_no_endpoint_is_usable(
     tmp_path: Path, node: Anvil, fresh_tx: FreshTx
 ) -> None:
     for chain, code, said in (
@@ -188,7 +190,7 @@ def test_the_smoke_test_fails_if_none_is_usable(
         ("", 2, "--chain-id: '' is not a whole number"),
     ):
         job = _run_job(tmp_path, node.url, chain, fresh_tx().raw)
-        assert job.codes == [code, 0], job  # nothing is sent then
+        assert job.codes == [code, 0], job  # nothing was sent
         (error,) = job.annotations("error")
         assert said in error
 
@@ -206,7 +208,7 @@ def test_the_smoke_test_says_why_a_transaction_is_refused(
     assert f"Transaction {other.hash}: **rejected**" in job.summary
 
 
-# pip asks for a partial clone: from a file, git fetches the rest over and over.
+# pip asks for a partial clone, for which git would fetch the rest of a local one again and again.
 GIT = """#!/bin/sh
 for word; do
     shift
@@ -220,7 +222,7 @@ exec "$GIT" "$@"
 
 
 def test_the_smoke_test_installs_from_a_git_url(tmp_path: Path) -> None:
-    """From this clone, by pip and git, in place of the address that the reader fills in."""
+    """pip and git install from this clone instead of the address that the reader fills in."""
     clone, installed, wrapper = (tmp_path / name for name in ("clone.git", "installed", "git"))
     for words in (
         ("clone", "--quiet", "--bare", str(ROOT), str(clone)),
@@ -240,10 +242,10 @@ def test_the_smoke_test_installs_from_a_git_url(tmp_path: Path) -> None:
         **{f"GIT_CONFIG_KEY_{n}": key for n, key in enumerate(config)},
         **{f"GIT_CONFIG_VALUE_{n}": value for n, value in enumerate(config.values())},
         "PIP_TARGET": str(installed),
-        # Nothing from the network: what the build needs is here already.
+        # No network: what the build needs is already installed.
         "PIP_NO_INDEX": "1",
         "PIP_NO_DEPS": "1",
-        "PIP_NO_BUILD_ISOLATION": "0",  # the value that the option stores: no isolation
+        "PIP_NO_BUILD_ISOLATION": "0",  # pip stores the option's value: 0 means no isolation
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     }
     done = run("bash", "-e", "-c", _steps()[0]["run"], directory=tmp_path, more=more)
@@ -254,7 +256,7 @@ def test_the_smoke_test_installs_from_a_git_url(tmp_path: Path) -> None:
 # Library
 
 
-def test_the_library_example_tells_of_every_end(node: Anvil, fresh_tx: FreshTx) -> None:
+def test_the_library_example_reports_every_outcome(node: Anvil, fresh_tx: FreshTx) -> None:
     signed, program = fresh_tx(), str(EXAMPLES / "library.py")
     with dead() as nobody:
         done = run(
@@ -278,7 +280,7 @@ def test_the_library_example_tells_of_every_end(node: Anvil, fresh_tx: FreshTx) 
 # Monitoring
 
 
-def test_the_alerts_are_what_prometheus_takes_and_go_off_when_they_are_to() -> None:
+def test_prometheus_accepts_the_alerts_and_each_is_tested_firing_and_silent() -> None:
     program = find_program("promtool", PACKAGE)
     for words in (("check", "rules", "alerts.yml"), ("test", "rules", "alerts_test.yml")):
         done = run(program, *words, directory=MONITORING)
@@ -296,7 +298,7 @@ def _rules() -> list[Mapping[str, str]]:
     return rules
 
 
-def test_queries_name_only_metrics_that_are_there() -> None:
+def test_dashboard_and_alerts_use_every_metric_and_no_other() -> None:
     written = {family.shown for family in FAMILIES if family.kind != "histogram"} | {
         f"{family.name}_{part}"
         for family in FAMILIES
@@ -307,13 +309,13 @@ def test_queries_name_only_metrics_that_are_there() -> None:
     queries = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
     queries += [rule["expr"] for rule in _rules()]
     named = {name for query in queries for name in re.findall(r"seqsend_\w+", query)}
-    assert named == written  # and nothing is counted that nobody looks at
+    assert named == written
     ids = [panel["id"] for panel in dashboard["panels"]]
     assert len(set(ids)) == len(ids)
 
 
-def test_the_dashboard_has_a_whole_table_of_the_endpoints() -> None:
-    """Its rows are joined by machine and endpoint, and each column is named and has its place."""
+def test_the_dashboards_table_joins_and_names_every_endpoint_column() -> None:
+    """Rows are joined by machine and endpoint; each column has a name and a position."""
     panels = json.loads((MONITORING / "dashboard.json").read_text())["panels"]
     (table,) = [panel for panel in panels if panel["type"] == "table"]
     first, *others = table["targets"]
@@ -322,7 +324,7 @@ def test_the_dashboard_has_a_whole_table_of_the_endpoints() -> None:
     assert all(target["format"] == "table" and target["instant"] for target in table["targets"])
     merge, organize = table["transformations"]
     assert (merge["id"], organize["id"]) == ("merge", "organize")
-    # So Grafana calls what several queries of one panel bring.
+    # Grafana's names for the results of a panel's queries.
     values = [f"Value #{target['refId']}" for target in others]
     columns = ["instance", "endpoint", "address", "client", *values]
     names = organize["options"]["renameByName"]
@@ -351,7 +353,7 @@ def test_no_panel_covers_another() -> None:
         for target in panel["targets"]
     ],
 )
-def test_prometheus_can_read_every_query_of_the_dashboard(query: str, tmp_path: Path) -> None:
+def test_prometheus_parses_each_query_of_the_dashboard(query: str, tmp_path: Path) -> None:
     rules = tmp_path / "rules.yml"
     expr = query.replace("$instance", ".*")
     rules.write_text(
@@ -361,7 +363,7 @@ def test_prometheus_can_read_every_query_of_the_dashboard(query: str, tmp_path: 
     assert done.returncode == 0, done
 
 
-def test_systemd_takes_the_units_and_what_they_start_writes_metrics(
+def test_systemd_accepts_the_units_and_their_command_writes_metrics(
     tmp_path: Path, node: Anvil
 ) -> None:
     program = find_program("systemd-analyze", "systemd")

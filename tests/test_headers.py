@@ -1,4 +1,4 @@
-"""Headers: how they are given, which endpoint they go to, and that their values stay secret."""
+"""Headers: how they are parsed, which endpoint gets them, and that their values stay secret."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -64,7 +64,7 @@ def _collect(*texts: str) -> Headers:
         ([], {1: {}, 2: {}}),
     ],
 )
-def test_the_last_of_one_name_wins_for_each_endpoint(
+def test_the_last_header_of_a_name_wins_for_each_endpoint(
     given_as: list[str], sent: Mapping[int, Mapping[str, str]]
 ) -> None:
     headers = _collect(*given_as)
@@ -96,7 +96,7 @@ def test_the_library_refuses_wrong_headers(arguments: Any, said: str) -> None:
         assert "s3cret" not in str(caught.value)
 
 
-def test_an_endpoint_gets_its_own_headers_and_no_other_does() -> None:
+def test_the_headers_of_an_endpoint_go_to_no_other_endpoint() -> None:
     with (
         Replying(lambda _: b"HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n") as one,
         Replying(lambda request: jsonrpc_result(request, 1)) as two,

@@ -34,7 +34,7 @@ def test_encodes_a_request() -> None:
     }
 
 
-def test_carries_any_string_through() -> None:
+def test_a_request_preserves_any_string() -> None:
     body = encode_request(Call("m", ["ü \ud800 \x00"]), 1)
     assert body.isascii()
     assert json.loads(body)["params"] == ["ü \ud800 \x00"]
@@ -48,7 +48,7 @@ def _nested(depth: int) -> list[Any]:
 
 
 @pytest.mark.parametrize("param", [object(), float("nan"), float("inf"), {1: {(): 1}}])
-def test_refuses_what_is_not_json(param: object) -> None:
+def test_refuses_a_parameter_that_is_not_json(param: object) -> None:
     with pytest.raises(UsageError, match="cannot be sent"):
         encode_request(Call("m", [param]), 1)
 
@@ -76,7 +76,7 @@ def test_refuses_parameters_nested_too_deeply() -> None:
         (json.dumps(["]" * 5000]) + "[" * 5000, True),
     ],
 )
-def test_depth_is_judged_before_python_parses(text: str, refused: bool) -> None:  # noqa: FBT001
+def test_depth_is_checked_before_python_parses(text: str, refused: bool) -> None:  # noqa: FBT001
     if refused:
         with pytest.raises(RecursionError):
             parse_json(text)
@@ -97,7 +97,7 @@ _SMALL = {
 
 
 @pytest.mark.parametrize(("item", "last"), _SMALL.values(), ids=_SMALL)
-def test_what_a_text_costs_is_not_underestimated(item: str, last: str) -> None:
+def test_the_memory_cost_of_a_text_is_not_underestimated(item: str, last: str) -> None:
     text = f"[{item * (200_000 // len(item))}{last}]"
     tracemalloc.start()
     parse_json(text)
@@ -107,7 +107,7 @@ def test_what_a_text_costs_is_not_underestimated(item: str, last: str) -> None:
 
 
 @pytest.mark.parametrize(("item", "last"), _SMALL.values(), ids=_SMALL)
-def test_small_values_without_end_are_refused_by_counting(item: str, last: str) -> None:
+def test_too_many_small_values_are_refused(item: str, last: str) -> None:
     text = f"[{item * (32 * 2**20 // len(item))}{last}]"
     with pytest.raises(jsonrpc.TooCostly):
         parse_json(text)
@@ -116,7 +116,7 @@ def test_small_values_without_end_are_refused_by_counting(item: str, last: str) 
     assert refused.value.reason_code == "too_large"
 
 
-def test_large_answers_that_are_used_are_taken() -> None:
+def test_a_large_but_realistic_answer_is_accepted() -> None:
     topics = ["0x" + "b" * 64] * 3
     log = {"address": "0x" + "a" * 40, "topics": topics, "data": "0x" + "d" * 64, "logIndex": "0x1"}
     logs = json.dumps({"jsonrpc": "2.0", "id": 1, "result": [log] * 50_000}).encode()
@@ -127,7 +127,7 @@ def test_large_answers_that_are_used_are_taken() -> None:
 
 
 @pytest.mark.parametrize(("digits", "good"), [(4300, True), (5000, False)])
-def test_a_number_may_have_as_many_digits_as_python_takes(
+def test_a_number_may_have_as_many_digits_as_python_accepts(
     digits: int,
     good: bool,  # noqa: FBT001
 ) -> None:
@@ -141,14 +141,14 @@ def test_a_number_may_have_as_many_digits_as_python_takes(
 
 @pytest.mark.parametrize("before", [",", ", ", ",-", ",\n"])
 def test_many_long_numbers_are_refused(before: str) -> None:
-    """Digits cost time by their square: 31 MiB of them took 0.7 s to read, and 1.7 to print."""
+    """Time grows with the square of the digits: 31 MiB took 0.7 s to read and 1.7 s to print."""
     text = "[0" + f"{before}{'9' * 4000}" * 1000 + "]"
     assert len(text) > 3_000_000
     with pytest.raises(NotAnAnswer, match="too long"):
         decode_answer(f'{{"jsonrpc":"2.0","id":1,"result":{text}}}'.encode(), 1)
 
 
-def test_many_digits_that_are_not_in_long_numbers_are_taken() -> None:
+def test_many_digits_are_accepted_if_no_number_is_long() -> None:
     text = json.dumps(["9" * 5000] * 500 + [10**400] * 5000)
     found = decode_answer(f'{{"jsonrpc":"2.0","id":1,"result":{text}}}'.encode(), 1)
     assert found == Result(json.loads(text))
@@ -217,7 +217,7 @@ def test_decodes_an_answer(answer: object, means: object) -> None:
         (b'{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":null}}', "without a code"),
     ],
 )
-def test_says_why_something_is_no_answer(body: bytes, said: str) -> None:
+def test_says_why_a_body_is_not_an_answer(body: bytes, said: str) -> None:
     with pytest.raises(NotAnAnswer, match=said):
         decode_answer(body, 1)
 
@@ -234,7 +234,7 @@ _BODIES = st.binary() | st.one_of(
 
 
 @given(_BODIES)
-def test_any_bytes_are_an_answer_or_none(body: bytes) -> None:
+def test_any_bytes_are_decoded_or_are_not_an_answer(body: bytes) -> None:
     try:
         decoded = decode_answer(body, 1)
     except NotAnAnswer:
@@ -248,7 +248,7 @@ def test_any_bytes_are_an_answer_or_none(body: bytes) -> None:
         assert int(said["error"]["code"]) == decoded.code
 
 
-def test_finds_an_error_whatever_its_id_and_nothing_else() -> None:
+def test_decode_error_finds_an_error_with_any_id_and_nothing_else() -> None:
     body = json.dumps({"jsonrpc": "2.0", "id": 99, "error": ERROR}).encode()
     assert decode_error(body) == JsonRpcError(-32000, "nonce too low")
     for other in (b"<html>", b"{}", b'{"error":{"code":400,"message":"Bad Request"}}'):

@@ -1,7 +1,7 @@
-"""Tests by a model: what is said of a transaction is what happened to it, at random endpoints.
+"""Model-based tests: with random endpoints, reports about a transaction match what happened to it.
 
 A failure names its seed; `python -m tests.support.model MODE SEED` runs that scenario again and
-shows everything. MODEL_SEED=7 runs what a failed test has run; the long run is described in
+shows everything. MODEL_SEED=7 repeats a failed test with its seed; for the long run see
 `tests/support/model/__main__.py`.
 """
 
@@ -25,7 +25,7 @@ from tests.support.model.runs import run_scenario
 from tests.support.model.scenario import InputLine, Mode, Scenario, draw_scenario
 from tests.support.model.transactions import make_transaction
 
-# ---- The rules can fail ----
+# ---- Each rule can fail ----
 
 _random = random.Random(1)
 TXS = [make_transaction(_random, 1, nonce) for nonce in range(4)]
@@ -118,7 +118,7 @@ def with_record(position: int, **changes: Any) -> Observation:
     return seen
 
 
-def kept_going(seen: Observation) -> Observation:
+def with_keep_going(seen: Observation) -> Observation:
     return replace(seen, scenario=replace(seen.scenario, keep_going=True))
 
 
@@ -126,8 +126,8 @@ def in_flight(seen: Observation, most: int = 2) -> Observation:
     return replace(seen, scenario=replace(seen.scenario, in_flight=most))
 
 
-def begun_too_late() -> Observation:
-    """Seven that are rejected, of which five came after the first was."""
+def too_many_after_a_rejection() -> Observation:
+    """Seven rejected transactions: too many were begun after the first rejection."""
     txs = [make_transaction(_random, n, 0) for n in range(1, 8)]
     return replace(
         in_flight(observe()),
@@ -146,7 +146,7 @@ def begun_too_late() -> Observation:
 
 
 def third_was_taken(*look_ups: Record, treatment: Treatment = POOR) -> Observation:
-    """The node has what was rejected."""
+    """A rejected transaction that the node has."""
     said = {C: replace(treatment, final=False)}
     seen = with_record(4, taken={C}, treatments=said)
     seen.log.extend(look_ups)
@@ -166,9 +166,9 @@ def _rejected_by(index: int) -> Rejected:
 
 
 UNTRUE: list[tuple[str, Callable[[], Observation]]] = [
-    ("one_end_for_each_input", lambda: observe(ends=observe().ends[:3])),
-    ("one_end_for_each_input", lambda: observe(ends=observe().ends[::-1])),
-    ("one_end_for_each_input", lambda: observe(garbage="Traceback")),
+    ("one_end_per_input_line", lambda: observe(ends=observe().ends[:3])),
+    ("one_end_per_input_line", lambda: observe(ends=observe().ends[::-1])),
+    ("one_end_per_input_line", lambda: observe(garbage="Traceback")),
     ("json_is_valid", lambda: with_end(0, document={"status": "accepted"})),
     ("hash_is_keccak", lambda: with_end(0, hash=B)),
     ("status_fits_input", lambda: with_end(2, status="usage")),
@@ -178,12 +178,12 @@ UNTRUE: list[tuple[str, Callable[[], Observation]]] = [
     ("known_is_true", lambda: observe(taken=frozenset({A}))),
     ("known_is_true", lambda: with_end(1, endpoint=2)),
     ("known_is_true", lambda: with_record(3, treatments={B: DENIED})),
-    ("not_sent_was_not_given", lambda: observe(log=[*observe().log, record(6, 1, D, BROKE)])),
+    ("not_sent_reached_no_endpoint", lambda: observe(log=[*observe().log, record(6, 1, D, BROKE)])),
     (
-        "not_sent_was_not_given",
+        "not_sent_reached_no_endpoint",
         lambda: observe(log=[*observe().log, record(6, 1, D, BROKE)], signalled=[1.0]),
     ),
-    ("not_sent_was_not_given", lambda: with_end(3, attempts=(tried(1, "failover", "no"),))),
+    ("not_sent_reached_no_endpoint", lambda: with_end(3, attempts=(tried(1, "failover", "no"),))),
     ("unreachable_was_not_delivered", lambda: with_end(1, status="unreachable")),
     ("unreachable_was_not_delivered", lambda: with_end(2, status="unreachable")),
     ("rejected_is_true", third_was_taken),
@@ -192,14 +192,14 @@ UNTRUE: list[tuple[str, Callable[[], Observation]]] = [
         "rejected_is_true",
         lambda: third_was_taken(record(6, 2, C, DENIED), record(7, 1, C, SHOWED)),
     ),
-    ("rejected_by_the_endpoint_named", lambda: with_end(2, endpoint=1)),
-    ("rejected_by_the_endpoint_named", lambda: with_end(2, message="nonce too low")),
+    ("rejected_by_the_named_endpoint", lambda: with_end(2, endpoint=1)),
+    ("rejected_by_the_named_endpoint", lambda: with_end(2, message="nonce too low")),
     (
-        "rejected_by_the_endpoint_named",
+        "rejected_by_the_named_endpoint",
         lambda: with_record(4, treatments={C: replace(POOR, landed=True)}),
     ),
     (
-        "rejected_by_the_endpoint_named",
+        "rejected_by_the_named_endpoint",
         lambda: with_record(4, treatments={C: replace(POOR, delivered="unknown")}),
     ),
     (
@@ -208,15 +208,15 @@ UNTRUE: list[tuple[str, Callable[[], Observation]]] = [
             2, attempts=(tried(1, "failover", "unknown", 503), tried(2, "verdict", "yes"))
         ),
     ),
-    ("attempts_are_its_own", lambda: with_end(2, attempts=())),
-    ("attempts_are_its_own", lambda: with_end(0, attempts=(tried(2, "answered", "yes"),))),
+    ("attempts_match_requests", lambda: with_end(2, attempts=())),
+    ("attempts_match_requests", lambda: with_end(0, attempts=(tried(2, "answered", "yes"),))),
     (
-        "attempts_are_its_own",
+        "attempts_match_requests",
         lambda: with_end(
             0, attempts=(tried(1, "failover", "no", 429), tried(1, "answered", "yes"))
         ),
     ),
-    ("attempts_are_its_own", lambda: with_record(2, status=None, answered_at=None)),
+    ("attempts_match_requests", lambda: with_record(2, status=None, answered_at=None)),
     (
         "delivered_is_true",
         lambda: with_end(1, attempts=(tried(1, "failover", "no", 503), tried(2, "verdict", "yes"))),
@@ -228,7 +228,7 @@ UNTRUE: list[tuple[str, Callable[[], Observation]]] = [
         lambda: with_end(1, attempts=(tried(1, "not_found", "no"),)),
     ),
     (
-        "no_silent_look_up_twice",
+        "no_look_up_after_a_silent_one",
         lambda: observe(
             log=[record(1, 1, A, SHOWED, None), record(2, 1, A, SHOWED)], taken=frozenset()
         ),
@@ -242,18 +242,18 @@ UNTRUE: list[tuple[str, Callable[[], Observation]]] = [
         lambda: with_end(2, attempts=tuple(tried(n, "failover", "no", 429) for n in (1, 2, 1))),
     ),
     ("it_stops_at_the_first_bad_end", lambda: with_end(1, status="unknown")),
-    ("it_goes_on", lambda: with_end(2, status="not_sent")),
-    ("it_goes_on", lambda: in_flight(with_end(2, status="not_sent"))),
-    ("it_stops_at_the_first_bad_end", begun_too_late),
+    ("it_stops_only_for_a_reason", lambda: with_end(2, status="not_sent")),
+    ("it_stops_only_for_a_reason", lambda: in_flight(with_end(2, status="not_sent"))),
+    ("it_stops_at_the_first_bad_end", too_many_after_a_rejection),
     ("senders_keep_their_order", lambda: in_flight(with_record(0, number=6))),
     ("senders_keep_their_order", lambda: in_flight(with_record(2, number=6))),
-    ("it_goes_on", lambda: kept_going(observe())),
-    ("exit_code_is_that_of_the_first", lambda: observe(exit_code=0)),
-    ("exit_code_is_that_of_the_first", lambda: observe(exit_code=1)),
-    ("exit_code_is_that_of_the_first", lambda: observe(signalled=[1.0], exit_code=-1)),
-    ("nothing_but_a_seqsend_error", lambda: observe(raised=IndexError())),
-    ("nothing_but_a_seqsend_error", lambda: observe(stderr="Traceback (most recent call last)")),
-    ("nothing_but_a_seqsend_error", lambda: observe(stderr="error: a defect of seqsend")),
+    ("it_stops_only_for_a_reason", lambda: with_keep_going(observe())),
+    ("exit_code_is_the_first_that_is_not_zero", lambda: observe(exit_code=0)),
+    ("exit_code_is_the_first_that_is_not_zero", lambda: observe(exit_code=1)),
+    ("exit_code_is_the_first_that_is_not_zero", lambda: observe(signalled=[1.0], exit_code=-1)),
+    ("only_seqsend_errors_are_raised", lambda: observe(raised=IndexError())),
+    ("only_seqsend_errors_are_raised", lambda: observe(stderr="Traceback (most recent call last)")),
+    ("only_seqsend_errors_are_raised", lambda: observe(stderr="error: a defect of seqsend")),
     ("it_ends_in_time", lambda: observe(elapsed=60.0)),
     ("it_ends_in_time", lambda: observe(signalled=[9.0], after_signal=9.0)),
     ("it_ends_in_time", lambda: observe(signalled=[4.5], after_signal=0.1)),
@@ -261,50 +261,53 @@ UNTRUE: list[tuple[str, Callable[[], Observation]]] = [
         "a_failed_attempt_says_why",
         lambda: with_end(1, attempts=(replace(tried(1, "failover", "no"), reason_code=None),)),
     ),
-    ("a_call_is_true", lambda: by_the_library("eth_sendTransaction", _rejected_by(1), 503, 200)),
-    ("a_call_is_true", lambda: by_the_library("eth_chainId", _rejected_by(1))),
+    (
+        "a_call_is_reported_truthfully",
+        lambda: by_the_library("eth_sendTransaction", _rejected_by(1), 503, 200),
+    ),
+    ("a_call_is_reported_truthfully", lambda: by_the_library("eth_chainId", _rejected_by(1))),
     ("nothing_is_lost_after_a_signal", lambda: observe(ran_again=["accepted", "unknown"])),
 ]
 
 
-def test_what_is_true_holds() -> None:
+def test_a_true_observation_violates_no_rule() -> None:
     assert violations(observe()) == []
 
 
 @pytest.mark.parametrize(
     ("rule", "make"), [pytest.param(*case, id=f"{case[0]}-{n}") for n, case in enumerate(UNTRUE)]
 )
-def test_what_is_untrue_is_found(rule: str, make: Callable[[], Observation]) -> None:
+def test_a_rule_finds_an_untrue_observation(rule: str, make: Callable[[], Observation]) -> None:
     seen = make()
     found = [each for each in INVARIANTS if list(each(seen))]
     assert rule in {each.__name__ for each in found}
 
 
-def test_every_rule_has_something_untrue() -> None:
+def test_every_rule_has_an_untrue_observation() -> None:
     assert {rule for rule, _ in UNTRUE} == {each.__name__ for each in INVARIANTS}
 
 
-def test_who_was_misled_is_not_at_fault() -> None:
-    """It asked every endpoint in words that leave it open, and each denied it."""
+def test_an_untrue_rejection_is_allowed_if_every_endpoint_denied_the_transaction() -> None:
+    """The verdict left it open, and every endpoint answered the look-up with null."""
     seen = third_was_taken(record(6, 2, C, DENIED), record(7, 1, C, DENIED))
     assert violations(seen) == []
 
 
-def test_a_seed_says_everything() -> None:
+def test_a_seed_determines_the_scenario() -> None:
     assert draw_scenario("program", "7.1") == draw_scenario("program", "7.1")
     assert draw_scenario("program", "7.1") != draw_scenario("program", "7.2")
 
 
-def test_endpoints_do_as_the_seed_says() -> None:
+def test_a_seed_determines_what_the_endpoints_do() -> None:
     first, second = (run_scenario("one", "7.4") for _ in range(2))
     assert [r.treatments for r in first.log] == [r.treatments for r in second.log]
     assert first.log
     assert first.taken == second.taken
 
 
-# ---- And hold ----
+# ---- Every rule holds ----
 
-# Scenarios at most, and seconds after which no more are begun.
+# Maximum of scenarios, and seconds after which no more are started.
 PARTS: dict[Mode, tuple[int, float]] = {
     "one": (400, 5),
     "stream": (250, 5),
@@ -315,7 +318,7 @@ PARTS: dict[Mode, tuple[int, float]] = {
 
 
 @pytest.mark.parametrize("mode", PARTS)
-def test_whatever_endpoints_do_what_is_said_is_true(mode: Mode) -> None:
+def test_reports_are_true_whatever_the_endpoints_do(mode: Mode) -> None:
     seed = os.environ.get("MODEL_SEED") or str(random.SystemRandom().randrange(10**6))
     count, seconds = PARTS[mode]
     seeds = [f"{seed}.{n}" for n in range(count)]

@@ -1,4 +1,4 @@
-"""What is built, and that it can be installed where nothing else is."""
+"""The contents of the built packages, and their installation into an empty environment."""
 
 import hashlib
 import os
@@ -17,7 +17,7 @@ from tests.conftest import FreshTx
 from tests.support.documents import ROOT
 from tests.support.node import Anvil
 
-# Gathered by setup.sh: here nothing is asked of the network.
+# Collected by setup.sh, so that these tests need no network.
 WHEELS = Path(sys.prefix) / "wheels"
 OFFLINE = {
     "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -47,7 +47,7 @@ def _tracked() -> set[str]:
 
 
 def _build(directory: Path) -> dict[str, Path]:
-    """Build a sdist, and a wheel from it, of a copy of what is under version control."""
+    """Build an sdist and a wheel from a copy of the tracked files."""
     source = directory / "source"
     for name in _tracked():
         (source / name).parent.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return _build(tmp_path_factory.mktemp("built"))
 
 
-def test_is_the_same_from_another_place_and_time(built: dict[str, Path], tmp_path: Path) -> None:
+def test_a_build_in_another_directory_gives_the_same_bytes(
+    built: dict[str, Path], tmp_path: Path
+) -> None:
     again = _build(tmp_path)
     assert [p.name for p in again.values()] == [p.name for p in built.values()]
     for kind, path in built.items():
@@ -72,7 +74,7 @@ def test_is_the_same_from_another_place_and_time(built: dict[str, Path], tmp_pat
         assert one == two, kind
 
 
-def test_the_sdist_has_what_is_under_version_control_and_nothing_else(
+def test_the_sdist_has_the_tracked_files_and_nothing_else(
     built: dict[str, Path],
 ) -> None:
     top = f"seqsend-{__version__}"
@@ -94,12 +96,12 @@ def test_the_wheel_has_the_program_and_nothing_else(built: dict[str, Path]) -> N
     assert "License-Expression: MIT\n" in head
     assert "Requires-Python: >=3.11\n" in head
     assert "Author: seqsend contributors\n" in head
-    assert re.findall("Provides-Extra: (.*)", head) == ["fast"]  # what tests need is no extra
-    assert "http" not in head  # there is no address yet that could be given
+    assert re.findall("Provides-Extra: (.*)", head) == ["fast"]  # what tests need is not an extra
+    assert "http" not in head  # the project has no public address yet
     assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text()
 
 
-def test_installs_where_nothing_else_is(
+def test_the_wheel_installs_into_an_empty_environment(
     built: dict[str, Path], tmp_path: Path, node: Anvil, fresh_tx: FreshTx
 ) -> None:
     _run(sys.executable, "-m", "venv", "empty", directory=tmp_path)
@@ -108,11 +110,11 @@ def test_installs_where_nothing_else_is(
     _run(python, "-m", "pip", "check", directory=tmp_path)
     signed = fresh_tx()
     words = ("send", signed.raw, f"--rollup.sequencer={node.url}", "--metrics-file=m.prom")
-    told = _run(tmp_path / "empty" / "bin" / "seqsend", *words, directory=tmp_path)
-    assert told == f"{signed.hash}\n"
+    output = _run(tmp_path / "empty" / "bin" / "seqsend", *words, directory=tmp_path)
+    assert output == f"{signed.hash}\n"
     assert (tmp_path / "m.prom").exists()
-    told = _run(python, "-c", "import seqsend; print(seqsend.__file__)", directory=tmp_path)
-    assert Path(told.strip()).is_relative_to(tmp_path)
+    output = _run(python, "-c", "import seqsend; print(seqsend.__file__)", directory=tmp_path)
+    assert Path(output.strip()).is_relative_to(tmp_path)
 
 
 def test_installs_with_pipx_as_the_recipes_say(

@@ -1,4 +1,4 @@
-"""The library in programs of several threads and processes, and with observers of all kinds."""
+"""The library with several threads and processes, and with all kinds of observers."""
 
 import concurrent.futures
 import multiprocessing
@@ -22,7 +22,7 @@ HEAD = {"number": "0x10", "timestamp": "0x6553f100", "baseFeePerGas": "0x1"}
 
 
 def _node(request: Request) -> bytes:
-    """Answer as a node does that takes a transaction, unless it is a call named after an error."""
+    """Answer as a node that accepts transactions; method `no` and transaction `0x` fail."""
     if not request.body:
         return http(404, b"")
     if isinstance(request.json, list):
@@ -113,7 +113,7 @@ def test_every_record_can_be_pickled(function: Callable[[str], object], url: str
         assert again == found
 
 
-def test_a_client_that_was_closed_dials_anew_and_keeps_nothing() -> None:
+def test_a_closed_client_connects_again_for_the_next_call() -> None:
     with Replying(_node) as server:
         client = SequencerClient(server.url)
         client.request("m")
@@ -124,7 +124,7 @@ def test_a_client_that_was_closed_dials_anew_and_keeps_nothing() -> None:
 
 
 class _Stop(BaseException):
-    """Ends a program, and is no error."""
+    """Ends a program, but is not an `Exception`."""
 
 
 def _raising_once(raised: type[BaseException]) -> Callable[[object], None]:
@@ -139,7 +139,7 @@ def _raising_once(raised: type[BaseException]) -> Callable[[object], None]:
 
 
 @pytest.mark.parametrize("raised", [SystemExit, _Stop, GeneratorExit])
-def test_what_an_observer_raises_to_end_the_program_goes_on(
+def test_an_exception_that_ends_the_program_passes_through_from_an_observer(
     raised: type[BaseException], url: str
 ) -> None:
     client = SequencerClient(url, observer=_raising_once(raised))
@@ -148,7 +148,10 @@ def test_what_an_observer_raises_to_end_the_program_goes_on(
 
 
 @pytest.mark.parametrize("send", [True, False])
-def test_ctrl_c_in_an_observer_is_not_lost_nor_what_was_answered(send: bool, url: str) -> None:  # noqa: FBT001
+def test_ctrl_c_in_an_observer_keeps_the_answered_attempt(
+    send: bool,  # noqa: FBT001
+    url: str,
+) -> None:
     client = SequencerClient(url, observer=_raising_once(KeyboardInterrupt))
     with pytest.raises(seqsend.Interrupted) as caught:
         client.send_raw_transaction(SIGNED.raw) if send else client.request("m")
@@ -156,14 +159,14 @@ def test_ctrl_c_in_an_observer_is_not_lost_nor_what_was_answered(send: bool, url
 
 
 @pytest.mark.parametrize("raised", [Exception, MemoryError, RecursionError, StopIteration])
-def test_an_error_of_an_observer_stops_nothing(raised: type[Exception], url: str) -> None:
+def test_an_error_in_an_observer_does_not_stop_a_send(raised: type[Exception], url: str) -> None:
     def observe(_event: object) -> None:
         raise raised
 
     assert SequencerClient(url, observer=observe).send_raw_transaction(SIGNED.raw).hash
 
 
-def test_an_observer_that_blocks_holds_up_no_other_thread(url: str) -> None:
+def test_an_observer_that_blocks_delays_no_other_thread(url: str) -> None:
     blocked, release = threading.Event(), threading.Event()
     first = threading.get_ident()
 
@@ -185,10 +188,10 @@ def _use_inherited(client: SequencerClient, queue: Any) -> None:
     queue.put(client.request("m").result)
 
 
-def test_a_fork_while_other_threads_are_in_the_middle_of_a_call(url: str) -> None:
-    """No lock that one of them holds is waited for in the child."""
+def test_a_fork_while_other_threads_make_calls_does_not_deadlock_the_child(url: str) -> None:
+    """The child waits for no lock that another thread held during the fork."""
     with Silent() as silent, dead() as nobody:
-        # Some wait for an answer, and some dial again and again.
+        # Some threads wait for an answer; others connect again and again.
         clients = [
             SequencerClient([silent.url, url], request_timeout=1),
             SequencerClient([nobody.url, url], request_timeout=1),

@@ -1,4 +1,4 @@
-"""README and the reference say what the program does."""
+"""README and the reference agree with the program."""
 
 import json
 import re
@@ -27,7 +27,7 @@ def _table(page: str, title: str) -> list[list[str]]:
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows]
 
 
-def test_lists_every_option_with_its_aliases_and_its_variable() -> None:
+def test_the_reference_lists_every_option_with_its_aliases_and_variable() -> None:
     listed = _table(REFERENCE, "## Options of every command")
     rows = {re.findall(r"`(--[a-z.-]+)", row[0])[0]: row for row in listed}
     assert set(rows) == {option.name for option in OPTIONS}
@@ -38,12 +38,12 @@ def test_lists_every_option_with_its_aliases_and_its_variable() -> None:
         assert option.metavar is None or option.metavar in row[0]
 
 
-def test_lists_every_metric() -> None:
+def test_the_reference_lists_every_metric() -> None:
     listed = [[cell.replace("`", "") for cell in row] for row in _table(REFERENCE, "## Metrics")]
     assert sorted(listed) == sorted([f.shown, f.kind, ", ".join(f.labels)] for f in FAMILIES)
 
 
-def test_lists_every_status_with_its_exit_code() -> None:
+def test_the_reference_lists_every_status_with_its_exit_code() -> None:
     listed = {
         status: int(row[2])
         for row in _table(REFERENCE, "## Exit codes")
@@ -53,7 +53,7 @@ def test_lists_every_status_with_its_exit_code() -> None:
     assert listed == dict(EXIT_CODES)
 
 
-def test_readme_has_every_exit_code() -> None:
+def test_readme_lists_every_exit_code() -> None:
     listed = {int(row[0]): row[1] for row in _table(README, "## Exit codes")}
     assert set(listed) == {1, *EXIT_CODES.values()}
     for status in ("rejected", "unreachable", "unknown", "reverted", "interrupted"):
@@ -61,7 +61,7 @@ def test_readme_has_every_exit_code() -> None:
 
 
 @pytest.mark.parametrize("command", ["check", "send", "rpc"])
-def test_lists_every_option_of_a_command(command: str) -> None:
+def test_the_reference_lists_every_option_of_a_command(command: str) -> None:
     rows = _table(REFERENCE, f"### {command}")
     listed = {re.findall(r"`(--[a-z-]+)", row[0])[0] for row in rows}
     shared = {flag for option in OPTIONS for flag in option.flags}
@@ -79,7 +79,7 @@ def _field_names(schema: Any) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("name", ["outcome", "check", "decoded"])
-def test_names_every_json_field(name: str) -> None:
+def test_the_reference_names_every_json_field(name: str) -> None:
     section = REFERENCE.split("\n## JSON\n")[1].split("\n## ")[0]
     fields = set(_field_names(json.loads((ROOT / f"tests/{name}.schema.json").read_text())))
     assert len(fields) > 5
@@ -90,7 +90,7 @@ def test_readme_is_short() -> None:
     assert len(README.split()) <= 900
 
 
-def test_says_where_every_run_starts() -> None:
+def test_the_reference_says_at_which_endpoint_a_run_starts() -> None:
     section = REFERENCE.split("\n## Failover\n")[1].split("\n## ")[0]
     assert "Every run starts at endpoint 1" in section
     assert "`--state-file`" in section

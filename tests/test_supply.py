@@ -1,4 +1,4 @@
-"""What seqsend is made of: the dependencies that pyproject.toml names, and nothing else."""
+"""seqsend imports the dependencies that pyproject.toml declares, and no others."""
 
 import ast
 import re
@@ -17,18 +17,18 @@ SOURCES = sorted((ROOT / "seqsend").rglob("*.py"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
-def _normal(name: str) -> str:
+def _normalise(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _named(requirement: str) -> str:
+def _name_of(requirement: str) -> str:
     found = re.match(r"[A-Za-z0-9._-]+", requirement)
     assert found is not None
-    return _normal(found.group())
+    return _normalise(found.group())
 
 
 def imports_of(source: str) -> Iterator[str]:
-    """Yield the packages that a module imports, wherever in it."""
+    """Yield the packages that a module imports, at any level."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)
@@ -36,32 +36,32 @@ def imports_of(source: str) -> Iterator[str]:
             yield (node.module or "").partition(".")[0]
         elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "import_module":
             name = node.args[0]
-            # What is put together from parts are modules of our own.
+            # Names that are put together are modules of seqsend.
             if isinstance(name, ast.Constant) and isinstance(name.value, str):
                 yield name.value.partition(".")[0]
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_nothing_that_is_not_named(path: Path) -> None:
-    named = {_named(requirement) for requirement in PROJECT["dependencies"]}
-    brought = packages_distributions()
+def test_a_module_imports_only_declared_dependencies(path: Path) -> None:
+    declared = {_name_of(requirement) for requirement in PROJECT["dependencies"]}
+    providers = packages_distributions()
     for package in set(imports_of(path.read_text())) - {"seqsend"} - sys.stdlib_module_names:
-        distributions = {_normal(each) for each in brought.get(package, [package])}
-        assert distributions & named, f"{package} of {distributions} is not named"
+        distributions = {_normalise(each) for each in providers.get(package, [package])}
+        assert distributions & declared, f"{package} of {distributions} is not declared"
 
 
-def test_every_dependency_that_is_named_is_imported() -> None:
-    brought = packages_distributions()
+def test_every_declared_dependency_is_imported() -> None:
+    providers = packages_distributions()
     used = {
-        _normal(distribution)
+        _normalise(distribution)
         for path in SOURCES
         for package in imports_of(path.read_text())
-        for distribution in brought.get(package, ())
+        for distribution in providers.get(package, ())
     }
-    assert {_named(requirement) for requirement in PROJECT["dependencies"]} <= used
+    assert {_name_of(requirement) for requirement in PROJECT["dependencies"]} <= used
 
 
-def test_imports_are_found_wherever_they_stand() -> None:
+def test_imports_are_found_at_any_level() -> None:
     source = "import a.b\ndef f():\n    from c.d import e\n    import_module('g.h')\n"
     assert set(imports_of(source)) == {"a", "c", "g"}
 
@@ -83,7 +83,7 @@ def test_imports_are_found_wherever_they_stand() -> None:
         ),
     ],
 )
-def test_what_the_audit_says_is_understood(output: str, holes: list[str] | None) -> None:
+def test_the_audits_output_is_parsed(output: str, holes: list[str] | None) -> None:
     assert audit.judge(output) == holes
 
 
@@ -102,7 +102,7 @@ def test_what_the_audit_says_is_understood(output: str, holes: list[str] | None)
         ),
     ],
 )
-def test_only_a_hole_fails_the_run(
+def test_only_a_known_vulnerability_fails_the_audit(
     output: str,
     code: int,
     said: str,
@@ -114,19 +114,19 @@ def test_only_a_hole_fails_the_run(
     assert said in capsys.readouterr().err
 
 
-def test_the_audit_is_of_all_that_seqsend_brings() -> None:
-    named = {_named(requirement) for requirement in PROJECT["dependencies"]}
-    assert named <= {_normal(name) for name in audit.installed()}
+def test_the_audit_covers_all_dependencies_of_seqsend() -> None:
+    declared = {_name_of(requirement) for requirement in PROJECT["dependencies"]}
+    assert declared <= {_normalise(name) for name in audit.installed()}
     assert "certifi" in audit.installed()  # through requests
 
 
-def test_no_dependency_is_without_an_upper_bound() -> None:
+def test_every_dependency_has_an_upper_bound() -> None:
     for requirement in PROJECT["dependencies"]:
         assert "<" in requirement, requirement
 
 
-def test_a_rule_of_security_is_left_out_for_a_reason() -> None:
-    """The rules of bandit are on (ruff's S): each exception says why, on its line or above it."""
+def test_every_exception_to_a_security_rule_gives_its_reason() -> None:
+    """The rules of bandit (ruff's S) are on; each exception says why, after its `noqa`."""
     for path in SOURCES:
         lines = path.read_text().splitlines()
         for number, line in enumerate(lines):

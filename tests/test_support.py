@@ -1,4 +1,4 @@
-"""The test bed is true: its nodes are real, and its endpoints fail in the way they say."""
+"""The test support works: its nodes are real, and each endpoint fails as it says."""
 
 import errno
 import json
@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import pytest_configure
 from tests.support.machine import find_program
 from tests.support.moments import until
 from tests.support.node import Anvil, find_anvil
@@ -37,7 +38,7 @@ from tests.support.servers import (
 from tests.support.wallet import Signed, Wallet
 
 CALL = {"jsonrpc": "2.0", "id": 7, "method": "eth_chainId", "params": []}
-WITHIN = 5.0  # seconds in which what is waited for has to come
+WITHIN = 5.0  # seconds that a wait may take
 
 
 def post(port: int, message: object = CALL, *, timeout: float = WITHIN) -> tuple[int, bytes]:
@@ -56,7 +57,7 @@ def mined(node: Anvil, signed: Signed) -> bool:
 
 
 @pytest.mark.parametrize("kind", [0, 1, 2, 4])
-def test_a_node_takes_every_type_that_a_wallet_signs(
+def test_a_node_accepts_every_transaction_type_that_a_wallet_signs(
     node: Anvil, fresh_tx: Callable[..., Signed], kind: int
 ) -> None:
     signed = fresh_tx(kind)
@@ -66,13 +67,13 @@ def test_a_node_takes_every_type_that_a_wallet_signs(
 
 
 @pytest.mark.parametrize("sidecar", ["blob proofs", "cell proofs"])
-def test_a_node_takes_blobs(node: Anvil, wallet: Wallet, sidecar: str) -> None:
+def test_a_node_accepts_blobs(node: Anvil, wallet: Wallet, sidecar: str) -> None:
     signed = wallet.sign_blob(sidecar, nonce=node.nonce(wallet.address))
     assert node.rpc("eth_sendRawTransaction", signed.raw) == signed.hash
     assert mined(node, signed)
 
 
-def test_nodes_have_chains_of_their_own(node: Anvil, wallet: Wallet) -> None:
+def test_each_node_has_its_own_chain(node: Anvil, wallet: Wallet) -> None:
     with Anvil(chain_id=901, extra=("--no-mining",)) as other:
         signed = wallet.sign(nonce=0, chain_id=901)
         other.rpc("eth_sendRawTransaction", signed.raw)
@@ -83,12 +84,12 @@ def test_nodes_have_chains_of_their_own(node: Anvil, wallet: Wallet) -> None:
             node.rpc("eth_sendRawTransaction", wallet.sign(nonce=9, chain_id=901).raw)
 
 
-def test_a_node_that_does_not_come_up_says_why() -> None:
+def test_a_node_that_does_not_start_says_why() -> None:
     with pytest.raises(RuntimeError, match="--no-such-option"):
         Anvil(extra=("--no-such-option",)).start()
 
 
-def test_a_killed_node_refuses() -> None:
+def test_a_killed_node_refuses_connections() -> None:
     with Anvil() as node:
         node.kill()
         with pytest.raises(ConnectionRefusedError):
@@ -111,7 +112,7 @@ def test_a_node_does_not_outlive_a_killed_test_run() -> None:
         run.kill()
 
     def gone() -> bool:
-        # Ended, though perhaps nobody has asked how yet.
+        # A zombie has ended, too.
         try:
             return ") Z " in Path(f"/proc/{pid}/stat").read_text()
         except (FileNotFoundError, ProcessLookupError):
@@ -120,7 +121,7 @@ def test_a_node_does_not_outlive_a_killed_test_run() -> None:
     until(gone)
 
 
-def test_an_anvil_of_another_version_is_passed_over(
+def test_an_anvil_of_an_unsuitable_version_is_ignored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake = tmp_path / "anvil"
@@ -134,7 +135,7 @@ def test_an_anvil_of_another_version_is_passed_over(
             assert not fit
 
 
-def test_dead_refuses_as_long_as_it_is_held() -> None:
+def test_dead_refuses_connections_and_holds_its_port() -> None:
     with dead() as nobody:
         for _ in range(3):
             with pytest.raises(ConnectionRefusedError):
@@ -144,14 +145,14 @@ def test_dead_refuses_as_long_as_it_is_held() -> None:
         assert caught.value.errno == errno.EADDRINUSE
 
 
-def test_blackhole_lets_every_dial_time_out() -> None:
+def test_every_connection_to_a_blackhole_times_out() -> None:
     with blackhole() as hole:
         for _ in range(3):
             with pytest.raises(TimeoutError):
                 socket.create_connection(("127.0.0.1", hole.port), timeout=0.2)
 
 
-def test_replying_keeps_connections_alive_and_records() -> None:
+def test_replying_keeps_connections_alive_and_records_requests() -> None:
     with Replying(lambda request: jsonrpc_result(request, request.json["method"])) as server:
         connection = HTTPConnection("127.0.0.1", server.port, timeout=WITHIN)
         for _ in range(3):
@@ -165,7 +166,7 @@ def test_replying_keeps_connections_alive_and_records() -> None:
         ] * 3
 
 
-def test_replying_serves_connections_side_by_side() -> None:
+def test_replying_serves_connections_concurrently() -> None:
     both = threading.Barrier(2, timeout=WITHIN)
 
     def reply(_: object) -> bytes:
@@ -184,7 +185,7 @@ def test_replying_serves_connections_side_by_side() -> None:
     assert found == [(200, b"together")] * 2
 
 
-def test_an_error_goes_with_any_status() -> None:
+def test_a_jsonrpc_error_can_have_any_http_status() -> None:
     with Replying(lambda r: jsonrpc_error(r, -32000, "no", data="0x", status=429)) as server:
         status, body = post(server.port)
     assert (status, json.loads(body)["error"]) == (
@@ -193,7 +194,7 @@ def test_an_error_goes_with_any_status() -> None:
     )
 
 
-def test_a_request_that_is_cut_off_is_no_request() -> None:
+def test_an_incomplete_request_is_not_recorded() -> None:
     with Silent() as server, Silent() as other:
         for port, request in (
             (server.port, b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n{}"),
@@ -224,14 +225,14 @@ def test_relaying_passes_answers_back(node: Anvil) -> None:
 
 
 @pytest.mark.parametrize("silent", [Silent, StallingTLS])
-def test_silence_is_accepted_and_lasts(silent: type[Server]) -> None:
+def test_a_silent_server_accepts_and_never_answers(silent: type[Server]) -> None:
     with silent() as server:
         with pytest.raises(TimeoutError):
             post(server.port, timeout=0.2)
         assert server.connections == 1
 
 
-def test_a_tls_handshake_stalls() -> None:
+def test_stalling_tls_stalls_the_handshake() -> None:
     context = ssl.create_default_context()
     with (
         StallingTLS() as server,
@@ -244,11 +245,11 @@ def test_a_tls_handshake_stalls() -> None:
 @pytest.mark.parametrize(
     ("how", "expected"), [("fin", RemoteDisconnected), ("rst", ConnectionResetError)]
 )
-def test_closing_closes_in_the_way_it_says(how: Any, expected: type[Exception]) -> None:
+def test_closing_closes_or_resets_when_it_says(how: Any, expected: type[Exception]) -> None:
     with Closing(after="request", how=how) as server:
         with pytest.raises(expected) as caught:
             post(server.port)
-        # RemoteDisconnected is a ConnectionResetError, too.
+        # pytest.raises does not suffice: RemoteDisconnected is a ConnectionResetError.
         assert caught.type is expected
         assert len(server.requests) == 1
     with Closing(after="accept", how=how) as server:
@@ -257,7 +258,7 @@ def test_closing_closes_in_the_way_it_says(how: Any, expected: type[Exception]) 
         assert server.requests == []
 
 
-def test_dripping_sends_a_byte_at_a_time() -> None:
+def test_dripping_takes_the_interval_for_each_byte() -> None:
     answer = http(200, b"{}")
     with Dripping(answer, 0.002) as server:
         started = time.monotonic()
@@ -265,7 +266,7 @@ def test_dripping_sends_a_byte_at_a_time() -> None:
         assert time.monotonic() - started >= 0.002 * (len(answer) - 1)
 
 
-def test_a_server_stops_at_once_and_closes_what_it_had() -> None:
+def test_a_server_stops_immediately_and_closes_its_connections() -> None:
     for server in (Silent(), StallingTLS(), Dripping(b"x" * 999, 0.05), Replying(http(200, b""))):
         with server, socket.create_connection(("127.0.0.1", server.port), timeout=WITHIN) as client:
             client.sendall(b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}")
@@ -282,12 +283,17 @@ def test_a_server_stops_at_once_and_closes_what_it_had() -> None:
                 pass
 
 
-def test_the_environment_of_the_tests_is_clean() -> None:
-    disturbing = ("SSL_CERT_FILE", "NO_COLOR", "FORCE_COLOR", "HTTP_PROXY", "https_proxy")
-    assert not [n for n in os.environ if n in disturbing or n.startswith("SEQSEND_")]
+@pytest.mark.parametrize("name", ["NO_COLOR", "COLUMNS", "HTTP_PROXY", "https_proxy", "SEQSEND_X"])
+def test_variables_that_change_the_program_are_unset(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert name not in os.environ
+    monkeypatch.setenv(name, "x")
+    pytest_configure()
+    assert name not in os.environ
 
 
-def test_what_is_lacking_is_said_with_what_would_bring_it_and_in_ci_fails(
+def test_a_missing_program_skips_with_its_package_and_fails_in_ci(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert find_program("sh", "dash").endswith("/sh")

@@ -1,4 +1,4 @@
-"""Threads, and what they hand over."""
+"""Threads, and the mailbox that carries their results."""
 
 import threading
 
@@ -7,10 +7,10 @@ import pytest
 from seqsend import threads
 from seqsend.threads import Delivery, Mailbox
 
-LONG = 10.0  # seconds that nothing here takes
+LONG = 10.0  # seconds; longer than any wait here
 
 
-def test_a_mailbox_hands_over_in_order() -> None:
+def test_a_mailbox_keeps_the_order() -> None:
     with Mailbox[int]() as mailbox:
 
         def put_all() -> None:
@@ -25,7 +25,7 @@ def test_a_mailbox_hands_over_in_order() -> None:
             mailbox.take(0.01)
 
 
-def test_a_mailbox_nobody_waits_at_takes_everything() -> None:
+def test_a_mailbox_that_nobody_reads_accepts_everything_even_when_closed() -> None:
     with Mailbox[int]() as mailbox:
         for number in range(5_000):  # more wake-ups than a socket holds
             mailbox.put(number)
@@ -36,12 +36,12 @@ def fail() -> int:
     raise ValueError("job 1")
 
 
-@pytest.mark.parametrize("left", [True, False])
-def test_what_each_job_returns_or_raises_is_delivered(
-    left: bool,  # noqa: FBT001
+@pytest.mark.parametrize("can_start", [True, False])
+def test_the_result_or_error_of_each_job_is_delivered(
+    can_start: bool,  # noqa: FBT001
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if not left:
+    if not can_start:
         monkeypatch.setattr(threading.Thread, "start", refuse)
     with Mailbox[Delivery[int]]() as done:
         threads.begin_all([lambda: 0, fail, lambda: 2], done, "test")
@@ -54,7 +54,7 @@ def refuse(_thread: threading.Thread) -> None:
     raise RuntimeError("can't start new thread")
 
 
-def test_the_jobs_go_side_by_side() -> None:
+def test_jobs_run_concurrently() -> None:
     both = threading.Barrier(2, timeout=LONG)
     with Mailbox[Delivery[int]]() as done:
         threads.begin_all([both.wait, both.wait], done, "test")

@@ -34,8 +34,8 @@ def test_reads_a_duration(text: str, seconds: float) -> None:
     ["", " ", "5", "0.5", "0s", "0h0m", "-5s", "+5s", "5x", "5M", "5S", "1d", "٥s", "5s5s", "1s1m"]
     + ["5 s x", ".5s", "5.s", "1e3s", "inf s", "8h169h", "169h", "9" * 5000 + "s", "5\ns", "5ｍ"],
 )
-def test_refuses_what_is_no_duration_and_shows_a_good_one(text: str) -> None:
-    with pytest.raises(UsageError, match=r"5s"):
+def test_refuses_text_that_is_not_a_duration_and_shows_an_example(text: str) -> None:
+    with pytest.raises(UsageError, match=r"example: .*5s"):
         parse_duration(text)
 
 
@@ -46,8 +46,8 @@ def test_any_text_is_a_duration_or_a_usage_error(text: str) -> None:
 
 
 @given(st.integers(min_value=1, max_value=6 * 10**8).map(lambda ms: ms / 1000))
-def test_a_formatted_duration_means_the_same_again(seconds: float) -> None:
-    # Above a minute it is shown in whole seconds.
+def test_a_formatted_duration_parses_to_the_same_duration(seconds: float) -> None:
+    # From a minute on, the format has whole seconds.
     assert parse_duration(format_duration(seconds)) == pytest.approx(seconds, rel=0.01)
 
 
@@ -60,11 +60,11 @@ def test_reads_a_size(text: str, size: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0", "0.1B", "-1", "1TiB", "x", "9" * 400, "1 MiB x", "٣"])
-def test_refuses_what_is_no_size_and_shows_a_good_one(text: str) -> None:
+def test_refuses_text_that_is_not_a_size_and_shows_an_example(text: str) -> None:
     with pytest.raises(UsageError, match="32MiB"):
         parse_size(text)
 
 
 @pytest.mark.parametrize(("size", "text"), [(32 * 2**20, "32MiB"), (1536, "1.5KiB"), (100, "100B")])
-def test_shows_a_size(size: int, text: str) -> None:
+def test_formats_a_size(size: int, text: str) -> None:
     assert format_size(size) == text

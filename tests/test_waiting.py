@@ -1,4 +1,4 @@
-"""Waits that a descriptor, a moment or a signal ends, and nothing else that a signal ends."""
+"""Waits: a descriptor, a deadline or a signal ends them; a signal interrupts nothing else."""
 
 import resource
 import signal
@@ -15,7 +15,7 @@ from seqsend.threads import Mailbox
 from seqsend.waiting import READ, WRITE, SignalReceived, Signals
 
 USED = signal.SIGUSR1
-LONG = 30.0  # seconds that no wait here takes
+LONG = 30.0  # seconds; longer than any wait here
 
 
 @pytest.fixture
@@ -37,7 +37,9 @@ def send_signal_to_main_thread() -> threading.Thread:
     return thread
 
 
-def test_a_wait_ends_with_what_it_waits_for(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_a_wait_ends_when_its_descriptor_is_ready(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
     one, other = pair
     assert waiting.wait(one.fileno(), WRITE, LONG)
     assert not waiting.wait(one.fileno(), READ, 0)
@@ -45,10 +47,10 @@ def test_a_wait_ends_with_what_it_waits_for(pair: tuple[socket.socket, socket.so
     assert waiting.wait(one.fileno(), READ, LONG)
     one.recv(1)
     other.close()
-    assert waiting.wait(one.fileno(), READ, None), "an end is something to read"
+    assert waiting.wait(one.fileno(), READ, None), "end of file is readable"
 
 
-def test_a_wait_lasts_as_long_as_it_was_told_to(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_a_wait_lasts_as_long_as_requested(pair: tuple[socket.socket, socket.socket]) -> None:
     for wait in (
         lambda: waiting.wait(pair[0].fileno(), READ, 0.0205),
         lambda: waiting.wait(None, READ, 0.0205),
@@ -60,7 +62,7 @@ def test_a_wait_lasts_as_long_as_it_was_told_to(pair: tuple[socket.socket, socke
 
 
 class Work:
-    """Some pieces of work, the last of which may make something ready."""
+    """A number of pieces of work; the last can make a socket readable."""
 
     def __init__(self, pieces: int, wakes: socket.socket | None = None) -> None:
         self.left = pieces
@@ -75,7 +77,7 @@ class Work:
         return True
 
 
-def test_work_is_done_while_nothing_comes(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_work_is_done_while_a_wait_lasts(pair: tuple[socket.socket, socket.socket]) -> None:
     one, other = pair
     work = Work(3, wakes=other)
     with waiting.meanwhile(work):
@@ -83,23 +85,23 @@ def test_work_is_done_while_nothing_comes(pair: tuple[socket.socket, socket.sock
     assert not work.left
 
 
-def test_what_has_come_is_not_kept_waiting_by_work(
+def test_no_work_is_done_if_the_descriptor_is_ready(
     pair: tuple[socket.socket, socket.socket],
 ) -> None:
     one, other = pair
     work = Work(3)
     with waiting.meanwhile(work):
         assert waiting.wait(one.fileno(), WRITE, LONG)
-        assert not waiting.wait(one.fileno(), READ, 0), "nothing to wait for, nothing to do"
+        assert not waiting.wait(one.fileno(), READ, 0), "no work without waiting"
         other.send(b"x")
         assert waiting.wait(one.fileno(), READ, LONG)
     assert work.left == 3
     one.recv(1)
     assert not waiting.wait(one.fileno(), READ, 0.01)
-    assert work.left == 3, "outside of the context it is not done"
+    assert work.left == 3, "no work outside of the context"
 
 
-def test_work_without_end_ends_with_the_wait(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_endless_work_stops_when_the_wait_ends(pair: tuple[socket.socket, socket.socket]) -> None:
     started = time.monotonic()
     with waiting.meanwhile(lambda: True):
         assert not waiting.wait(pair[0].fileno(), READ, 0.05)
@@ -116,7 +118,7 @@ def test_a_signal_ends_work_too(signals: Signals) -> None:
     assert signals.received == [USED]
 
 
-def test_of_several_descriptors_those_that_are_ready_are_named() -> None:
+def test_wait_any_returns_the_descriptors_that_are_ready() -> None:
     with ExitStack() as stack:
         pairs = [socket.socketpair() for _ in range(5)]
         for each in pairs:
@@ -132,7 +134,7 @@ def test_of_several_descriptors_those_that_are_ready_are_named() -> None:
 def test_descriptors_above_1024_can_be_waited_for() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < 1100:
-        pytest.skip("this machine allows no process as many descriptors")
+        pytest.skip("this machine does not allow a process that many descriptors")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1100), hard))
     with ExitStack() as stack:
         while True:
@@ -146,7 +148,7 @@ def test_descriptors_above_1024_can_be_waited_for() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_a_signal_is_noted_and_raises_nothing_outside_of_waits(signals: Signals) -> None:
+def test_a_signal_is_recorded_and_raised_by_the_next_wait(signals: Signals) -> None:
     signal.raise_signal(USED)
     assert signals.pending
     assert signals.received == [USED]
@@ -158,7 +160,7 @@ def test_a_signal_is_noted_and_raises_nothing_outside_of_waits(signals: Signals)
         mailbox.take(LONG)
 
 
-def test_a_signal_ends_a_wait_that_is_under_way(
+def test_a_signal_ends_a_running_wait(
     signals: Signals, pair: tuple[socket.socket, socket.socket]
 ) -> None:
     with Mailbox[int]() as mailbox:
@@ -175,7 +177,7 @@ def test_a_signal_ends_a_wait_that_is_under_way(
             signals.acknowledge()
 
 
-def test_what_is_ready_when_a_signal_has_come_is_not_begun(
+def test_a_pending_signal_takes_precedence_over_a_ready_descriptor(
     signals: Signals, pair: tuple[socket.socket, socket.socket]
 ) -> None:
     signal.raise_signal(USED)
@@ -183,7 +185,7 @@ def test_what_is_ready_when_a_signal_has_come_is_not_begun(
         waiting.wait(pair[0].fileno(), WRITE, LONG)
 
 
-def test_after_an_acknowledged_signal_waits_go_on_until_the_next(signals: Signals) -> None:
+def test_waits_work_again_after_a_signal_is_acknowledged(signals: Signals) -> None:
     for _ in range(3):
         signal.raise_signal(USED)
         with pytest.raises(SignalReceived):
@@ -191,7 +193,7 @@ def test_after_an_acknowledged_signal_waits_go_on_until_the_next(signals: Signal
         signals.acknowledge()
         started = time.process_time()
         waiting.sleep(0.05)
-        assert time.process_time() - started < 0.04, "it waits, and does not spin"
+        assert time.process_time() - started < 0.04, "it sleeps instead of spinning"
     assert len(signals.received) == 3
 
 
@@ -228,12 +230,12 @@ def test_a_wait_that_outlives_the_handlers_does_not_spin() -> None:
         thread = threading.Thread(target=wait)
         thread.start()
         entered.wait(5)
-        waiting.sleep(0.05)  # its wait begins with handlers in force
+        waiting.sleep(0.05)  # the other thread starts to wait before the handlers are restored
     thread.join(5)
     assert used[0] < 0.1
 
 
-def test_handlers_are_put_back() -> None:
+def test_handlers_are_restored() -> None:
     before = signal.getsignal(USED)
     with Signals([USED]):
         assert signal.getsignal(USED) is not before
@@ -241,7 +243,7 @@ def test_handlers_are_put_back() -> None:
     assert signal.set_wakeup_fd(-1) == -1
 
 
-def test_a_signal_that_is_ignored_stays_so() -> None:
+def test_an_ignored_signal_stays_ignored() -> None:
     before = signal.signal(USED, signal.SIG_IGN)
     try:
         with Signals([USED]) as noted:
@@ -252,10 +254,10 @@ def test_a_signal_that_is_ignored_stays_so() -> None:
         signal.signal(USED, before)
 
 
-def test_a_signal_between_two_that_are_acknowledged_is_not_lost(
+def test_a_signal_during_an_acknowledgement_is_not_lost(
     signals: Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It comes while the first is being acknowledged; another thread's wait has to end."""
+    """It still ends the waits of other threads."""
     signal.raise_signal(USED)
     empty = waiting.empty
 
@@ -270,11 +272,11 @@ def test_a_signal_between_two_that_are_acknowledged_is_not_lost(
     assert signals._seen.recv(9), "other threads are woken"
 
 
-# A thread that another one cancels
+# ---- A thread cancels another ----
 
 
 def test_another_thread_can_end_a_wait(pair: tuple[socket.socket, socket.socket]) -> None:
-    """Now and later, whatever is waited for; and no other thread's."""
+    """The running wait and all later ones, of any kind, but not those of other threads."""
     cancellation = waiting.Cancellation()
     ended: list[str] = []
     begun = threading.Event()
@@ -302,10 +304,10 @@ def test_another_thread_can_end_a_wait(pair: tuple[socket.socket, socket.socket]
     assert ended == ["cancelled"] * 4 + ["left"]
     waiting.check()
     assert not waiting.wait(pair[0].fileno(), READ, 0)
-    cancellation.cancel()  # the thread has ended: nothing happens
+    cancellation.cancel()  # no effect: the thread has ended
 
 
-def test_what_is_there_is_taken_though_a_signal_has_come(signals: Signals) -> None:
+def test_a_mailbox_can_be_read_despite_a_pending_signal(signals: Signals) -> None:
     with Mailbox[int]() as mailbox:
         send_signal_to_main_thread().join()
         with pytest.raises(SignalReceived):

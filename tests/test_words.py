@@ -1,4 +1,4 @@
-"""Messages and help are in plain English: the worst habits of this project stay out of them."""
+"""Messages, help and pages are in plain English, without this project's worst habits."""
 
 import ast
 import re
@@ -12,15 +12,12 @@ from tests.support.cli import seqsend
 from tests.support.documents import ROOT
 
 PACKAGE = ROOT / "seqsend"
-SOURCES = sorted(
-    [PACKAGE / "errors.py", PACKAGE / "endpoints.py", PACKAGE / "headers.py", PACKAGE / "units.py"]
-    + [path for name in ("cli", "render", "diagnosis") for path in (PACKAGE / name).glob("*.py")]
-)
-# What reads as if it was translated → an example of what to write in its place.
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+# Phrases that read as translated → what to write instead, by example.
 HABITS = {
     r"\b(is|are|was|were) told\b": "is reported",
     r"\b(is|are) none\b": "there is no …; is not a …",
-    r"\bis no (duration|transaction|URL|number|option|endpoint)\b": "is not a duration",
+    r"(?<!there )\bis no (duration|transaction|URL|number|option|endpoint)\b": "is not a duration",
     r"\b(so|of) many\b": "N transactions",
     r"\bwhoever\b": "the caller",
     r"\banew\b": "again",
@@ -38,7 +35,7 @@ HABITS = {
 
 
 def _texts(tree: ast.AST) -> Iterator[str]:
-    """Yield the strings of a module that are not documentation, formatted parts as ``{}``."""
+    """Yield the strings of a module except docstrings, with ``{}`` for formatted parts."""
     inside: set[int] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
@@ -58,11 +55,13 @@ def _texts(tree: ast.AST) -> Iterator[str]:
 
 def _habits(text: str) -> list[str]:
     return [
-        f"{text!r}: write {better!r}" for habit, better in HABITS.items() if re.search(habit, text)
+        f"{text!r}: write {better!r}"
+        for habit, better in HABITS.items()
+        if re.search(habit, text, re.IGNORECASE)
     ]
 
 
-def test_the_habits_are_recognised() -> None:
+def test_habits_are_found_in_messages_but_not_in_docstrings() -> None:
     module = '''
 """Whoever reads this is told of many."""
 raise UsageError(f"{text!r} is no duration; good: 5s")
@@ -84,11 +83,13 @@ def test_help_has_no_odd_words(words: tuple[str, ...]) -> None:
     assert _habits(shown) == []
 
 
-def test_hints_say_what_to_do_and_do_not_ask() -> None:
+def test_no_hint_is_a_question() -> None:
     assert [hint for hint in HINTS.values() if "?" in hint] == []
 
 
-@pytest.mark.parametrize("page", ["README.md", "examples/README.md", "examples/REFERENCE.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "CHANGELOG.md", "examples/README.md", "examples/REFERENCE.md"]
+)
 def test_pages_have_no_odd_words(page: str) -> None:
     assert [
         habit for line in (ROOT / page).read_text().splitlines() for habit in _habits(line)

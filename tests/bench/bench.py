@@ -1,4 +1,4 @@
-"""seqsend beside other tools, as ratios measured side by side in the same run."""
+"""Compares seqsend with other tools, as ratios measured in turns in the same run."""
 
 import argparse
 import json
@@ -37,15 +37,15 @@ from tests.support.wallet import Signed, Wallet
 
 MANY, SENDERS, BATCH = 5000, 10, 100
 LOOPS = (f"http.client, batches of {BATCH}", f"seqsend --batch-size {BATCH}")
-CAST_LOOP = 20  # of the many: enough for a rate
+CAST_LOOP = 20  # transactions of the file: enough for a rate
 BLOCKS = ("--block-time=2",)
-"""As on the OP Stack's chains. With a block for each transaction, as anvil makes them otherwise, it
-takes longer over a block than all that is measured here, and one batch in some thousand hangs."""
+"""As on the OP Stack. With anvil's default, one block per transaction, mining takes longer
+than everything that is measured here, and about one batch in a thousand hangs."""
 RICH = hex(10**24)  # wei
 
 
 def one_shot(node: Anvil, runs: int) -> None:
-    """Measure one call and one transaction, each a process of its own."""
+    """Measure one call and one transaction, each in its own process."""
     call = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []})
     curl = ["curl", "-s", "-H", "Content-Type: application/json", node.url, "-d"]
     commands = {
@@ -103,17 +103,17 @@ def one_shot(node: Anvil, runs: int) -> None:
 
 
 def wallets_of(count: int) -> list[Wallet]:
-    """Return the wallets of so many senders."""
+    """Return the wallets of ``count`` senders."""
     return [Wallet.of_key("0x" + f"{number + 1:064x}") for number in range(count)]
 
 
 def in_turns(wallets: Sequence[Wallet], count: int) -> list[Signed]:
-    """Return so many transactions of all senders in turns, each sender's by its nonces."""
+    """Return ``count`` transactions of all senders in turns, in the order of their nonces."""
     return [w.sign(2, nonce=nonce) for nonce in range(count // len(wallets)) for w in wallets]
 
 
 def seconds_on_a_fresh_node(send: Callable[[Anvil], None], count: int = 1) -> float:
-    """Return how many seconds so many transactions take to a node that has seen none."""
+    """Return the seconds that ``send`` takes for ``count`` transactions on a fresh node."""
     wallets = wallets_of(SENDERS)
     with Anvil(extra=BLOCKS) as node:
         for wallet in wallets:
@@ -126,17 +126,17 @@ def seconds_on_a_fresh_node(send: Callable[[Anvil], None], count: int = 1) -> fl
 
 
 def _nonce(node: Anvil, wallet: Wallet) -> int:
-    """Return how many transactions of ``wallet`` a node has, mined or not."""
+    """Return how many transactions of ``wallet`` the node has, mined or not."""
     return int(node.rpc("eth_getTransactionCount", wallet.address, "pending"), 16)
 
 
 def on_a_fresh_node(send: Callable[[Anvil], None], count: int) -> float:
-    """Return how many transactions a second go to a node that has seen none."""
+    """Return how many transactions per second ``send`` gets to a fresh node."""
     return count / seconds_on_a_fresh_node(send, count)
 
 
 def many(signed: Sequence[Signed], runs: int) -> None:
-    """Measure how many transactions a second each program sends, in a process of its own."""
+    """Measure how many transactions per second each program sends, in its own process."""
     file = PEERS / "transactions.txt"
     file.write_text("".join(f"{s.raw}\n" for s in signed))
 
@@ -175,7 +175,7 @@ def many(signed: Sequence[Signed], runs: int) -> None:
     by_cast = found["seqsend"] / found["cast publish --async in a loop"]
     verdict("seqsend / cast publish --async", by_cast, 20, at_most=False)
 
-    # The same of the loops alone: what a run of one transaction takes is what it takes to start.
+    # Compare the loops without start-up, which is the time of a run with one transaction.
     file.write_text(f"{signed[0].raw}\n")
     batched = (*LOOPS, f"{LOOPS[1]} --in-flight 4")
     makers = {name: partial(seconds_on_a_fresh_node, ways[name][0]) for name in batched}
@@ -201,7 +201,7 @@ main()
 
 
 def _made_up(number: int) -> bytes:
-    """Return a well-formed transaction that no key has signed: the server does not look."""
+    """Return a well-formed transaction with a made-up signature: the server does not check it."""
     fields = [1, number, 1, 1, 21_000, b"\x11" * 20, 1, b"", [], 0, 7**40, 11**40]
     return b"\x02" + bytes(rlp.encode([_minimal(f) for f in fields]))
 
@@ -213,7 +213,7 @@ def _minimal(value: object) -> object:
 
 
 def peak_memory(lines: int, *more: str) -> float:
-    """Return the MB that a run over this many lines takes at most."""
+    """Return the peak memory of a run over ``lines`` lines, in MB."""
 
     reply = answering(lambda call: {"result": _hash(call["params"][0])})
     with tempfile.NamedTemporaryFile("w") as file, Replying(reply) as server:
@@ -246,14 +246,14 @@ def memory() -> None:
 
 
 class _Mortal(Relaying):
-    """Passes on to a node, and is gone for good after so many requests."""
+    """Relays to a node, and stops for good after ``lives`` requests."""
 
     def __init__(self, upstream: str, lives: int) -> None:
         super().__init__(upstream)
         self._lives = lives
 
     def handle(self, connection: socket.socket) -> None:
-        """Answer as long as there is life."""
+        """Answer until the last life is used up."""
         while (request := self.read_request(connection)) is not None:
             said = http(200, pass_on(request.body, self.upstream))
             self._lives -= 1
@@ -264,12 +264,12 @@ class _Mortal(Relaying):
 
 
 class _Forgetful(Relaying):
-    """Passes on to a node, and closes instead of every tenth answer."""
+    """Relays to a node, but closes instead of giving every tenth answer."""
 
     _seen = 0
 
     def handle(self, connection: socket.socket) -> None:
-        """Answer nine times of ten."""
+        """Answer nine of ten requests."""
         while (request := self.read_request(connection)) is not None:
             said = http(200, pass_on(request.body, self.upstream))
             self._seen += 1
@@ -294,7 +294,7 @@ def _said(title: str, *, good: bool) -> None:
 
 
 def accounts(count: int) -> None:
-    """Compare what is reported of many transactions with what the nodes have."""
+    """Compare the reports about many transactions with what the nodes have."""
     one_by_one = [Wallet(0).sign(2, nonce=nonce) for nonce in range(count)]
     wallets = wallets_of(_SENDERS)
     _one_of_two_dies(one_by_one, [Wallet(0)])
@@ -342,7 +342,7 @@ def _one_of_two_dies(signed: Sequence[Signed], wallets: Sequence[Wallet], *words
 def _every_tenth_answer_lost(signed: Sequence[Signed], wallet: Wallet) -> None:
     print(f"\n{len(signed)} transactions over a proxy that drops every tenth answer")
     with _written(signed) as file, Anvil() as node, _Forgetful(node.url) as forgetful:
-        # Back to the proxy after each failover: else it is asked no more.
+        # Return to the proxy after each failover, or it would get no more requests.
         found = _outcomes(file, forgetful.url, node.url, words=("--failback-after=1ms",))
         has = node.nonce(wallet.address)
     by_status = Counter(d["status"] for d in found)
@@ -353,7 +353,7 @@ def _every_tenth_answer_lost(signed: Sequence[Signed], wallet: Wallet) -> None:
 
 
 def main() -> None:
-    """Measure what is asked for."""
+    """Run the benchmarks that the command line asks for."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=9)
     parser.add_argument("--many", type=int, default=MANY, help="how many transactions")

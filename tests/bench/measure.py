@@ -1,4 +1,4 @@
-"""What the benchmark measures with: commands, runs in turns, and tables of ratios."""
+"""The tools of the benchmark: commands, runs in turns, and tables of ratios."""
 
 import statistics
 import subprocess
@@ -16,10 +16,10 @@ Command = list[str]
 
 
 def script(name: str, *words: str) -> Command:
-    """Return the command that runs one of the scripts here with ``words``."""
+    """Return the command that runs a script of this directory with ``words``."""
     path = HERE / "scripts" / name
     if path.suffix == ".js":
-        # Beside the packages, where node looks for them.
+        # Next to the packages, where node looks for them.
         copy = PEERS / name
         copy.write_text(path.read_text())
         return ["node", str(copy), *words]
@@ -28,16 +28,16 @@ def script(name: str, *words: str) -> Command:
 
 
 def run(command: Command) -> float:
-    """Return the seconds that a command takes."""
+    """Run a command and return the seconds that it took."""
     started = time.perf_counter()
     subprocess.run(command, check=True, capture_output=True, timeout=60)
     return time.perf_counter() - started
 
 
 def side_by_side(makers: Mapping[str, Callable[[], float]], runs: int) -> dict[str, float]:
-    """Return the median of each, taken in turns so that all meet the same weather."""
+    """Return the median of each, measured in turns so that conditions are the same for all."""
     for measure in makers.values():
-        measure()  # warm: files in the cache, byte code written
+        measure()  # warm-up: fills the file cache, writes byte code
     seen: dict[str, list[float]] = {name: [] for name in makers}
     for _ in range(runs):
         for name, measure in makers.items():
@@ -54,7 +54,7 @@ def table(title: str, medians: dict[str, float], base: str, unit: str = "ms") ->
 
 
 def verdict(said: str, ratio: float, limit: float, *, at_most: bool) -> None:
-    """Print a figure beside what it is to be."""
+    """Print a ratio and whether it is within its limit."""
     good = ratio <= limit if at_most else ratio >= limit
     word = "at most" if at_most else "at least"
     print(f"  {'ok  ' if good else 'MISS'} {said}: {ratio:.2f} (to be {word} {limit})")

@@ -1,4 +1,4 @@
-"""Far endpoints, and silent ones: what `--in-flight` and `--hedge-after` are for."""
+"""Measures `--in-flight` with distant endpoints and `--hedge-after` with silent ones."""
 
 import socket
 import subprocess
@@ -30,7 +30,7 @@ _RICH = hex(10**24)  # wei
 
 @contextmanager
 def far_from(node: Anvil) -> Iterator[str]:
-    """Yield the URL of ``node`` a network away."""
+    """Yield a URL for ``node`` with the round trip of a distant network."""
     relay = subprocess.Popen(
         [sys.executable, str(HERE / "scripts" / "far_away.py"), str(node.port), str(ROUND_TRIP)],
         stdout=subprocess.PIPE,
@@ -65,7 +65,7 @@ def _seconds(command: Callable[[str], list[str]], wallets: Sequence[Wallet]) -> 
 
 
 def latency(runs: int) -> None:
-    """Measure how fast each program sends transactions of many senders over a slow network."""
+    """Measure how fast each program sends transactions of several senders to a distant node."""
     wallets = _wallets()
     file = PEERS / "transactions_of_many.txt"
     file.write_text("".join(f"{s.raw}\n" for s in _in_turns(wallets)))
@@ -98,7 +98,7 @@ def latency(runs: int) -> None:
 
 
 def hedging(runs: int) -> None:
-    """Measure what a silent first endpoint costs, beside the second one alone."""
+    """Measure how much time a silent first endpoint costs, compared with the second one alone."""
     with Anvil() as node, socket.create_server(("127.0.0.1", 0), backlog=128) as silent:
         wallet = Wallet(0)
         hung = f"http://127.0.0.1:{silent.getsockname()[1]}"

@@ -1,4 +1,4 @@
-"""Answers that fall into each row of the failure table, whatever carries them."""
+"""Answers for each row of the failure table, over any transport."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ from tests.support.sayings import EXCUSES, Saying
 from tests.support.wallet import Signed
 
 Body = Callable[[Any, Signed], bytes]
-"""Makes an answer of the id that was asked with and the transaction that was sent."""
+"""Makes an answer from the id of the request and the transaction that was sent."""
 
 
 def _fixed(body: bytes) -> Body:
@@ -34,7 +34,7 @@ def error(code: int, text: str, data: Any = None) -> Body:
 
 
 def _template(text: str) -> Body:
-    """Return an answer that json.dumps would not write; ``ID`` and ``HASH`` are filled in."""
+    """Return an answer that json.dumps cannot write; ``ID`` and ``HASH`` are filled in."""
 
     def make(request_id: Any, signed: Signed) -> bytes:
         filled = text.replace("ID", str(request_id)).replace("HASH", signed.hash)
@@ -45,12 +45,12 @@ def _template(text: str) -> Body:
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07[red]\u202e\u2066\r\nendpoint 1 of 1 answered\x00\x9b31m"
 OTHER = "0x" + "cd" * 32
-"""A hash that is not the transaction's. (Its own is believed whatever is odd about the rest.)"""
+"""Not the transaction's hash, which would be believed however odd the rest of the answer is."""
 POOR = "insufficient funds for gas * price + value"
 
 
 def _one_of_each(row: Row) -> list[Saying]:
-    """Return a saying of each kind that falls into ``row``, of the method that sends."""
+    """Return one saying per excuse for a send that belongs to ``row``."""
     said = [s for s in EXCUSES if s.row is row and s.method == "eth_sendRawTransaction"]
     return list({excuse_for(s.error): s for s in said}.values())
 
@@ -66,7 +66,7 @@ BODIES: Mapping[Row, Mapping[str, Body]] = {
         "both": message(result="HASH", error={"code": -32000, "message": "m"}),
         "an error in words": message(error="nonce too low"),
         "an error without a code": message(error={"message": "nonce too low"}),
-        "an error whose message is none": message(error={"code": -32000, "message": ["m"]}),
+        "an error whose message is not text": message(error={"code": -32000, "message": ["m"]}),
         "NaN": _template('{"jsonrpc":"2.0","id":ID,"result":NaN}'),
         "infinity": _template('{"jsonrpc":"2.0","id":ID,"result":1e999}'),
         "deep nesting": _template('{"jsonrpc":"2.0","id":ID,"result":' + "[" * 100_000),

@@ -1,7 +1,7 @@
-"""Asks the Python Packaging Authority's database for known holes in what seqsend brings with it.
+"""Checks seqsend's dependencies against the Python Packaging Authority's vulnerability database.
 
-python -m tests.support.audit: exits 1 if there is one that is known; where the database cannot be
-reached within 30 s, says so and exits 0.
+python -m tests.support.audit: exits 1 if a dependency has a known vulnerability. If the database
+does not answer within 30 s, it says so and exits 0.
 """
 
 import json
@@ -17,7 +17,7 @@ _PATIENCE = 30.0  # seconds
 
 
 def installed(name: str = "seqsend", found: dict[str, str] | None = None) -> dict[str, str]:
-    """Return the versions of everything that a distribution brings with it, by name."""
+    """Return the versions of all direct and indirect dependencies of a distribution, by name."""
     found = {} if found is None else found
     for requirement in distribution(name).requires or ():
         match = re.match(r"[A-Za-z0-9._-]+", requirement)
@@ -33,7 +33,7 @@ def installed(name: str = "seqsend", found: dict[str, str] | None = None) -> dic
 
 
 def judge(output: str) -> list[str] | None:
-    """Return the holes that pip-audit's JSON names; None if it is not a judgement."""
+    """Return the vulnerabilities in pip-audit's JSON; None if ``output`` is not a report."""
     try:
         packages: list[dict[str, Any]] = json.loads(output)["dependencies"]
     except (ValueError, KeyError, TypeError):
@@ -46,7 +46,7 @@ def judge(output: str) -> list[str] | None:
 
 
 def ask() -> tuple[str, str]:
-    """Return what pip-audit says of them on stdout and stderr; nothing if there was no time."""
+    """Return what pip-audit prints on stdout and stderr; stdout is empty after a timeout."""
     with tempfile.TemporaryDirectory() as directory:
         pinned = Path(directory, "requirements.txt")
         pinned.write_text("".join(f"{name}=={v}\n" for name, v in installed().items()))
@@ -66,7 +66,7 @@ def ask() -> tuple[str, str]:
 
 
 def main() -> int:
-    """Ask, and say what was found."""
+    """Run pip-audit and print the result."""
     output, said = ask()
     holes = judge(output)
     if holes is None:

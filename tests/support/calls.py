@@ -1,4 +1,4 @@
-"""The calls in a request, which came alone or in a batch, and the answer to all of them."""
+"""The calls in a request, single or batch, and the response to all of them."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -23,5 +23,5 @@ def respond(request: Request, members: Sequence[dict[str, Any]]) -> bytes:
 
 
 def answering(answer: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[Request], bytes]:
-    """Return what answers each call of a request by ``answer``: its result or error."""
+    """Return a reply function in which ``answer`` gives each call its result or error."""
     return lambda request: respond(request, [answer(call) for call in calls_in(request)])

@@ -1,4 +1,4 @@
-"""Certificates that a client is to believe, and such as it is not."""
+"""Certificates that a client must accept, and others that it must refuse."""
 
 import datetime as dt
 import ssl
@@ -8,7 +8,7 @@ from typing import Literal
 import trustme
 
 Kind = Literal["good", "expired", "not yet", "other host", "stranger", "self-signed"]
-"""``stranger`` is signed by an authority that nobody was told of."""
+"""``stranger`` is signed by an authority that the client does not know."""
 
 _DAY = dt.timedelta(days=1)
 
@@ -17,14 +17,14 @@ class Authority:
     """A certificate authority, and its certificate as a file."""
 
     def __init__(self, directory: Path) -> None:
-        """Make it; the file is in ``directory``."""
+        """Create the authority, with its certificate in ``directory``."""
         self._ca, self._unknown = trustme.CA(), trustme.CA()
         self._directory = directory
         self.pem = str(directory / "ca.pem")
         self._ca.cert_pem.write_to_path(self.pem)
 
     def issue(self, kind: Kind = "good") -> trustme.LeafCert:
-        """Return a certificate for 127.0.0.1 and localhost, or one that is wrong in one way."""
+        """Return a certificate for 127.0.0.1 and localhost, or one with a single fault."""
         now = dt.datetime.now(dt.UTC)
         if kind == "stranger":
             return self._unknown.issue_cert("127.0.0.1", "localhost")
@@ -37,7 +37,7 @@ class Authority:
         )
 
     def context(self, kind: Kind = "good") -> ssl.SSLContext:
-        """Return what a server with such a certificate needs."""
+        """Return the TLS context of a server with a certificate of this kind."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         if kind == "self-signed":
             own = self._unknown
@@ -48,7 +48,7 @@ class Authority:
         return context
 
     def context_for(self, *names: str) -> ssl.SSLContext:
-        """Return what a server needs whose certificate is for ``names``."""
+        """Return the TLS context of a server whose certificate is for ``names``."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._ca.issue_cert(*names).configure_cert(context)
         return context

@@ -15,24 +15,23 @@ def stay(_chain: "FakeChain") -> None:
 
 
 class FakeChain(Replying):
-    """Takes transactions and mines them when it is told to; a context manager.
+    """Accepts transactions and mines them when a step says so; a context manager.
 
-    Before the first request that does not send it takes its first step, before the next the second,
-    and so on: what a client has seen after some requests does not depend on time. After the last
-    step it stays as it is.
+    Before each request that does not send, it takes its next step, so that what a client sees
+    depends on the number of requests and not on time. After the last step it stays as it is.
     """
 
     def __init__(self, steps: Sequence[Step] = ()) -> None:
-        """``steps`` are taken one before each request that does not send."""
+        """Prepare a chain that takes one of ``steps`` before each request that does not send."""
         super().__init__(self._answer)
         self._steps = list(steps)
         self.hashes: list[str] = []
-        """The hashes of the transactions it took, in order, repetitions included."""
+        """The hashes of the transactions it accepted, in order, with repetitions."""
         self.blocks: dict[int, str] = {n: _block_hash(n, "a") for n in range(11)}
         """The canonical chain: number → hash."""
         self.safe = self.finalized = 5
         self.mined: dict[str, tuple[int, str, int]] = {}
-        """Transaction → number and hash of its block, and its status."""
+        """Transaction hash → number and hash of its block, and its status."""
         self.asked: list[list[str]] = []
         """The methods of each request."""
 
@@ -44,19 +43,19 @@ class FakeChain(Replying):
     # ---- Steps ----
 
     def preconfirm(self, fork: str = "a", status: int = 1) -> None:
-        """Give every transaction a receipt in the block that follows the head."""
+        """Give every transaction a receipt in the block after the head."""
         number = max(self.blocks) + 1
         for each in self.hashes:
             self.mined.setdefault(each, (number, _block_hash(number, fork), status))
 
     def mine(self, fork: str = "a", status: int = 1) -> None:
-        """Mine a block with every transaction that is not in one."""
+        """Mine a block with every transaction that is not in a block yet."""
         self.preconfirm(fork, status)
         number = max(self.blocks) + 1
         self.blocks[number] = _block_hash(number, fork)
 
     def reorganise(self, depth: int = 1, fork: str = "b") -> None:
-        """Replace the last blocks by as many of another fork, without their transactions."""
+        """Replace the last ``depth`` blocks by empty ones of another fork."""
         gone = sorted(self.blocks)[-depth:]
         self.blocks |= {number: _block_hash(number, fork) for number in gone}
         self.mined = {h: m for h, m in self.mined.items() if m[0] not in gone}
@@ -85,7 +84,7 @@ class FakeChain(Replying):
         return {"error": {"code": -32601, "message": f"the method {method} does not exist"}}
 
     def take(self, raw: str) -> str:
-        """Take a transaction; return its hash."""
+        """Accept a transaction; return its hash."""
         known = parse_raw_transaction(raw).hash
         self.hashes.append(known)
         return known

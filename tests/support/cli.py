@@ -1,4 +1,4 @@
-"""The program as a user runs it: another process, its streams and its exit code."""
+"""Runs the program as a user does: in its own process, with streams and an exit code."""
 
 import json
 import subprocess
@@ -27,7 +27,7 @@ class Run:
     err: str
     code: int
     elapsed: float
-    """Seconds, the start of Python included."""
+    """Seconds, including the start of Python."""
     lingered: float
     """Seconds from the first line on stdout, or its end, to the end of the process."""
 
@@ -38,7 +38,7 @@ class Run:
 
     @property
     def documents(self) -> list[dict[str, Any]]:
-        """What `--json` printed of several transactions: one valid object a line."""
+        """What `--json` printed for several transactions: one valid object per line."""
         found = [json.loads(line) for line in self.out.splitlines()]
         for each in found:
             jsonschema.validate(each, SCHEMA)
@@ -66,10 +66,10 @@ def seqsend(
     within: Sequence[str] = (),
     timeout: float = 30,
 ) -> Run:
-    """Run `seqsend` with ``arguments`` and wait for its end; no traceback is ever in it.
+    """Run `seqsend` with ``arguments``, wait for its end, and check that it prints no traceback.
 
-    ``environment`` replaces the whole environment; None passes this process's on. ``within`` are
-    words that go before the command.
+    ``environment`` replaces the whole environment; None passes on this process's. ``within`` is
+    put before the command.
     """
     started = time.monotonic()
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said:
@@ -101,7 +101,7 @@ def seqsend(
 
 
 def start(*arguments: str, within: Sequence[str] = ()) -> subprocess.Popen[str]:
-    """Start `seqsend` with ``arguments``, for a test that has something to do while it runs."""
+    """Start `seqsend` with ``arguments``, for a test that acts while it runs."""
     return subprocess.Popen(
         [*within, *COMMAND, *arguments],
         stdin=subprocess.PIPE,
@@ -112,13 +112,13 @@ def start(*arguments: str, within: Sequence[str] = ()) -> subprocess.Popen[str]:
 
 
 def write_to(running: subprocess.Popen[str], text: str) -> None:
-    """Write to the stdin of what was started, which stays open."""
+    """Write to the stdin of a started program, and keep it open."""
     assert running.stdin is not None
     running.stdin.write(text)
     running.stdin.flush()
 
 
 def read_line(running: subprocess.Popen[str]) -> str:
-    """Return the next line on the stdout of what was started, once it is there."""
+    """Wait for the next line on the stdout of a started program and return it."""
     assert running.stdout is not None
     return running.stdout.readline()

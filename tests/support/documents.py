@@ -1,4 +1,4 @@
-"""Commands that a page shows, taken out of it to be run."""
+"""Extracts the blocks of commands and code from a page."""
 
 import re
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Block:
-    """Some lines of a page that are set apart."""
+    """A block of a page."""
 
     line: int
-    """Where it begins, counted from 1."""
+    """Number of its first line, counted from 1."""
     kind: str
-    """The word after the fence; ``indented`` where there is none."""
+    """The word after the fence; ``indented`` for a block without a fence."""
     text: str
 
     def __str__(self) -> str:
@@ -22,7 +22,7 @@ class Block:
 
 
 def blocks(page: str) -> list[Block]:
-    """Return the blocks of a page of Markdown, in their order."""
+    """Return the blocks of a Markdown page, in order."""
     text = (ROOT / page).read_text()
     found = [
         (match.start(), match.group(1), match.group(2))

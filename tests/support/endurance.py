@@ -1,7 +1,7 @@
 """The long runs: python -m tests.support.endurance [--seconds S] [--calls N] [--lines N].
 
-Each says what it has seen: nothing may grow, and every line must be accounted for. The suite runs
-small versions of them (tests/test_endurance.py).
+Each prints what it measured: nothing may grow, and every line must be accounted for. The suite
+runs small versions (tests/test_endurance.py).
 """
 
 import argparse
@@ -31,16 +31,16 @@ _THERE = {"accepted", "known"}
 
 @dataclass(frozen=True)
 class Usage:
-    """What a process holds."""
+    """The resources of a process."""
 
     memory: int
-    """Bytes that are resident."""
+    """Resident bytes."""
     threads: int
     descriptors: int
 
 
 def usage_of(process: int | str = "self") -> Usage:
-    """Return what a process holds at this moment (Linux)."""
+    """Return the resources that a process holds now (Linux)."""
     status = Path(f"/proc/{process}/status").read_text()
 
     def number(name: str) -> int:
@@ -56,7 +56,7 @@ def usage_of(process: int | str = "self") -> Usage:
 
 
 def watch(seconds: float, *, interval: str = "200ms", settle: float = 2.0) -> list[Usage]:
-    """Run `check --watch` for a time; return what it holds, after ``settle`` seconds and later."""
+    """Run `check --watch` for ``seconds``; return its usage over time, after ``settle`` seconds."""
     probe = healthy_node(probe=lambda r: jsonrpc_error(r, -32000, "typed transaction too short"))
     with Replying(probe) as good, dead() as nobody:
         urls = f"--rollup.sequencer-http={good.url},{nobody.url}"
@@ -78,7 +78,7 @@ def watch(seconds: float, *, interval: str = "200ms", settle: float = 2.0) -> li
 
 
 def fail(calls: int, *, settle: int = 500) -> list[Usage]:
-    """Make calls that fail; return what this process holds, after ``settle`` calls and later."""
+    """Make calls that fail; return this process's usage over time, after ``settle`` calls."""
     seen: list[Usage] = []
     with (
         dead() as nobody,
@@ -88,21 +88,21 @@ def fail(calls: int, *, settle: int = 500) -> list[Usage]:
         for number in range(calls):
             with suppress(CallError):
                 client.request("eth_chainId")
-            down.requests.clear()  # the server's, which is in this process, too
+            down.requests.clear()  # the server runs in this process, too
             if number >= settle and number % max(1, calls // 50) == 0:
                 seen.append(usage_of())
     return seen
 
 
 def growth(seen: list[Usage]) -> Usage:
-    """Return by how much the last third is above the first, each at its least.
+    """Return how far the minimum of the last third is above that of the first third.
 
-    What is held for the length of a call comes and goes.
+    The minimum, because resources of a single call come and go.
     """
     part = max(1, len(seen) // 3)
 
-    def least(those: list[Usage], name: str) -> int:
-        return min(int(getattr(usage, name)) for usage in those)
+    def least(usages: list[Usage], name: str) -> int:
+        return min(int(getattr(usage, name)) for usage in usages)
 
     names = ("memory", "threads", "descriptors")
     return Usage(*(least(seen[-part:], name) - least(seen[:part], name) for name in names))
@@ -112,7 +112,7 @@ def growth(seen: list[Usage]) -> Usage:
 
 
 class _Flapping:
-    """A sequencer behind two endpoints that fail in turn, some after they took what was sent."""
+    """A sequencer behind two endpoints that fail in turn, some after accepting what was sent."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -122,7 +122,7 @@ class _Flapping:
         self._requests: Counter[int] = Counter()
 
     def reply(self, index: int, request: Request) -> bytes:
-        """Answer as endpoint ``index``: three requests well, then three not."""
+        """Answer as endpoint ``index``: three requests correctly, then fail three."""
         calls = request.json if isinstance(request.json, list) else [request.json]
         with self._lock:
             self._requests[index] += 1
@@ -153,7 +153,7 @@ class _Flapping:
 
 @contextmanager
 def flapping(limit: int) -> Iterator[tuple[_Flapping, list[str]]]:
-    """Run two endpoints that take batches of up to ``limit``; yield them and their addresses."""
+    """Run two endpoints that accept batches of up to ``limit``; yield them and their URLs."""
     sequencer = _Flapping(limit)
     with (
         Replying(lambda request: sequencer.reply(0, request)) as one,
@@ -163,9 +163,9 @@ def flapping(limit: int) -> Iterator[tuple[_Flapping, list[str]]]:
 
 
 def stream(lines: int, *, limit: int, batch: int = 50) -> Counter[str]:
-    """Send many lines in batches while two endpoints flap; return how they ended.
+    """Send ``lines`` transactions in batches while two endpoints flap; return how they ended.
 
-    An end that is untrue, or a line without one, is an AssertionError.
+    Raises AssertionError if an end is untrue or a line has no end.
     """
     signed = [Wallet(0).sign(2, nonce=nonce, value=1).raw for nonce in range(lines)]
     given = [Line(number, raw) for number, raw in enumerate(signed, start=1)]
@@ -185,11 +185,15 @@ def stream(lines: int, *, limit: int, batch: int = 50) -> Counter[str]:
 
 
 def main() -> int:
-    """Run all of it, one after the other, and say what was seen."""
+    """Run all of them in turn and print what was measured."""
     parser = argparse.ArgumentParser(prog="python -m tests.support.endurance")
-    parser.add_argument("--seconds", type=float, default=600, help="of check --watch 200ms")
-    parser.add_argument("--calls", type=int, default=100_000, help="that fail")
-    parser.add_argument("--lines", type=int, default=12_000, help="in batches of 50")
+    parser.add_argument(
+        "--seconds", type=float, default=600, help="duration of check --watch 200ms"
+    )
+    parser.add_argument("--calls", type=int, default=100_000, help="number of failing calls")
+    parser.add_argument(
+        "--lines", type=int, default=12_000, help="transactions, sent in batches of 50"
+    )
     given = parser.parse_args()
 
     def say(text: object) -> None:

@@ -1,7 +1,7 @@
-"""The failure table, provoked: for each of its rows, endpoints at which that really happens.
+"""Endpoints that provoke each row of the failure table with real failures.
 
-:data:`HTTP` and :data:`WEBSOCKET` are the table of what provokes what. A row is a line of
-`seqsend.verdicts.failure_table.ROWS`, a fault an endpoint that fails in one way.
+:data:`HTTP` and :data:`WEBSOCKET` list the faults per row. A row is a line of
+`seqsend.verdicts.failure_table.ROWS`; a fault is an endpoint that fails in one way.
 """
 
 import json
@@ -40,14 +40,14 @@ from tests.support.wallet import Signed
 
 @dataclass(frozen=True)
 class World:
-    """What a fault is made of."""
+    """The parts that faults are built from."""
 
     node: Anvil
     authority: Authority
     signed: Signed
-    """The transaction that is going to be sent."""
+    """The transaction that the test will send."""
     nginx: Callable[[], Nginx]
-    """Started when first asked for: not every machine has it."""
+    """Starts nginx on first use, because not every machine has it."""
 
 
 Start = Callable[[World], AbstractContextManager[str]]
@@ -61,7 +61,7 @@ class Fault:
     start: Start
     """Runs the endpoint and yields its address."""
     ends: str | None = None
-    """The status of a send; None for what the row says: the next endpoint takes it, or none."""
+    """How a send ends; None if it ends as the row says."""
     options: tuple[str, ...] = ()
 
 
@@ -147,7 +147,7 @@ def _redirecting_to_the_node(world: World) -> Iterator[str]:
 
 @contextmanager
 def _nonce_too_low(world: World) -> Iterator[str]:
-    """Refuse the transaction in words that may mean "I have it", and look it up truthfully."""
+    """Refuse the transaction in words that may mean "I have it"; answer look-ups truthfully."""
 
     def reply(request: Request) -> bytes:
         if isinstance(request.json, dict) and request.json["method"] == "eth_sendRawTransaction":
@@ -159,7 +159,7 @@ def _nonce_too_low(world: World) -> Iterator[str]:
 
 
 def _echo(request: Request) -> bytes:
-    """Answer with all that the request let out: path, headers, and what stands in them."""
+    """Answer with everything that the request reveals: path and headers."""
     heard = f"POST {request.path} {dict(request.headers)}"
     error = {"code": -32000, "message": heard, "data": {heard: [heard]}}
     body = {"jsonrpc": "2.0", "id": request.id, "error": error}
@@ -174,7 +174,7 @@ def _bomb() -> bytes:
     """Return an answer of 600 kB that inflates to 600 MB of blanks."""
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     head = packer.compress(b" " * 2**20) + packer.flush(zlib.Z_FULL_FLUSH)
-    # After a full flush the same input gives the same bytes, so that it need be packed once.
+    # After a full flush the same input gives the same bytes: one copy is enough.
     again = packer.compress(b" " * 2**20) + packer.flush(zlib.Z_FULL_FLUSH)
     return http(200, head + again * 599, {"Content-Encoding": "gzip"})
 
@@ -286,7 +286,7 @@ HTTP: Mapping[Row, tuple[Fault, ...]] = {
         *(_nginx(location) for location in ("rpc", "gzip", "once")),
     ),
 }
-"""What provokes each row at the first of two endpoints, of which the second is a live node."""
+"""Faults per row, for the first of two endpoints; the second is a live node."""
 
 
 def _ws_fault(name: str, start: Callable[[], AbstractContextManager[str]]) -> Fault:
@@ -317,7 +317,7 @@ def _as_wss(server: AbstractContextManager[str]) -> Iterator[str]:
         yield url.replace("ws:", "wss:")
 
 
-def _say_too_much(connection: Any) -> None:
+def _send_too_much(connection: Any) -> None:
     connection.recv()
     connection.send("x" * 40_000_000)
 
@@ -348,7 +348,7 @@ WEBSOCKET: Mapping[Row, tuple[Fault, ...]] = {
         _ws_fault("notifications without end", lambda: ws.serving(ws.notify_for_ever)),
         _ws_fault("vanished", lambda: ws.serving(ws.vanish)),
         _ws_fault("no frame", lambda: ws.serving(ws.garble)),
-        _ws_fault("too large", lambda: ws.serving(_say_too_much)),
+        _ws_fault("too large", lambda: ws.serving(_send_too_much)),
         *(_ws_closing(code) for code in (1000, 1009, 1011, 1013)),
     ),
     table.NO_ANSWER: _ws_answers(table.NO_ANSWER),
@@ -359,5 +359,5 @@ WEBSOCKET: Mapping[Row, tuple[Fault, ...]] = {
     table.PASSED_ON: _ws_answers(table.PASSED_ON),
     table.RESULT: (Fault("it answers", _node_by_websocket),),
 }
-"""What provokes each row at the only endpoint, a WebSocket. It has no HTTP status: those rows are
-failures of its handshake, which delivers nothing."""
+"""Faults per row for a WebSocket, as the only endpoint. It has no rows for HTTP statuses: these are
+failures of the handshake, which deliver nothing."""

@@ -1,7 +1,7 @@
-"""Signals at random moments of every kind of run: python -m tests.support.interruptions [SIGNALS].
+"""Signals at random moments of every kind of run: python -m tests.support.interruptions [RUNS].
 
-The model (tests/support/model) does this for streams over endpoints that fail; here are the other
-runs, over an endpoint that is slow. A signal may come twice, and the process may be stopped.
+The model (tests/support/model) interrupts streams over failing endpoints; this module interrupts
+the other runs, over a slow endpoint. There may be two signals, and the process may be stopped.
 """
 
 import json
@@ -24,7 +24,7 @@ from tests.support.wallet import Wallet
 Kind = Literal["single", "batch", "wait", "rpc", "check", "watch"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_LONGEST = 2.0  # seconds from the last signal to the end, on a machine that is busy
+_LONGEST = 2.0  # seconds from the last signal to the end, on a busy machine
 _HANGS = 20.0  # seconds
 
 SIGNED = [Wallet(0).sign(2, nonce=nonce, value=1) for nonce in range(4)]
@@ -32,7 +32,7 @@ _HEAD = {"number": "0x10", "hash": "0x" + "ab" * 32, "timestamp": "0x6553f100"}
 
 
 class Slow(Replying):
-    """A node that takes its time, and never has a receipt."""
+    """A node that answers slowly and never has a receipt."""
 
     def __init__(self, random: Random) -> None:
         super().__init__(self._answer)
@@ -71,7 +71,7 @@ def _words(kind: Kind) -> list[str]:
 
 
 def interrupt(kind: Kind, seed: str) -> list[str]:
-    """Run the program once, send it signals, and return what was not as it should be."""
+    """Run the program once, send it signals, and return what was wrong."""
     random = Random(f"{kind} {seed}")
     with Slow(random) as server:
         process = subprocess.Popen(
@@ -81,7 +81,7 @@ def interrupt(kind: Kind, seed: str) -> list[str]:
             stderr=subprocess.PIPE,
             text=True,
         )
-        # From the moment at which the program handles signals; before that Python's own end it.
+        # Wait for the program's signal handlers; before that, a signal ends Python itself.
         while process.poll() is None and not server.connections:
             time.sleep(0.001)
         for _ in range(random.choice((1, 1, 1, 2))):
@@ -121,7 +121,7 @@ def _violations(kind: Kind, code: int, out: str, err: str, taken: set[str]) -> I
             yield err[-500:]
     lines = out.splitlines()
     if kind != "watch" and len(lines) != (len(SIGNED) if kind == "batch" else 1):
-        # check that a signal has ended says so on stderr alone.
+        # check, if interrupted, says so on stderr only.
         yield f"{len(lines)} lines: {out[:300]}"
     for line in lines:
         try:
@@ -137,21 +137,21 @@ def _untrue(said: dict[str, Any], taken: set[str]) -> Iterator[str]:
     there, status = said["hash"] in taken, said["status"]
     words = (said["error"] or {}).get("message", "")
     if status in ("accepted", "known", "pending") and not there:
-        yield f"{status}, and the node does not have it"
+        yield f"{status}, but the node does not have it"
     if there and (status in ("not_sent", "unreachable") or "nothing was delivered" in words):
-        yield f"{status}: {words}, and the node has it"
+        yield f"{status}: {words}, but the node has it"
 
 
-def run_many(signals: int, seed: str) -> list[str]:
-    """Interrupt many runs of all kinds, some side by side; return what was wrong."""
-    runs = [(KINDS[n % len(KINDS)], f"{seed}.{n}") for n in range(signals)]
+def run_many(count: int, seed: str) -> list[str]:
+    """Interrupt ``count`` runs of all kinds, three at a time; return what was wrong."""
+    runs = [(KINDS[n % len(KINDS)], f"{seed}.{n}") for n in range(count)]
     with ThreadPoolExecutor(3) as pool:
         return [each for found in pool.map(lambda run: interrupt(*run), runs) for each in found]
 
 
 def main() -> int:
-    """Interrupt as many runs as the command line says, 400 by default."""
-    for number in _NUMBERS:  # in the background of a script the children would ignore these
+    """Interrupt the number of runs that the command line says; default 400."""
+    for number in _NUMBERS:  # children started by a background script would ignore these
         signal.signal(number, signal.default_int_handler)
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 400
     found = run_many(count, seed=str(time.time_ns()))

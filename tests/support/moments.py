@@ -1,4 +1,4 @@
-"""To wait for a moment, and not for a time."""
+"""Waits for a condition instead of a fixed time."""
 
 import subprocess
 import time
@@ -12,7 +12,7 @@ _NAMES = {"02": "SYN_SENT", "01": "ESTABLISHED", "08": "CLOSE_WAIT"}
 
 
 def count_connections(state: State, port: int) -> int:
-    """Return how many IPv4 sockets are in ``state`` towards ``port`` of any host (Linux)."""
+    """Return how many IPv4 sockets connected to ``port`` of any host are in ``state`` (Linux)."""
     lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
     return sum(
         _NAMES.get(state_code) == state and int(remote.rpartition(":")[2], 16) == port
@@ -21,18 +21,18 @@ def count_connections(state: State, port: int) -> int:
 
 
 def until(holds: Callable[[], object], *, within: float = 10.0) -> None:
-    """Wait until ``holds()`` is true; an AssertionError where it is not ``within`` seconds."""
+    """Wait until ``holds()`` is true; raise AssertionError after ``within`` seconds."""
     deadline = time.monotonic() + within
     while not holds():
-        assert time.monotonic() < deadline, "it did not come to that"
+        assert time.monotonic() < deadline, f"the condition did not hold within {within:g} s"
         time.sleep(0.002)
 
 
 def is_asleep(process: "subprocess.Popen[str]") -> bool:
-    """Tell whether the main thread of a process waits in the kernel (Linux).
+    """Return whether the main thread of a process waits in the kernel (Linux).
 
-    A signal that comes just before it begins to wait is not seen by Python until the wait is over:
-    so a test that sends one waits for this first.
+    Python sees a signal that comes just before a wait only after the wait. So a test waits for
+    this before it sends a signal.
     """
     stat = Path(f"/proc/{process.pid}/stat").read_text()
     return stat.rpartition(")")[2].split()[0] == "S"

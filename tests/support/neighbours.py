@@ -1,4 +1,4 @@
-"""What stands beside an execution endpoint and is taken for one; what a node says to a probe."""
+"""Services that are mistaken for an execution endpoint, and a node that answers a probe."""
 
 import json
 import time
@@ -8,7 +8,7 @@ from tests.support.servers import Request, http, jsonrpc_error, jsonrpc_result
 
 
 def op_node(request: Request) -> bytes:
-    """Answer as op-node does: by go-ethereum's RPC server, with methods of its own."""
+    """Answer as op-node, which uses go-ethereum's RPC server with its own methods."""
     method = request.json["method"]
     if method == "optimism_syncStatus":
         return jsonrpc_result(request, {"unsafe_l2": {"number": 1}})
@@ -16,9 +16,9 @@ def op_node(request: Request) -> bytes:
 
 
 def op_service(*namespaces: str) -> Callable[[Request], bytes]:
-    """Return a service of the OP stack (op-service rpc/server.go), with methods of its own.
+    """Return a service of the OP Stack with its own methods (op-service rpc/server.go).
 
-    go-ethereum's RPC server says which namespaces it has; op-service adds its own, "health".
+    go-ethereum's RPC server lists its namespaces; op-service adds "health".
     """
     modules = dict.fromkeys([*namespaces, "health", "rpc"], "1.0")
 
@@ -38,13 +38,13 @@ def kona_node(request: Request) -> bytes:
 
 
 def missing(request: Request) -> bytes:
-    """Answer as go-ethereum's RPC server does to a method that it does not have."""
+    """Answer as go-ethereum's RPC server answers an unknown method."""
     said = f"the method {request.json['method']} does not exist/is not available"
     return jsonrpc_error(request, -32601, said)
 
 
 def beacon(request: Request) -> bytes:
-    """Answer as a beacon node does (lighthouse): REST, and 404 to all else."""
+    """Answer as a beacon node (Lighthouse): REST, and 404 for everything else."""
     if request.path == "/eth/v1/node/version" and not request.body:
         return http(200, json.dumps({"data": {"version": "Lighthouse/v7.0.1"}}).encode())
     return http(404, b'{"code":404,"message":"NOT_FOUND","stacktraces":[]}')
@@ -61,7 +61,7 @@ def node(
     others: Mapping[str, object] | None = None,
     age: float = 0,
 ) -> Callable[[Request], bytes]:
-    """Return a healthy node that answers an empty transaction as ``probe`` does.
+    """Return a healthy node that answers an empty transaction with ``probe``.
 
     Its head is ``age`` seconds old.
     """
@@ -84,7 +84,7 @@ def node(
 
 
 def sends_only(request: Request) -> bytes:
-    """Answer as Arbitrum's sequencer endpoint does: to sends, and to nothing else."""
+    """Answer as Arbitrum's sequencer endpoint, which serves only sends."""
     if request.json["method"] == "eth_sendRawTransaction":
         return jsonrpc_error(request, -32000, "typed transaction too short")
     return missing(request)

@@ -1,8 +1,8 @@
-"""Two hosts and the link between them: real kernels' networks, whose packets a test may lose.
+"""Two hosts and the link between them: real kernel networks, with a test in control of packets.
 
-Each host is a network namespace with one TUN device; what a host sends comes out here, and goes in
-at the other when, and if, the test's rule says so. So delay and loss need no `tc netem`, which not
-every kernel has. Needs Linux, root and Debian's iproute2.
+Each host is a network namespace with one TUN device. This process reads what a host sends, and
+the test's rule decides if and when the other host gets it. So delay and loss need no `tc netem`,
+which not every kernel has. Needs Linux, root and Debian's iproute2.
 """
 
 import ctypes
@@ -20,21 +20,21 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self
 
-from tests.support.machine import demand_root, find_program, lacking
+from tests.support.machine import find_program, require_root, skip_or_fail
 
 CLIENT, SERVER, OTHER = "10.77.0.10", "10.77.0.2", "10.77.0.3"
-"""The client's address, and the two of the server."""
+"""The client's address, and the server's two."""
 NOBODY, RESOLVER = ("10.77.0.11", "10.77.0.9"), "10.77.0.53"
-"""Addresses on the link that no host has: what is sent there vanishes. NOBODY's are nearer to the
-client's than the server's are: a resolver puts them first (RFC 6724, section 6, rule 9)."""
+"""Addresses on the link that no host has: packets to them vanish. NOBODY's share a longer prefix
+with the client's than the server's do: a resolver puts them first (RFC 6724, section 6, rule 9)."""
 
 Rule = Callable[[bytes], float | None]
-"""Seconds by which an IPv4 packet is late; None where it is lost."""
+"""Seconds by which an IPv4 packet is delayed; None if it is lost."""
 
 _TUN = "/dev/net/tun"
 _TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 0x0001, 0x1000  # linux/if_tun.h
 _CLONE_NEWNET = 0x40000000
-_LARGEST = 65_536  # bytes of a packet
+_LARGEST = 65_536  # bytes per packet
 
 
 def at_once(_packet: bytes) -> float | None:
@@ -46,26 +46,26 @@ class Network:
     """The two hosts and their link; a context manager."""
 
     rule: Rule = staticmethod(at_once)
-    """Decides about each packet; may be replaced at any time."""
+    """Decides the fate of each packet; may be replaced at any time."""
 
     def __init__(self) -> None:
-        """Make sure that this machine can have it; else the test is skipped."""
+        """Skip the test unless this machine can run it."""
         self._ip = find_program("ip", "iproute2")
-        demand_root()
+        require_root()
         if not os.path.exists(_TUN):
-            lacking(f"no {_TUN} here, which networks of namespaces need; as root: modprobe tun")
+            skip_or_fail(f"{_TUN} is missing, which namespaces need; as root: modprobe tun")
         self._client, self._server = (f"seqsend-{os.getpid()}-{name}" for name in ("c", "s"))
         self._stack = ExitStack()
         self._stopped = threading.Event()
 
     @property
     def at_client(self) -> list[str]:
-        """The words before a command that make it run on the client's host."""
+        """The prefix that runs a command on the client's host."""
         return [self._ip, "netns", "exec", self._client]
 
     @contextmanager
     def at_server(self) -> Iterator[None]:
-        """Have sockets that this thread makes meanwhile belong to the server's host."""
+        """Let sockets that this thread creates meanwhile belong to the server's host."""
         with _inside(self._server):
             yield
 
@@ -135,7 +135,7 @@ class Network:
 
 @contextmanager
 def _inside(name: str) -> Iterator[None]:
-    """Put this thread into a network namespace, and back."""
+    """Move this thread into a network namespace, and back."""
     back = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     there = os.open(f"/var/run/netns/{name}", os.O_RDONLY)
     try:
@@ -148,7 +148,7 @@ def _inside(name: str) -> Iterator[None]:
 
 
 def _enter(namespace: int) -> None:
-    # os.setns is there from Python 3.12 on.
+    # os.setns exists from Python 3.12 on.
     if ctypes.CDLL(None, use_errno=True).setns(namespace, _CLONE_NEWNET) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))

@@ -1,4 +1,4 @@
-"""nginx in front of a real node, as operators have it, and in each of the states they know."""
+"""nginx in front of a real node, as operators run it, with its usual failures."""
 
 import os
 import signal
@@ -72,33 +72,33 @@ http {{
 
 
 class Nginx:
-    """A running nginx; a context manager. Each location is named by what it does.
+    """A running nginx; a context manager. Each location is named after what it does.
 
     `/rpc` serves; `/gzip` compresses; `/once` closes after each answer, `/brief` after 20 ms;
-    `/401` wants ``user:right``; `/504` passes on to the node and gives up on the answer; the rest
-    fails with the status of its name, `/page` with a page of HTML and `/444` by closing.
+    `/401` wants ``user:right``; `/504` passes on to the node and gives up on the answer; `/page`
+    answers with an HTML page and `/444` closes; the others fail with the status of their name.
     """
 
     def __init__(self, node: str, authority: Authority) -> None:
-        """Prepare it for the node at the URL ``node``; skips the test where there is no nginx."""
+        """Prepare nginx for the node at the URL ``node``; skip the test if nginx is missing."""
         self._program = find_program("nginx", "nginx-light")
         self._node, self._authority = node, authority
         self._stack = ExitStack()
         self.url = ""
-        """Where it answers, without a path."""
+        """Its address, without a path."""
         self.secure_url = ""
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             (directory / "users").write_text("user:{PLAIN}right\n")
-            # nginx takes over sockets that are handed to it: so the ports are free for certain.
+            # nginx inherits listening sockets, so that its ports are certainly free.
             sockets = [stack.enter_context(_listening()) for _ in range(2)]
             plain, secure = (s.getsockname()[1] for s in sockets)
             chain, key = self._authority.files()
             text = _CONFIGURATION.format(
                 directory=directory,
-                # As root its workers would else be nobody, who may not look into the directory.
+                # Started by root, its workers would run as nobody and could not read the directory.
                 user="user root;" if os.geteuid() == 0 else "",
                 node=self._node.rpartition(":")[2],
                 plain=plain,
@@ -128,7 +128,7 @@ class Nginx:
         return self
 
     def visit(self, location: str) -> None:
-        """Ask for a location and take whatever comes."""
+        """Request a location and ignore the answer."""
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with suppress(urllib.error.HTTPError), opener.open(f"{self.url}/{location}", timeout=10):
             pass

@@ -1,7 +1,7 @@
 """A real node: Foundry's anvil, on a free loopback port.
 
-Run as a program, with nothing but Python, it exits 1 where there is no fit anvil: so setup.sh
-decides by the rule that the tests go by.
+Run as a program, with nothing but Python, it exits 1 if there is no suitable anvil: setup.sh then
+decides by the same rule as the tests.
 """
 
 import ctypes
@@ -22,15 +22,15 @@ from typing import Any, Self
 _STARTS_WITHIN = 20.0  # seconds
 _LINKED = Path(__file__).parents[2] / ".venv" / "bin" / "anvil"
 _PACKAGE = Path(__file__).parent / "anvil" / "package.json"
-# Loaded here: between fork and exec, where it is used, is no place to look for a library.
+# Loaded here, because it is used between fork and exec, where a library must not be loaded.
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def find_anvil() -> Path:
-    """Return anvil from PATH, else the one that setup.sh got from npm, if it is fit.
+    """Return anvil from PATH, else the one that setup.sh got from npm, if it is suitable.
 
-    Fit is the version that package.json names, or a later one of the same major version: the tests
-    know anvil's answers word by word.
+    Suitable is the version in package.json, or a later one of the same major version: the tests
+    compare anvil's answers word by word.
     """
     named = json.loads(_PACKAGE.read_text())["dependencies"]["@foundry-rs/anvil"]
     oldest = tuple(map(int, named.split(".")))
@@ -51,27 +51,27 @@ def _version(anvil: str | Path) -> tuple[int, ...]:
 
 
 def end_with_parent(how: signal.Signals = signal.SIGKILL) -> None:
-    """Have this process told to end when its parent does, so that a killed test leaves nothing.
+    """Let the kernel send ``how`` to this process when its parent ends, even if it is killed.
 
-    To be called between fork and exec. Linux only; elsewhere it does nothing.
+    Call it between fork and exec. Linux only; elsewhere it does nothing.
     """
     if _LIBC is not None:
         _LIBC.prctl(1, how)  # PR_SET_PDEATHSIG
 
 
 class Anvil:
-    """One node with a chain of its own; a context manager."""
+    """One node with its own chain; a context manager."""
 
     def __init__(self, *, chain_id: int = 31337, extra: Sequence[str] = ()) -> None:
-        """Prepare; `start` or `with` starts it. ``extra`` are more arguments of anvil."""
+        """Prepare a node, which `start` or `with` starts. ``extra`` are more arguments of anvil."""
         self._arguments = ["--port", "0", "--chain-id", str(chain_id), *extra]
-        self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115 - as long as the node
+        self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115 - open as long as the node
         self._process: subprocess.Popen[str] | None = None
         self.port = 0
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """Its address."""
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
@@ -97,11 +97,11 @@ class Anvil:
         raise RuntimeError(f"anvil did not come up:\n{said}")
 
     def _read_output(self) -> str:
-        # pread: the file's position is the child's, too.
+        # pread, because the child shares the file's position.
         return os.pread(self._output.fileno(), 1_000_000, 0).decode(errors="replace")
 
     def rpc(self, method: str, *params: Any) -> Any:
-        """Return the result of a call, made without any code that is tested here."""
+        """Return the result of a call, made without any code under test."""
         message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         request = urllib.request.Request(
             self.url, json.dumps(message).encode(), {"Content-Type": "application/json"}
@@ -114,9 +114,9 @@ class Anvil:
         return answer["result"]
 
     def nonce(self, address: str) -> int:
-        """Return the next nonce of ``address``, once what was taken before is mined.
+        """Return the next nonce of ``address``, once all earlier transactions are mined.
 
-        anvil answers a send before it mines, and for that moment counts it nowhere.
+        anvil answers a send before it mines, and until then does not count it.
         """
         deadline = time.monotonic() + 5
         while time.monotonic() < deadline and self.rpc("txpool_status")["pending"] != "0x0":
@@ -124,22 +124,22 @@ class Anvil:
         return int(self.rpc("eth_getTransactionCount", address, "pending"), 16)
 
     def has_transaction(self, transaction_hash: str) -> bool:
-        """Tell whether the node knows the transaction."""
+        """Return whether the node knows the transaction."""
         return self.rpc("eth_getTransactionByHash", transaction_hash) is not None
 
     @property
     def pid(self) -> int | None:
-        """Its process, once it is started."""
+        """The id of its process, once it is started."""
         return None if self._process is None else self._process.pid
 
     def kill(self) -> None:
-        """End it as a crash does; its port refuses from then on."""
+        """Kill it, as in a crash; its port then refuses connections."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
 
     def stop(self) -> None:
-        """End it, now and for good."""
+        """Kill it and delete its output."""
         self.kill()
         self._output.close()
 

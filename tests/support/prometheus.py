@@ -1,4 +1,4 @@
-"""Prometheus' own tool, as judge of what seqsend writes for it."""
+"""Checks the metrics that seqsend writes with Prometheus' own tool."""
 
 import subprocess
 from pathlib import Path
@@ -10,11 +10,11 @@ from tests.support.machine import find_program
 PACKAGE = "prometheus"
 
 Values = dict[tuple[str, tuple[tuple[str, str], ...]], float]
-"""A sample's name and its labels, sorted → its value."""
+"""A sample's name and sorted labels → its value."""
 
 
 def promtool(*words: str, stdin: str = "") -> str:
-    """Run `promtool`, which must have nothing to say against what it is shown."""
+    """Run `promtool`, which must succeed, and return its output."""
     program = find_program("promtool", PACKAGE)
     done = subprocess.run(
         [program, *words], input=stdin, capture_output=True, text=True, check=False, timeout=30

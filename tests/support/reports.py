@@ -1,4 +1,4 @@
-"""Reports of `check` as it could have made them, for what is drawn of them."""
+"""Reports as `check` makes them, to test how they are displayed."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -16,7 +16,7 @@ _NOW = 1_764_000_000
 
 
 def report(**fields: Any) -> EndpointReport:
-    """Return a report on an endpoint of which nothing is known but ``fields``."""
+    """Return a report on an endpoint of which only ``fields`` are known."""
     return EndpointReport(_ENDPOINT, **fields)
 
 
@@ -26,7 +26,7 @@ def head(number: int, *, age: float = 2.0) -> Head:
 
 
 def healthy(**fields: Any) -> EndpointReport:
-    """Return a report on a node with which nothing is wrong."""
+    """Return a report on a healthy node."""
     known: dict[str, Any] = {
         "verdict": "usable",
         "timings": {"dns": 0.001, "dial": 0.002, "tls": 0.02, "send": 0.0, "answer": 0.012},
@@ -52,24 +52,24 @@ def failed(**fields: Any) -> EndpointReport:
 
 
 def stale(age: float = 7200.0, **fields: Any) -> EndpointReport:
-    """Return a report on a node of a chain that has halted."""
+    """Return a report on a node whose head is old."""
     known = {"reason": "head is 2 h old", "reason_code": "head_old", "hint": "has it stopped?"}
     return healthy(verdict="STALE", phase="answer", head=head(7, age=age), **(known | fields))
 
 
 def differing(**fields: Any) -> EndpointReport:
-    """Return a report on a node of another chain than the others'."""
+    """Return a report on a node with another chain id than the others."""
     known = {"reason": "chain id 8453, but endpoint 1 has 10", "reason_code": "chain_differs"}
     return healthy(verdict="DIFFERS", phase="answer", **({"chain_id": 8453} | known | fields))
 
 
 def standby(**fields: Any) -> EndpointReport:
-    """Return a report on a sequencer that is not the active one."""
+    """Return a report on a sequencer that is not active."""
     return healthy(verdict="STANDBY", role="standby", hint="endpoint 1 is the active one", **fields)
 
 
 def diagnosis(*reports: EndpointReport, urls: Sequence[str] = ()) -> Diagnosis:
-    """Return ``reports`` in a diagnosis, each with its position, and ``urls`` or others."""
+    """Return a diagnosis of ``reports`` in this order, at ``urls`` or made-up addresses."""
     found = urls or [f"{URL}/{number}" for number in range(len(reports))]
     endpoints = parse_endpoints(",".join(found))
     numbered = (replace(r, endpoint=e) for r, e in zip(reports, endpoints, strict=True))
@@ -77,7 +77,7 @@ def diagnosis(*reports: EndpointReport, urls: Sequence[str] = ()) -> Diagnosis:
 
 
 def diagnoses(most: int) -> st.SearchStrategy[Diagnosis]:
-    """Return diagnoses of up to ``most`` endpoints, with addresses and words of any length."""
+    """Return diagnoses of up to ``most`` endpoints, with URLs and texts of any length."""
     return st.lists(st.tuples(_REPORTS, _PATHS), min_size=1, max_size=most).map(_numbered)
 
 
@@ -87,11 +87,11 @@ def _numbered(found: Iterable[tuple[EndpointReport, str]]) -> Diagnosis:
     return diagnosis(*(each for each, _ in pairs), urls=urls)
 
 
-# No control and format characters: those are escaped before anything is put into a report.
+# No control or format characters: these are escaped before they get into a report.
 _TEXTS = st.text(
     st.characters(exclude_categories=("C", "Z", "M"), include_characters=" "), min_size=1
 ).filter(str.strip)
-# Segments short enough not to be taken for a secret; the whole longer than a line, or not there.
+# Each segment is too short for a secret; the path may be empty, or longer than a line.
 _PATHS = st.integers(0, 30).map(lambda segments: "/".join(["segment"] * segments))
 _SECONDS = st.floats(0, 1e5)
 _HEADS = st.builds(head, st.integers(0, 2**64), age=st.floats(-1e9, 1e9))

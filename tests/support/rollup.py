@@ -1,4 +1,4 @@
-"""A rollup with several sequencers: op-nodes and op-conductors that answer in their real words."""
+"""A rollup with several sequencers, whose op-nodes and op-conductors answer as real ones do."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -15,13 +15,13 @@ _NOT_LEADER = "refusing to proxy request to non-leader sequencer"
 
 
 def no_such_method(request: Request) -> bytes:
-    """Return what go-ethereum's RPC server answers (rpc/errors.go, methodNotFoundError)."""
+    """Answer as go-ethereum's RPC server does (rpc/errors.go, methodNotFoundError)."""
     method = request.json["method"]
     return jsonrpc_error(request, -32601, f"the method {method} does not exist/is not available")
 
 
 def rollup_node(is_active: Callable[[], bool], kind: Kind = "op-node") -> Replying:
-    """Return what stands beside a sequencer; an op-conductor also passes questions on."""
+    """Return the rollup node of a sequencer; an op-conductor also passes calls on to it."""
 
     def reply(request: Request) -> bytes:
         method, active = request.json["method"], is_active()
@@ -42,14 +42,14 @@ class Rollup:
     """Sequencers with their op-nodes, one of them active; a context manager."""
 
     def __init__(self, kinds: Sequence[Kind], *, active: int | None = 1) -> None:
-        """``kinds`` has one for each sequencer; ``active`` is counted from 1."""
+        """Prepare one sequencer per item of ``kinds``; ``active`` is counted from 1."""
         self.active = active
         self.landed: list[tuple[str, int, int | None]] = []
-        """Hash, the sequencer that took it, and the one that was active then."""
+        """Hash, the sequencer that accepted it, and the one that was active then."""
         self.lock = threading.Lock()
-        """Held for each transaction: a hand-over with it is between two of them."""
+        """Held during each request; a test holds it to change ``active`` between two requests."""
         self.before: Callable[[int, Request], bytes | None] = lambda _index, _request: None
-        """May answer in place of a sequencer."""
+        """May answer instead of a sequencer; None lets the sequencer answer."""
         self._stack = ExitStack()
         positions = range(1, len(kinds) + 1)
         self.nodes = [
@@ -60,26 +60,26 @@ class Rollup:
 
     @property
     def arguments(self) -> list[str]:
-        """The options that name all of it."""
+        """The options that name the sequencers and their op-nodes."""
         return [f"--rollup.sequencer-http={self.urls}", f"--rollup-rpc={self.node_urls}"]
 
     @property
     def urls(self) -> str:
-        """The list of the sequencers."""
+        """The list of sequencers, as an option takes it."""
         return ",".join(sequencer.url for sequencer in self.sequencers)
 
     @property
     def node_urls(self) -> str:
-        """The list of the op-nodes."""
+        """The list of op-nodes, as an option takes it."""
         return ",".join(node.url for node in self.nodes)
 
     @property
     def questions(self) -> list[str]:
-        """What the op-nodes were asked so far, by method."""
+        """The methods that the op-nodes were called with so far."""
         return [request.json["method"] for node in self.nodes for request in node.requests]
 
     def kill(self, index: int) -> None:
-        """Make a sequencer refuse connections, and close those that it has."""
+        """Make a sequencer refuse connections, and close its open ones."""
         self.sequencers[index - 1].__exit__()
 
     def _asks(self, index: int) -> Callable[[], bool]:

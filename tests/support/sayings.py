@@ -1,4 +1,4 @@
-"""What nodes, proxies and providers say in an error, in their own words, and what that means."""
+"""Error messages of real nodes, proxies and providers, and what they mean."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -14,11 +14,11 @@ class Saying(NamedTuple):
     method: str
     error: JsonRpcError
     meaning: str
-    """V, L, N, U or S, as the table's head says."""
+    """V, L, N, U or S; the head of the table explains them."""
 
     @property
     def row(self) -> Row:
-        """The row that it falls into, alone and with HTTP 200."""
+        """Its row of the failure table, for a single call with HTTP 200."""
         return {"N": table.NOT_FROM_ME, "U": table.PASSED_ON}.get(self.meaning, table.VERDICT)
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Endpoints that fail, on real sockets, each in its own way; all are context managers."""
+"""Endpoints on real sockets, each failing in one way; all are context managers."""
 
 import json
 import socket
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from http.client import HTTPMessage, parse_headers
 from typing import Any, Literal, Self
 
-_PATIENCE = 30.0  # seconds after which a server gives up on a client that says nothing more
+_PATIENCE = 30.0  # seconds after which a server gives up on a silent client
 _RST = struct.pack("ii", 1, 0)  # SO_LINGER with no time: close() sends RST and not FIN
 
 
@@ -33,7 +33,7 @@ class Request:
 
     @property
     def id(self) -> Any:
-        """The id of the call; None for a batch, which has one for each of its calls."""
+        """The id of the call; None for a batch, whose calls have one each."""
         return self.json["id"] if isinstance(self.json, dict) else None
 
 
@@ -64,20 +64,20 @@ def jsonrpc_error(
 
 @dataclass(frozen=True)
 class Address:
-    """Where a server would be."""
+    """An address on which a server could listen."""
 
     port: int
     host: str = "127.0.0.1"
 
     @property
     def url(self) -> str:
-        """Its address as an endpoint."""
+        """The address as an endpoint URL."""
         return f"http://{self.host}:{self.port}"
 
 
 @contextmanager
 def dead() -> Iterator[Address]:
-    """Yield a port that refuses connections: it is held, and nothing listens on it."""
+    """Yield a port that refuses connections: it is bound, but nothing listens on it."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield Address(held.getsockname()[1])
@@ -85,15 +85,15 @@ def dead() -> Iterator[Address]:
 
 @dataclass(frozen=True)
 class Hole(Address):
-    """Where a SYN vanishes."""
+    """A port that drops every SYN."""
 
     waiting: int = 0
-    """How many connections of its own it keeps waiting to be so."""
+    """How many of its own connections fill the queue."""
 
 
 @contextmanager
 def blackhole() -> Iterator[Hole]:
-    """Yield a port that drops every SYN: its queue of connections is full (Linux does so)."""
+    """Yield a port that drops every SYN, because its queue of connections is full (on Linux)."""
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -117,7 +117,7 @@ def blackhole() -> Iterator[Hole]:
 
 
 class Server:
-    """Accepts connections, on loopback if not told else, each in a thread of its own."""
+    """Accepts connections, on loopback by default, and serves each in its own thread."""
 
     def __init__(self, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
         self._tls = tls
@@ -127,13 +127,13 @@ class Server:
         self._stopped = threading.Event()
         self.port: int = self._listening.getsockname()[1]
         self.connections = 0
-        """How many were accepted so far."""
+        """How many connections were accepted so far."""
         self.requests: list[Request] = []
-        """What was read so far, in the order of arrival."""
+        """The requests that were read so far, in order of arrival."""
 
     @property
     def url(self) -> str:
-        """Its address as an endpoint."""
+        """The address as an endpoint URL."""
         return Address(self.port, self._host).url
 
     def handle(self, connection: socket.socket) -> None:
@@ -141,7 +141,7 @@ class Server:
         raise NotImplementedError
 
     def drop_connections(self) -> None:
-        """Close every connection that is open, as a server does with idle ones."""
+        """Close every open connection, as a server closes idle ones."""
         while self._open:
             connection = self._open.pop()
             with suppress(OSError):
@@ -149,7 +149,7 @@ class Server:
             connection.close()
 
     def read_request(self, connection: socket.socket) -> Request | None:
-        """Read one request whole; None where the client has closed."""
+        """Read one whole request; return None if the client has closed."""
         with connection.makefile("rb") as file:
             line = file.readline()
             if not line:
@@ -158,7 +158,7 @@ class Server:
             length = int(headers.get("Content-Length", 0))
             body = file.read(length)
         if len(body) < length:
-            raise ConnectionError("the client has gone in the middle of its request")
+            raise ConnectionError("the client closed in the middle of its request")
         request = Request(line.split()[1].decode(), headers, body)
         self.requests.append(request)
         return request
@@ -182,7 +182,7 @@ class Server:
             connection = self._tls.wrap_socket(
                 connection, server_side=True, do_handshake_on_connect=False
             )
-        # From here on drop_connections closes it, in its TLS handshake, too.
+        # From here on, drop_connections closes it, even during the TLS handshake.
         self._open.append(connection)
         try:
             if isinstance(connection, ssl.SSLSocket):
@@ -190,9 +190,9 @@ class Server:
             if not self._stopped.is_set():
                 self.handle(connection)
         except OSError:
-            pass  # The client, or the test, has had enough.
+            pass  # The client or the test closed it.
         except ValueError:
-            # So ssl says that it was closed meanwhile. Any other is a test's mistake: show it.
+            # ssl raises it if the connection was closed; any other is a mistake in the test.
             if connection in self._open:
                 raise
         finally:
@@ -206,7 +206,7 @@ class Server:
 
     def __exit__(self, *_exception: object) -> None:
         self._stopped.set()
-        # shutdown, as close alone leaves a thread in accept() where it is.
+        # shutdown, because close alone does not wake a thread in accept().
         with suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
@@ -214,7 +214,7 @@ class Server:
 
 
 class Replying(Server):
-    """Answers each request with a response, or what a function makes of the request."""
+    """Answers each request with a fixed response, or with the result of a function."""
 
     def __init__(
         self,
@@ -244,7 +244,7 @@ class Silent(Server):
 
 
 class StallingTLS(Server):
-    """Takes the connection and never says a word: what a TLS client waits for."""
+    """Accepts the connection and sends nothing, so that a TLS handshake stalls."""
 
     def handle(self, connection: socket.socket) -> None:
         """Wait."""
@@ -261,7 +261,7 @@ def pass_on(body: bytes, upstream: str) -> bytes:
 
 
 class Relaying(Replying):
-    """Passes each request on to a node and its answer back, and so sees what is sent."""
+    """Passes requests on to a node and answers back, and records the requests."""
 
     def __init__(self, upstream: str, *, host: str = "127.0.0.1") -> None:
         super().__init__(lambda request: http(200, pass_on(request.body, upstream)), host=host)
@@ -298,7 +298,7 @@ class Closing(Server):
         self._after, self._how, self._partial = after, how, partial
 
     def handle(self, connection: socket.socket) -> None:
-        """Read if told to, answer in part if told to, close."""
+        """Read the request if configured, send the partial answer, close."""
         if self._after == "request":
             self.read_request(connection)
         connection.sendall(self._partial)

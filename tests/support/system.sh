@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the Debian packages that some tests need. Only where root and apt are; elsewhere those
-# tests are skipped, and say what would bring what they need.
+# Installs the Debian packages that some tests need, with root and apt. Elsewhere those tests are
+# skipped, and name the missing package.
 set -eu
 
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"

@@ -1,4 +1,4 @@
-"""The program on a terminal, and what a person sees there."""
+"""Runs the program on a terminal, and records what a person sees."""
 
 import copy
 import fcntl
@@ -22,34 +22,34 @@ _TALLEST = 200  # lines: more than any test writes
 
 @dataclass(frozen=True)
 class Seen:
-    """What came onto the terminal."""
+    """What the terminal showed."""
 
     raw: str
-    """As it was written, escapes included."""
+    """The output as written, with its escape sequences."""
     screen: tuple[str, ...]
-    """The lines that are on the screen at the end, without the empty ones below."""
+    """The lines on the screen at the end, without trailing empty ones."""
     code: int
     """The program's exit code."""
     scrollback: tuple[str, ...] = ()
-    """The lines that have left the screen at its top."""
+    """The lines that have scrolled off the screen."""
     alternate: tuple[str, ...] | None = None
     """What was on the alternate screen when Ctrl-C was pressed, if the program was using it."""
     lost: int = 0
-    """Lines that have left the alternate screen at its top: nobody will see them again."""
+    """How many lines have scrolled off the alternate screen: they are gone for good."""
 
 
 @dataclass(frozen=True)
 class Resized:
-    """The terminal gets another size while the program runs."""
+    """A new size that the terminal gets while the program runs."""
 
     when: Callable[[str], bool]
-    """Is given what was written so far."""
+    """Called with the output so far; true resizes the terminal."""
     columns: int
     lines: int
 
 
 class _Screen(pyte.HistoryScreen):
-    """pyte's, with an alternate screen as xterm has it (private mode 1049)."""
+    """pyte's screen with xterm's alternate screen (private mode 1049)."""
 
     def __init__(self, columns: int, lines: int) -> None:
         super().__init__(columns, lines, history=10_000)
@@ -105,11 +105,10 @@ def on_a_terminal(
     stdout: IO[bytes] | None = None,
     timeout: float = 30,
 ) -> Seen:
-    """Run `seqsend` with stdout and stderr on a terminal of so many columns and lines, and read it.
+    """Run `seqsend` with stdout and stderr on a terminal of this size, and return what it shows.
 
-    ``stdout`` takes what is written there instead.
-
-    Ctrl-C is pressed as soon as ``interrupt_when`` is true of what was written so far.
+    If ``stdout`` is given, the program's stdout goes there instead of to the terminal. Ctrl-C is
+    pressed as soon as ``interrupt_when`` returns true for the output so far.
     """
     main, side = pty.openpty()
     fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
@@ -156,5 +155,5 @@ def _read(terminal: int, deadline: float) -> bytes:
         raise TimeoutError("the program neither writes nor ends")
     try:
         return os.read(terminal, 65_536)
-    except OSError:  # what a terminal says when the other side is gone
+    except OSError:  # the other side of the terminal is closed
         return b""

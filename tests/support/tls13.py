@@ -1,7 +1,7 @@
-"""A TLS 1.3 server's records, made by hand: what no library lets a server say again and again.
+"""A TLS 1.3 server that makes its own records, to repeat what no library lets a server repeat.
 
-The handshake is the ssl module's own; its key log gives the secret from which the records' keys are
-derived (RFC 8446, section 7). `Records` seals what a server would send after the handshake.
+The ssl module does the handshake; its key log gives the secret from which the keys of the records
+are derived (RFC 8446, section 7). `Records` seals what a server sends after the handshake.
 """
 
 import hashlib
@@ -17,10 +17,10 @@ from tests.support.servers import Server
 
 HANDSHAKE, APPLICATION_DATA = 22, 23
 
-KEY_UPDATE = b"\x18\x00\x00\x01\x00"  # section 4.6.3; no answer is asked for
+KEY_UPDATE = b"\x18\x00\x00\x01\x00"  # section 4.6.3; requests no answer
 _TICKET_BODY = (
     b"\x00\x00\x0e\x10"  # lifetime, an hour
-    b"\x00\x00\x00\x00"  # what is added to its age
+    b"\x00\x00\x00\x00"  # age add
     b"\x01\x00"  # nonce
     b"\x00\x01t"  # the ticket
     b"\x00\x00"  # no extensions
@@ -31,10 +31,10 @@ _HASH, _HASH_SIZE, _KEY_SIZE = hashlib.sha384, 48, 32  # TLS_AES_256_GCM_SHA384
 
 
 class Records:
-    """Seals records as the server of one connection, after the handshake."""
+    """Seals the server's records of one connection, after the handshake."""
 
     def __init__(self, secret: bytes) -> None:
-        """``secret`` is the log's SERVER_TRAFFIC_SECRET_0."""
+        """``secret`` is SERVER_TRAFFIC_SECRET_0 from the key log."""
         self._secret = secret
         self._start()
 
@@ -52,7 +52,7 @@ class Records:
         return header + self._aead.encrypt(nonce, inner, header)
 
     def update_key(self) -> bytes:
-        """Return the record that announces the next key, and seal with that from now on."""
+        """Return the record that announces the next key, and use that key from now on."""
         record = self.seal(HANDSHAKE, KEY_UPDATE)
         self._secret = _expand(self._secret, "traffic upd", _HASH_SIZE)
         self._start()
@@ -60,35 +60,35 @@ class Records:
 
 
 def _expand(secret: bytes, label: str, size: int) -> bytes:
-    """HKDF-Expand-Label of section 7.1, for at most one block of the hash."""
+    """HKDF-Expand-Label of section 7.1, for up to one block of the hash."""
     name = b"tls13 " + label.encode()
     info = size.to_bytes(2, "big") + bytes([len(name)]) + name + b"\0"
     return hmac.new(secret, info + b"\x01", _HASH).digest()[:size]
 
 
 class ByHand(Server):
-    """Shakes hands over TLS 1.3; what it sends after that are records made by hand."""
+    """Does a TLS 1.3 handshake, and then sends its own records."""
 
     def __init__(self, context: ssl.SSLContext, log: Path) -> None:
-        """``log`` is a file that is not there yet; one connection is served."""
+        """Serve one connection; ``log`` is a file that does not exist yet."""
         context.minimum_version = ssl.TLSVersion.TLSv1_3
-        context.num_tickets = 0  # records that the ssl module sends would use up numbers of ours
+        context.num_tickets = 0  # a record sent by the ssl module would use up a number of ours
         context.keylog_filename = str(log)
         super().__init__(tls=context)
         self._log = log
 
     def serve(self, connection: ssl.SSLSocket, records: Records) -> None:
-        """Serve a connection: read from it, and `write` what ``records`` seals."""
+        """Read from the connection, and `write` what ``records`` seals."""
         raise NotImplementedError
 
     def write(self, connection: ssl.SSLSocket, record: bytes) -> None:
-        """Send what is sealed already."""
+        """Send a sealed record."""
         with socket.socket(fileno=os.dup(connection.fileno())) as raw:
             raw.settimeout(10)
             raw.sendall(record)
 
     def handle(self, connection: socket.socket) -> None:
-        """Find the keys."""
+        """Find the secret in the key log, then serve."""
         assert isinstance(connection, ssl.SSLSocket)
         cipher = connection.cipher()
         assert cipher is not None
@@ -99,13 +99,13 @@ class ByHand(Server):
 
 
 class Flooding(ByHand):
-    """Reads the request, and sends records without data for ever: "tickets" or "key updates"."""
+    """Reads the request, then sends records without data endlessly: "tickets" or "key updates"."""
 
     def __init__(self, context: ssl.SSLContext, log: Path, what: str) -> None:
         super().__init__(context, log)
         self._what = what
         self.records = 0
-        """How often it has sent some."""
+        """How many times it has sent records."""
 
     def serve(self, connection: ssl.SSLSocket, records: Records) -> None:
         """Read, then flood."""

@@ -1,4 +1,4 @@
-"""Signed transactions of every type, from anvil's own funded accounts."""
+"""Signed transactions of every type, from anvil's funded accounts."""
 
 import hashlib
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import rlp  # type: ignore[import-untyped]
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-# The keys that anvil derives from its well-known mnemonic ("test test … junk"): no secret.
+# Not secret: anvil derives these keys from its well-known mnemonic ("test test … junk").
 _KEYS = (
     "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
     "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
@@ -18,8 +18,8 @@ CHAIN_ID = 31337
 _GWEI = 10**9
 _FEES = {"maxFeePerGas": 100 * _GWEI, "maxPriorityFeePerGas": _GWEI}
 
-# A blob of zeros: its commitment and its proofs are the point at infinity, so that they need no
-# KZG library (eth-account's takes 7 s for one blob).
+# A blob of zeros: its commitment and proofs are the point at infinity, which needs no KZG library
+# (eth-account's takes 7 s per blob).
 _BLOB = bytes(131_072)
 _INFINITY = b"\xc0" + bytes(47)
 _BLOB_HASH = "0x01" + hashlib.sha256(_INFINITY).hexdigest()[2:]
@@ -41,12 +41,12 @@ class Wallet:
     """Signs with one of anvil's accounts."""
 
     def __init__(self, index: int) -> None:
-        """Take anvil's account number ``index``."""
+        """Use anvil's account number ``index``."""
         self._account: LocalAccount = Account.from_key(_KEYS[index])
 
     @classmethod
     def of_key(cls, key: str) -> Self:
-        """Return the wallet of another private key, which owns nothing on anvil."""
+        """Return the wallet of another private key, which has no funds on anvil."""
         wallet = cls(0)
         wallet._account = Account.from_key(key)
         return wallet
@@ -70,9 +70,9 @@ class Wallet:
         return Signed(signed.raw_transaction.to_0x_hex(), signed.hash.to_0x_hex())
 
     def sign_blob(self, sidecar: str = "cell proofs", *, nonce: int) -> Signed:
-        """Return a blob transaction in its network form, which is all that a node takes.
+        """Return a blob transaction in its network form, the only form that a node accepts.
 
-        It is 275 kB of hex, which Linux takes on no command line.
+        It has 275 kB of hex, too much for an argument on Linux's command line.
         """
         canonical = self.sign(3, nonce=nonce)
         fields = rlp.decode(bytes.fromhex(canonical.raw[4:]))

@@ -1,4 +1,4 @@
-"""WebSocket servers for tests, on websockets' own server: the other side's code, not ours."""
+"""WebSocket servers for tests, built on the server of the websockets library."""
 
 import json
 import logging
@@ -18,13 +18,13 @@ Handler = Callable[[ServerConnection], None]
 
 
 def as_ws(url: str) -> str:
-    """Return the same address with a WebSocket's scheme."""
+    """Return the same address with a WebSocket scheme."""
     return url.replace("http", "ws", 1)
 
 
 @contextmanager
 def at(server: Server | AbstractContextManager[Address]) -> Iterator[str]:
-    """Run a server and yield its address as that of a WebSocket."""
+    """Run a server and yield its address with a WebSocket scheme."""
     with server as running:
         yield as_ws(running.url)
 
@@ -40,7 +40,7 @@ def serving(handler: Handler, **options: Any) -> Iterator[str]:
 
 
 def answering(reply: Callable[[dict[str, Any]], bytes]) -> Handler:
-    """Return a handler that answers each request with what ``reply`` makes of it."""
+    """Return a handler that answers each request with the result of ``reply``."""
 
     def handle(connection: ServerConnection) -> None:
         for message in connection:
@@ -69,20 +69,20 @@ def silent(connection: ServerConnection) -> None:
 
 
 def vanish(connection: ServerConnection) -> None:
-    """Read a request and break the connection off."""
+    """Read a request and drop the connection."""
     connection.recv()
     connection.socket.shutdown(2)
 
 
 def garble(connection: ServerConnection) -> None:
-    """Read a request and send what is no frame."""
+    """Read a request and send bytes that are not a frame."""
     connection.recv()
     connection.socket.sendall(b"\xff\xff\xff\xff")
     connection.recv()
 
 
 def notify_for_ever(connection: ServerConnection) -> None:
-    """Read a request and send what a subscription would, again and again."""
+    """Read a request and send subscription notifications endlessly."""
     connection.recv()
     note = json.dumps({"jsonrpc": "2.0", "method": "eth_subscription"})
     stopped = threading.Event()

@@ -1,4 +1,4 @@
-"""The library as a program with types uses it: checked by mypy, and run by no one."""
+"""A typed program that uses the library: mypy checks it, nothing runs it."""
 
 from collections.abc import Iterator
 from typing import assert_type
@@ -51,7 +51,7 @@ def observe(event: Event) -> None:
 
 
 def send(raw: str | RawTransaction) -> str | None:
-    """Send one transaction and handle each way in which that can end."""
+    """Send one transaction and handle each possible outcome."""
     with SequencerClient(
         ["http://seq1:8545", "http://seq2:8545"],
         headers={"X-Team": "a"},
@@ -79,7 +79,7 @@ def send(raw: str | RawTransaction) -> str | None:
 
 
 def send_all(client: SequencerClient, texts: list[str]) -> Iterator[str]:
-    """Send many, and say how each ended."""
+    """Send several transactions and yield the hashes of the successful ones."""
     lines = (Line(number, text) for number, text in enumerate(texts, start=1))
     stream = client.stream(batch_size=100, keep_going=True, wait=30.0, wait_for="safe")
     assert_type(stream, Stream)
@@ -102,7 +102,7 @@ def keep(urls: str) -> None:
 
 
 def look_before(client: SequencerClient, raw: str) -> None:
-    """Take a transaction apart, and compare it with the chain."""
+    """Decode a transaction, and compare it with the chain."""
     decoded = seqsend.decode(raw)
     assert_type(decoded, Decoded)
     if decoded.content is not None:

@@ -1,8 +1,8 @@
-"""Stands before a port of this machine as if it were a network away.
+"""A proxy that makes a port of this machine look like a distant host.
 
     far_away.py PORT MILLISECONDS
 
-Prints its own port. A connection is made after the round trip; each way takes half of it.
+Prints its own port. Connecting takes a round trip, and each direction takes half of one.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ upstream, round_trip = int(sys.argv[1]), int(sys.argv[2]) / 1000
 
 
 async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass on what comes, each piece half a round trip later, in order."""
+    """Pass on each piece in order, half a round trip later."""
     under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
 
     async def deliver() -> None:

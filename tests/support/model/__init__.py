@@ -1,1 +1,1 @@
-"""A fake chain behind endpoints that fail at random, and what must hold whatever they do."""
+"""A fake chain behind endpoints that fail at random, and rules that must hold whatever they do."""

@@ -1,6 +1,6 @@
 """The long run: python -m tests.support.model --scenarios 5000 --seeds 5 --signals 500.
 
-One scenario again, with everything that was seen: python -m tests.support.model one 7.12
+To repeat one scenario and print everything: python -m tests.support.model one 7.12
 """
 
 import argparse
@@ -19,22 +19,22 @@ from tests.support.model.observation import Observation
 from tests.support.model.runs import run_scenario
 from tests.support.model.scenario import Mode
 
-# Most of a scenario is waiting, most of a process is not.
+# A scenario mostly waits; a process mostly computes.
 THREADS = {"one": 12, "rpc": 12, "stream": 12, "program": 4, "signals": 4}
 
 
 @dataclass
 class Summary:
-    """What some scenarios have come to."""
+    """The results of several scenarios."""
 
     scenarios: int = 0
     ends: Counter[str] = field(default_factory=Counter)
     requests: int = 0
     bad: dict[tuple[Mode, str], list[str]] = field(default_factory=dict)
-    """What did not hold, by mode and seed."""
+    """Mode and seed → violations."""
 
     def add(self, seen: Observation) -> None:
-        """Count a run, and keep what did not hold in it."""
+        """Count a run, and keep its violations."""
         self.scenarios += 1
         self.requests += len(seen.log)
         self.ends.update(end.status for end in seen.ends)
@@ -56,7 +56,7 @@ class Summary:
 def run_many(
     mode: Mode, seeds: Sequence[str], *, until: float | None = None, threads: int | None = None
 ) -> Summary:
-    """Run the scenarios of ``seeds``, as many as are begun before the moment ``until``."""
+    """Run the scenarios of ``seeds``; start none after the time ``until``."""
 
     def run(seed: str) -> Observation | None:
         if until is not None and time.monotonic() >= until:
@@ -68,12 +68,12 @@ def run_many(
         for seen in pool.map(run, seeds):
             if seen is not None:
                 summary.add(seen)
-    _run_the_late_ones_alone(summary)
+    _repeat_the_late_ones_alone(summary)
     return summary
 
 
-def _run_the_late_ones_alone(summary: Summary) -> None:
-    """Let go of what only came too late because the machine was busy, with others or with all."""
+def _repeat_the_late_ones_alone(summary: Summary) -> None:
+    """Drop scenarios that were only late, if one of three repetitions on its own is in time."""
     for (mode, seed), found in list(summary.bad.items()):
         if not all(what.startswith(it_ends_in_time.__name__) for what in found):
             continue
@@ -84,44 +84,46 @@ def _run_the_late_ones_alone(summary: Summary) -> None:
                 break
 
 
-def _say(*words: object) -> None:
+def _print(*words: object) -> None:
     sys.stdout.write(" ".join(map(str, words)) + "\n")
     sys.stdout.flush()
 
 
-def _explain(mode: Mode, seed: str) -> int:
+def _run_verbosely(mode: Mode, seed: str) -> int:
     seen = run_scenario(mode, seed)
-    _say(seen.scenario)
-    _say(f"\nelapsed {seen.elapsed:.3f} s, exit code {seen.exit_code}, raised {seen.raised!r}")
+    _print(seen.scenario)
+    _print(f"\nelapsed {seen.elapsed:.3f} s, exit code {seen.exit_code}, raised {seen.raised!r}")
     for record in seen.log:
-        _say(record)
+        _print(record)
     for end in seen.ends:
-        _say(end.line, end.status, end.hash, "taken" if end.hash in seen.taken else "not taken")
-        _say("   ", end.endpoint, end.code, end.message)
+        _print(end.line, end.status, end.hash, "taken" if end.hash in seen.taken else "not taken")
+        _print("   ", end.endpoint, end.code, end.message)
         for attempt in end.attempts:
-            _say("   ", attempt)
-    _say(seen.answer or "", seen.stderr)
+            _print("   ", attempt)
+    _print(seen.answer or "", seen.stderr)
     found = violations(seen)
-    _say("\n".join(found) or "everything holds")
+    _print("\n".join(found) or "all rules hold")
     return int(bool(found))
 
 
 def main() -> int:
-    """Run what the command line says; return 1 if something did not hold."""
+    """Run what the command line asks for; return 1 if a rule was violated."""
     parser = argparse.ArgumentParser(prog="python -m tests.support.model")
-    parser.add_argument("mode", nargs="?", choices=get_args(Mode), help="run one scenario again")
+    parser.add_argument("mode", nargs="?", choices=get_args(Mode), help="repeat one scenario")
     parser.add_argument("seed", nargs="?", help="its seed")
-    parser.add_argument("--scenarios", type=int, default=1000, help="by the library, per seed")
-    parser.add_argument("--programs", type=int, default=60, help="streams by the program, per seed")
-    parser.add_argument("--signals", type=int, default=100, help="interrupted streams, in all")
+    parser.add_argument("--scenarios", type=int, default=1000, help="with the library, per seed")
+    parser.add_argument(
+        "--programs", type=int, default=60, help="streams with the program, per seed"
+    )
+    parser.add_argument("--signals", type=int, default=100, help="interrupted streams, in total")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--first-seed", type=int, help="default: a new one each time")
     given = parser.parse_args()
-    # In the background of a script these are ignored, and by the children, too.
+    # In the background of a script these are ignored, and children inherit that.
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     if given.mode is not None:
-        return _explain(given.mode, given.seed or "1")
+        return _run_verbosely(given.mode, given.seed or "1")
     first = given.first_seed or random.SystemRandom().randrange(1, 10**6)
     counts: dict[Mode, int] = {
         "one": given.scenarios * 6 // 10,
@@ -135,8 +137,8 @@ def main() -> int:
         for mode, count in counts.items():
             started = time.monotonic()
             summary = run_many(mode, [f"{seed}.{n}" for n in range(count)])
-            _say(f"seed {seed}, {mode}, {time.monotonic() - started:.1f} s:")
-            _say("\n".join(summary.lines()))
+            _print(f"seed {seed}, {mode}, {time.monotonic() - started:.1f} s:")
+            _print("\n".join(summary.lines()))
             bad += len(summary.bad)
     return int(bad > 0)
 

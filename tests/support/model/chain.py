@@ -1,4 +1,4 @@
-"""The node behind all endpoints of a scenario, and the true log of what reached which of them."""
+"""The node behind all endpoints of a scenario, and the true log of what reached each of them."""
 
 import threading
 import time
@@ -9,8 +9,8 @@ from typing import Literal
 from tests.support.model.transactions import Tx
 
 Said = Literal["hash", "error", "nothing", "nonsense", "found", "null"]
-"""What the answer says of one transaction: its own hash, an error, no word of it, something that
-proves nothing; of a look-up: the transaction itself, or null."""
+"""What the answer says about one transaction: its own hash, an error, nothing, or something that
+proves nothing; for a look-up: the transaction itself, or null."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,44 +20,44 @@ class Treatment:
     name: str
     said: Said
     delivered: str | None
-    """What the failure table makes of it (contract, section 4); None if that is open."""
+    """The failure table's verdict (contract, section 4); None if several are right."""
     code: int | None = None
     message: str | None = None
     final: bool = True
-    """Of a verdict: none says so of a transaction that it has."""
+    """For an error: a node never says this about a transaction that it has."""
     landed: bool = False
-    """Of an error: its words are "already known"."""
+    """For an error: its message is "already known"."""
 
 
 @dataclass(slots=True)
 class Record:
-    """One request that an endpoint has read whole."""
+    """One request that an endpoint has read completely."""
 
     number: int
-    """In the order of arrival at any endpoint, from 1."""
+    """Position in the order of arrival over all endpoints, from 1."""
     endpoint: int
     """Position in the list, from 1."""
     at: float
-    """When it had been read, by `time.monotonic`."""
+    """When it was read, by `time.monotonic`."""
     method: str
     sends: tuple[str, ...]
     """The hashes of the transactions in it."""
     look_ups: tuple[str, ...]
     batch: bool
     reaction: str = ""
-    """What the endpoint made of the request as a whole."""
+    """How the endpoint treated the request as a whole."""
     treatments: dict[str, Treatment] = field(default_factory=dict)
-    """By the hash."""
+    """Hash → treatment."""
     taken: set[str] = field(default_factory=set)
-    """The transactions that the node took by this request, at once or later."""
+    """The transactions that the node took because of this request, immediately or later."""
     status: int | None = None
-    """HTTP status of the answer; None without a whole answer."""
+    """HTTP status of the answer; None without a complete answer."""
     answered_at: float | None = None
-    """When the last byte of a whole answer was handed to the system."""
+    """When the last byte of a complete answer was handed to the system."""
 
 
 class Chain:
-    """What the node has, for all endpoints together; safe to share between threads."""
+    """The node's transactions, shared by all endpoints; thread-safe."""
 
     def __init__(self, transactions: Iterable[Tx]) -> None:
         self._known = {tx.hash: tx for tx in transactions}
@@ -65,9 +65,9 @@ class Chain:
         self._taken: set[str] = set()
         self._changed = threading.Condition()
         self.log: list[Record] = []
-        """Every request that was read whole, in the order of arrival."""
+        """Every request that was read completely, in order of arrival."""
         self.answers = 0
-        """How many were answered whole."""
+        """How many requests were answered completely."""
 
     @property
     def taken(self) -> frozenset[str]:
@@ -76,12 +76,12 @@ class Chain:
             return frozenset(self._taken)
 
     def has(self, transaction_hash: str) -> bool:
-        """Tell whether the node has a transaction."""
+        """Return whether the node has a transaction."""
         with self._changed:
             return transaction_hash in self._taken
 
     def may_take(self, transaction_hash: str) -> bool:
-        """Tell whether the node has a transaction, or its nonce is not spent by another."""
+        """Return whether the node has a transaction, or no other has spent its nonce."""
         tx = self._known[transaction_hash]
         with self._changed:
             return self._spent.get((tx.sender, tx.nonce), tx.hash) == tx.hash
@@ -104,7 +104,7 @@ class Chain:
         look_ups: tuple[str, ...],
         batch: bool,
     ) -> Record:
-        """Write down that a request was read whole."""
+        """Record that a request was read completely."""
         with self._changed:
             record = Record(
                 len(self.log) + 1, endpoint, time.monotonic(), method, sends, look_ups, batch
@@ -114,14 +114,14 @@ class Chain:
             return record
 
     def answered(self, record: Record, status: int) -> None:
-        """Write down that ``record`` was answered whole."""
+        """Record that a request was answered completely."""
         with self._changed:
             record.status, record.answered_at = status, time.monotonic()
             self.answers += 1
             self._changed.notify_all()
 
     def wait_for(self, event: Literal["request", "answer"], count: int, seconds: float) -> bool:
-        """Wait until the ``count``-th event of a kind; return whether it came."""
+        """Wait for the ``count``-th event of a kind; return whether it came."""
         with self._changed:
             return self._changed.wait_for(
                 lambda: (len(self.log) if event == "request" else self.answers) >= count, seconds

@@ -1,4 +1,4 @@
-"""An endpoint in front of the fake chain: a small HTTP server with a random mind of its own."""
+"""An endpoint in front of the fake chain: a small HTTP server that behaves at random."""
 
 import json
 import re
@@ -37,7 +37,7 @@ from tests.support.model.reactions import (
 )
 from tests.support.model.transactions import keccak_of
 
-_PATIENCE = 20.0  # seconds after which a silent endpoint has waited enough for its client
+_PATIENCE = 20.0  # seconds after which an endpoint gives up on a silent client
 _RST = struct.pack("ii", 1, 0)  # SO_LINGER with no time: close() sends RST and not FIN
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _VERDICT_STATUSES = (400, 409, 422)
@@ -45,25 +45,25 @@ _VERDICT_STATUSES = (400, 409, 422)
 
 @dataclass(frozen=True, slots=True)
 class Character:
-    """What is drawn for an endpoint once, at the start of a scenario."""
+    """The traits of an endpoint, drawn once at the start of a scenario."""
 
     profile: Profile
     batch_limit: int | None = None
     refusal: Refusal | None = None
     shortens_to: int | None = None
-    """How many answers of a batch it gives at most."""
+    """Maximum number of answers to a batch."""
     shuffles: bool = False
-    """Whether it answers a batch in another order."""
+    """Whether it answers a batch in random order."""
     repeats: bool = False
-    """Whether it answers some item of a batch twice, and one that nobody asked for."""
+    """Whether its answer to a batch repeats one item and adds one for an unknown id."""
     delay: float = 0.0
-    """Seconds until it answers."""
+    """Seconds before it answers."""
     closes: bool = False
-    """Whether it closes after each answer, without a word before."""
+    """Whether it closes after each answer without announcing it."""
     dies_after: int | None = None
-    """After how many requests nothing listens any more."""
+    """Number of requests after which it stops listening."""
     dead_for: float | None = None
-    """For how many seconds; None for good."""
+    """Seconds until it listens again; None for never."""
 
 
 class Endpoint:
@@ -81,7 +81,7 @@ class Endpoint:
         self._open: set[socket.socket] = set()
         self._late: list[tuple[Record, str]] = []
         self._requests = 0
-        # Bound and never listening: it keeps the port while nothing listens there.
+        # Bound but never listening: keeps the port reserved while nothing listens on it.
         self._holder = socket.socket()
         self._holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._holder.bind(("127.0.0.1", 0))
@@ -90,14 +90,14 @@ class Endpoint:
 
     @property
     def url(self) -> str:
-        """Its address as an endpoint."""
+        """The address as an endpoint URL."""
         return f"http://127.0.0.1:{self.port}"
 
     # ---- Sockets ----
 
     def _listen(self) -> None:
         listening = socket.socket()
-        self._listening = listening  # closed with the others, whatever comes of it
+        self._listening = listening  # stored first, so that it is closed even if listening fails
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(("127.0.0.1", self.port))
         listening.listen(64)
@@ -158,7 +158,7 @@ class Endpoint:
                 self._listen()
 
     def _close_listening(self) -> None:
-        with self._closing:  # it may die while it is stopped
+        with self._closing:  # it may die during the stop
             listening, self._listening = self._listening, None
         if listening is not None:
             with suppress(OSError):
@@ -171,7 +171,7 @@ class Endpoint:
 
     def __exit__(self, *_exception: object) -> None:
         self._stopped.set()
-        # Over and over: it may have come back, or accepted another connection, meanwhile.
+        # In a loop, because it may come back or accept another connection meanwhile.
         while self._threads:
             self._close_listening()
             for connection in list(self._open):
@@ -180,13 +180,13 @@ class Endpoint:
             self._threads.pop().join(1)
         self._holder.close()
 
-    # ---- What it makes of a request ----
+    # ---- Requests ----
 
     def _respond(self, connection: socket.socket, asked: Any) -> bool:
         """Treat one request; return whether the connection stays open."""
         calls: list[dict[str, Any]] = asked if isinstance(asked, list) else [asked]
         batch = isinstance(asked, list)
-        with self._lock:  # the draws of one request are not mixed with those of another
+        with self._lock:  # keeps the draws of one request together
             self._requests += 1
             plan = _Plan(self._random, self._character, self._chain, calls, batch=batch)
             whole = plan.whole
@@ -268,7 +268,7 @@ class _Reply:
 
 
 class _Plan:
-    """What one request is met with: drawn first, then carried out."""
+    """How one request is treated: drawn first, then carried out."""
 
     def __init__(
         self,
@@ -301,7 +301,7 @@ class _Plan:
         return draw(self._random, WHOLE)
 
     def carry_out(self, record: Record) -> _Reply:
-        """Take what is to be taken, write it into the log, and return the answer."""
+        """Take transactions, complete the log, and return the answer."""
         if self._refused:
             return self._refuse(record)
         record.reaction = self.whole.name
@@ -310,8 +310,8 @@ class _Plan:
         taking: Taking = self._random.choice(self.whole.may_take)
         treatment = self.whole.treatment()
         if self._batch and self.whole.error is not None:
-            # It belongs to none of them: what that means is the client's to judge. That nothing
-            # that was taken is "no" is held all the same.
+            # An error for the whole batch leaves several verdicts open. The rule still holds that
+            # no transaction that was taken is reported as not delivered.
             treatment = replace(treatment, delivered=None)
         for each in self.sends:
             record.treatments[each] = treatment
@@ -388,27 +388,27 @@ class _Plan:
         chunked = self._random.random() < 0.1
         hints = self._random.random() < 0.02
         if not self._batch:
-            if not answers:  # it answers, and not to this
+            if not answers:  # an answer, but not to this request
                 return _Reply(200, b'{"jsonrpc":"2.0","id":null}', chunked)
             status = self._odd_envelope(answers[0])
             return _Reply(status, json.dumps(answers[0]).encode(), chunked, hints)
         if self._character.repeats and answers:
             twice = self._random.choice(answers)
-            self._forget(record, twice)
+            self._leave_open(record, twice)
             answers = [*answers, dict(twice), {"jsonrpc": "2.0", "id": 10**9, "result": "0x"}]
         if self._character.shuffles:
             self._random.shuffle(answers)
         return _Reply(200, json.dumps(answers).encode(), chunked, hints)
 
-    def _forget(self, record: Record, twice: dict[str, Any]) -> None:
-        """Leave it open what is made of an answer that is given twice."""
+    def _leave_open(self, record: Record, twice: dict[str, Any]) -> None:
+        """Allow any verdict on an item that is answered twice."""
         calls = zip(self._calls, self._hashes, strict=True)
         about = next((h for call, h in calls if call["id"] == twice["id"]), None)
         if about is not None:
             record.treatments[about] = replace(record.treatments[about], delivered=None)
 
     def _odd_envelope(self, answer: dict[str, Any]) -> int:
-        """Bend the envelope of a single answer at times; return its HTTP status."""
+        """Sometimes change the envelope of a single answer; return its HTTP status."""
         chance = self._random.random()
         if chance >= 0.1 * (self._character.profile.item > 0):
             return 200
@@ -432,7 +432,7 @@ def _is_send(call: dict[str, Any]) -> bool:
 
 
 def _hash_in(call: dict[str, Any]) -> str | None:
-    """Return the hash of the transaction that ``call`` is about, if it is about one."""
+    """Return the hash of the transaction that ``call`` is about, or None."""
     if _is_send(call):
         return keccak_of(call["params"][0])
     if call["method"] == "eth_getTransactionByHash":

@@ -1,6 +1,6 @@
-"""What must hold after every run, whatever the endpoints have done (contract, sections 3 to 5).
+"""Rules that must hold after every run, whatever the endpoints did (contract, sections 3 to 5).
 
-Each is a function that yields what is wrong, one line for each; nothing when all is well.
+Each rule is a function that yields one line per violation.
 """
 
 import json
@@ -30,8 +30,8 @@ _REFUSING_WORDS = {line.name for line in WHOLE if line.error and line.delivered 
 _NOT_WRITTEN = ("dns", "dial", "proxy", "tls", "upgrade")
 
 
-def one_end_for_each_input(seen: Observation) -> Violations:
-    """One end for each line of the input that asks for something, in its order."""
+def one_end_per_input_line(seen: Observation) -> Violations:
+    """Each input line that is not blank or a comment has one end, in the order of the input."""
     if seen.raised is not None or _came_too_early(seen):
         return
     wanted = [line.number for line in seen.scenario.lines]
@@ -39,13 +39,13 @@ def one_end_for_each_input(seen: Observation) -> Violations:
     if seen.scenario.mode == "one":
         found, wanted = [1] * len(found), [1]
     if found != wanted:
-        yield f"the input has the lines {wanted}, the output {found}"
+        yield f"the input has the lines {wanted}, but the output {found}"
     if seen.garbage:
         yield f"on stdout: {seen.garbage[:200]!r}"
 
 
 def json_is_valid(seen: Observation) -> Violations:
-    """Every object that the program prints is valid by the schema."""
+    """Every object that the program prints conforms to the schema."""
     for end in seen.ends:
         if end.document is not None:
             for error in _VALIDATOR.iter_errors(end.document):
@@ -53,29 +53,29 @@ def json_is_valid(seen: Observation) -> Violations:
 
 
 def hash_is_keccak(seen: Observation) -> Violations:
-    """The hash of each line is the Keccak-256 of its bytes; a line without them has none."""
+    """The hash of each line is the Keccak-256 of its bytes; an invalid line has no hash."""
     for line, end in seen.pairs():
         right = None if line.tx is None else keccak_of(line.tx.raw)
         if end.hash != right:
-            yield f"line {line.number}: {end.status} with the hash {end.hash}, and not {right}"
+            yield f"line {line.number}: {end.status} with the hash {end.hash} instead of {right}"
 
 
 def status_fits_input(seen: Observation) -> Violations:
-    """A line ends in ``usage`` only if it holds no transaction, and then in nothing else."""
+    """A line without a transaction ends as ``usage`` or ``not_sent``, and no other as ``usage``."""
     for line, end in seen.pairs():
         bad = line.tx is None
         allowed = ("usage", "not_sent") if bad else (*_CALL_ENDS, "not_sent", "interrupted")
         if end.status not in allowed:
             yield f"line {line.number}: {end.status}"
         if end.status == "interrupted" and not seen.signalled:
-            yield f"line {line.number}: interrupted, and there was no signal"
+            yield f"line {line.number}: interrupted, but there was no signal"
 
 
 def accepted_is_true(seen: Observation) -> Violations:
-    """``accepted``: the node has it, and the endpoint named answered with its hash."""
+    """``accepted``: the node has it, and the named endpoint answered with its hash."""
     for end in _with_status(seen, "accepted"):
         if end.hash not in seen.taken:
-            yield f"{_which(end)}: accepted, and the node does not have it"
+            yield f"{_which(end)}: accepted, but the node does not have it"
         elif not any(
             record.endpoint == end.endpoint and treatment_of(record, end.hash).said == "hash"
             for record in seen.records_of(end.hash)
@@ -84,18 +84,18 @@ def accepted_is_true(seen: Observation) -> Violations:
 
 
 def known_is_true(seen: Observation) -> Violations:
-    """``known``: the node has it, and the endpoint named has shown it."""
+    """``known``: the node has it, and the named endpoint found it."""
     for end in _with_status(seen, "known"):
         if end.hash not in seen.taken:
-            yield f"{_which(end)}: known, and the node does not have it"
+            yield f"{_which(end)}: known, but the node does not have it"
         elif not _looked_up(seen, end.hash, end.endpoint, "found"):
-            yield f"{_which(end)}: known by endpoint {end.endpoint}, which did not show it"
+            yield f"{_which(end)}: known by endpoint {end.endpoint}, which did not find it"
 
 
-def not_sent_was_not_given(seen: Observation) -> Violations:
-    """``not_sent`` and ``usage``: no endpoint received its bytes in this call.
+def not_sent_reached_no_endpoint(seen: Observation) -> Violations:
+    """``not_sent`` and ``usage``: no endpoint received its bytes in this run.
 
-    A signal may come after endpoints have refused it, in words or statuses that mean so.
+    Exception: a signal came after endpoints had refused it with a message or status that says so.
     """
     if seen.scenario.has_doubles:
         return
@@ -107,42 +107,42 @@ def not_sent_was_not_given(seen: Observation) -> Violations:
             yield f"line {line.number}: {end.status} with attempts"
         for record in seen.records_of(line.tx.hash) if line.tx is not None else ():
             if not (halfway and _refused(record, line.tx)):
-                yield f"line {line.number}: {end.status}, and request {record.number} has it"
+                yield f"line {line.number}: {end.status}, but request {record.number} has it"
 
 
 def _refused(record: Record, tx: Tx | None) -> bool:
-    """Tell whether an endpoint has not taken a transaction, and has said so."""
+    """Return whether an endpoint did not take a transaction and said so."""
     if tx is None or tx.hash in record.taken or record.answered_at is None:
         return False
     return treatment_of(record, tx.hash).delivered in ("no", None)
 
 
 def unreachable_was_not_delivered(seen: Observation) -> Violations:
-    """``unreachable``: every endpoint that was given it has refused it in words that mean so."""
+    """``unreachable``: every endpoint that received it refused it, and said so."""
     if seen.scenario.has_doubles:
         return
     for end in _with_status(seen, "unreachable"):
         for record in seen.records_of(end.hash):
             treatment = treatment_of(record, end.hash)
             if end.hash in record.taken:
-                yield f"{_which(end)}: unreachable, and request {record.number} delivered it"
+                yield f"{_which(end)}: unreachable, but request {record.number} delivered it"
             elif record.answered_at is None or treatment.delivered not in ("no", None):
-                yield f"{_which(end)}: unreachable, and request {record.number} may deliver it"
+                yield f"{_which(end)}: unreachable, but request {record.number} may deliver it"
 
 
 def rejected_is_true(seen: Observation) -> Violations:
     """``rejected``: the node does not have it, or every endpoint that was asked denied it."""
     hashes = [tx.hash for tx in seen.scenario.transactions]
     for end in _with_status(seen, "rejected"):
-        # One that stands in the input twice may have been taken by its second line.
+        # If the input repeats it, the other line may have delivered it.
         if end.hash in seen.taken and hashes.count(end.hash) == 1:
             why = _why_not_misled(seen, end)
             if why is not None:
-                yield f"{_which(end)}: rejected, and the node has it ({why})"
+                yield f"{_which(end)}: rejected, but the node has it ({why})"
 
 
 def _why_not_misled(seen: Observation, end: End) -> str | None:
-    """Return why an untrue ``rejected`` is a fault, or None if the program was misled."""
+    """Return why an untrue ``rejected`` is wrong, or None if the endpoints misled the program."""
     assert end.hash is not None
     records = seen.records_of(end.hash)
     verdicts = [r for r in records if _gave_verdict(r, end)]
@@ -151,15 +151,15 @@ def _why_not_misled(seen: Observation, end: End) -> str | None:
             return f"taken by request {record.number}, which gave no verdict"
     look_ups = seen.look_ups_of(end.hash)
     if any(treatment_of(r, end.hash).said == "found" for r in look_ups if r.answered_at):
-        return "a look-up has shown it"
+        return "a look-up found it"
     failed = {r.endpoint for r in seen.log if r.look_ups and _failed_to_answer(r)}
     asked = {r.endpoint for r in look_ups}
     gone = {a.endpoint for a in end.attempts if a.is_look_up and a.phase in _NOT_WRITTEN}
     unasked = seen.listening - asked - failed - gone
     if unasked:
-        return f"endpoint {min(unasked)} was not asked for it"
+        return f"endpoint {min(unasked)} was not asked about it"
     denied = any(treatment_of(r, end.hash).said == "null" for r in look_ups)
-    return None if denied else "no look-up has denied it"
+    return None if denied else "no look-up denied it"
 
 
 def _failed_to_answer(record: Record) -> bool:
@@ -177,36 +177,36 @@ def _gave_verdict(record: Record, end: End) -> bool:
     )
 
 
-def rejected_by_the_endpoint_named(seen: Observation) -> Violations:
-    """``rejected``: the endpoint named gave that verdict on it, and did not call it known."""
+def rejected_by_the_named_endpoint(seen: Observation) -> Violations:
+    """``rejected``: the named endpoint gave that verdict on it, and did not call it known."""
     for end in _with_status(seen, "rejected"):
         verdicts = [r for r in seen.records_of(end.hash) if _gave_verdict(r, end)]
         if not verdicts:
-            yield f"{_which(end)}: endpoint {end.endpoint} did not say {end.message!r} of it"
+            yield f"{_which(end)}: endpoint {end.endpoint} did not say {end.message!r} about it"
         elif treatment_of(verdicts[-1], end.hash).landed:
             yield f"{_which(end)}: rejected after {end.message!r}"
         elif treatment_of(verdicts[-1], end.hash).delivered not in ("yes", None):
-            yield f"{_which(end)}: rejected for {end.message!r}, which is no verdict"
+            yield f"{_which(end)}: rejected for {end.message!r}, which is not a verdict"
 
 
 def rejected_only_after_clean_attempts(seen: Observation) -> Violations:
-    """``rejected``: nothing that was tried beside the verdict may have delivered it."""
+    """``rejected``: no attempt except the verdict can have delivered it."""
     for end in _with_status(seen, "rejected"):
         others = [attempt for attempt in end.sent if attempt.outcome != "verdict"]
         if any(attempt.delivered != "no" for attempt in others):
             yield f"{_which(end)}: rejected after an attempt that may have delivered it"
 
 
-def attempts_are_its_own(seen: Observation) -> Violations:
-    """Each request that carried it is one of its attempts, in order, and no other's is."""
+def attempts_match_requests(seen: Observation) -> Violations:
+    """The attempts of a transaction match the requests that carried it, in order."""
     if seen.scenario.has_doubles:
         return
     for end in seen.ends:
         if end.hash is None or end.status in ("not_sent", "usage"):
             continue
         records = seen.records_of(end.hash)
-        # Of several that were asked at the same time, each has an order of its own. So it is if one
-        # was given up, unanswered: it may read the request later than the next one does.
+        # Compare per endpoint if several were asked at the same time, or if one was given up
+        # unanswered: it may read its request later than the next endpoint does.
         gave_up = any(a.delivered == "unknown" and a.http_status is None for a in end.sent)
         indexes = range(1, len(seen.scenario.endpoints) + 1)
         groups = [{i} for i in indexes] if end.is_hedged or gave_up else [set(indexes)]
@@ -227,7 +227,7 @@ def attempts_are_its_own(seen: Observation) -> Violations:
 def _correspond(
     attempts: Sequence[Tried], records: Sequence[Record], about: str, seen: Observation
 ) -> bool:
-    """Tell whether all records are attempts, in order, and the other attempts left no record."""
+    """Return whether all records match attempts in order, and the other attempts left no record."""
     if not records:
         return all(_leaves_no_record(attempt, seen) for attempt in attempts)
     if not attempts:
@@ -239,7 +239,7 @@ def _correspond(
 
 
 def _leaves_no_record(attempt: Tried, seen: Observation) -> bool:
-    """Tell whether an attempt can have ended before the endpoint had read the request."""
+    """Return whether an attempt may have ended before the endpoint read the request."""
     answered = attempt.http_status is not None or attempt.outcome in ("answered", "verdict")
     if answered:
         return False
@@ -248,7 +248,7 @@ def _leaves_no_record(attempt: Tried, seen: Observation) -> bool:
 
 
 def _fits(attempt: Tried, record: Record, about: str) -> bool:
-    """Tell whether ``attempt`` can be what was reported of ``record``."""
+    """Return whether ``attempt`` can be the report of ``record``."""
     if attempt.endpoint != record.endpoint:
         return False
     treatment = treatment_of(record, about)
@@ -256,7 +256,7 @@ def _fits(attempt: Tried, record: Record, about: str) -> bool:
         wanted = "hash" if attempt.outcome == "answered" else "error"
         return treatment.said == wanted and record.answered_at is not None
     if record.answered_at is None or not _saw_the_answer(attempt, record):
-        # It had the request whole, whatever became of the answer.
+        # The endpoint had the whole request, even if its answer was lost.
         return attempt.delivered == "unknown"
     return treatment.delivered in (attempt.delivered, None)
 
@@ -268,7 +268,7 @@ def _saw_the_answer(attempt: Tried, record: Record) -> bool:
 
 
 def delivered_is_true(seen: Observation) -> Violations:
-    """``delivered: no`` is said of no attempt that the node took a transaction by."""
+    """No attempt by which the node took a transaction says ``delivered: no``."""
     if seen.scenario.has_doubles:
         return
     for end in seen.ends:
@@ -278,11 +278,11 @@ def delivered_is_true(seen: Observation) -> Violations:
             took = sum(r.endpoint == index and end.hash in r.taken for r in seen.log)
             maybe = sum(a.endpoint == index and a.delivered != "no" for a in end.sent)
             if took > maybe:
-                yield f"{_which(end)}: endpoint {index} took it, and no attempt there says so"
+                yield f"{_which(end)}: endpoint {index} took it, but no attempt there says so"
 
 
 def an_answer_is_believed(seen: Observation) -> Violations:
-    """A transaction whose own hash was answered in time is ``accepted``."""
+    """A transaction is ``accepted`` if an endpoint answered with its hash in time."""
     if seen.scenario.has_doubles:
         return
     for end in seen.ends:
@@ -295,20 +295,20 @@ def an_answer_is_believed(seen: Observation) -> Violations:
         for record in records:
             treatment = treatment_of(record, end.hash)
             if treatment.said == "hash" and treatment.delivered and record.answered_at is not None:
-                yield f"{_which(end)}: {end.status}, and request {record.number} was answered"
+                yield f"{_which(end)}: {end.status}, but request {record.number} was answered"
 
 
 def look_ups_are_true(seen: Observation) -> Violations:
-    """What an attempt says of a look-up is what that endpoint answered: only null denies."""
+    """The outcome of a look-up is what the endpoint answered: ``not_found`` only for null."""
     for end in seen.ends:
         for attempt in end.attempts if end.hash is not None else ():
             said = {"found": "found", "not_found": "null"}.get(attempt.outcome)
             if said and not _looked_up(seen, end.hash, attempt.endpoint, said):
-                yield f"{_which(end)}: {attempt.outcome} at endpoint {attempt.endpoint}: not so"
+                yield f"{_which(end)}: {attempt.outcome} at endpoint {attempt.endpoint}: untrue"
 
 
-def no_silent_look_up_twice(seen: Observation) -> Violations:
-    """An endpoint that did not answer a look-up is not asked the next of the same group."""
+def no_look_up_after_a_silent_one(seen: Observation) -> Violations:
+    """An endpoint that did not answer a look-up gets no other one of the same group."""
     if seen.scenario.has_doubles or seen.scenario.retry_for is not None:
         return  # in another round it is asked again
     if not seen.scenario.groups_are_known:
@@ -324,12 +324,12 @@ def no_silent_look_up_twice(seen: Observation) -> Violations:
 
 
 def every_endpoint_is_tried(seen: Observation) -> Violations:
-    """Cyclically, each once, and none left out before the end is open.
+    """Endpoints are tried in cyclic order, each once, and all of them before an end is open.
 
-    An endpoint that has failed another transaction of the same group may be left out.
+    An endpoint that failed for another transaction of the same group may be left out.
     """
     if seen.scenario.retry_for is not None:
-        return  # tests/failover/test_rounds.py shows that of each round
+        return  # tests/failover/test_rounds.py shows it for each round
     total = len(seen.scenario.endpoints)
     known = seen.scenario.groups_are_known
     for group in _groups(seen) if known else [seen.pairs()]:
@@ -337,7 +337,7 @@ def every_endpoint_is_tried(seen: Observation) -> Violations:
         for _, end in group:
             order = [a.endpoint for i, a in enumerate(end.sent) if not _is_repeat(end.sent, i)]
             if end.is_hedged:
-                # Smaller batches follow while other endpoints are asked, which may come before.
+                # Smaller batches follow while other endpoints are asked, in no fixed order.
                 order = [] if seen.scenario.batch_size > 1 else order
                 again = ("refused", "abandoned", "interrupted")
                 ended = [a.endpoint for a in end.sent if a.outcome not in again]
@@ -350,18 +350,18 @@ def every_endpoint_is_tried(seen: Observation) -> Violations:
             left_out = set(range(1, total + 1)) - asked - failed
             open_end = end.status == "unreachable" or (end.status == "unknown" and end.code is None)
             if open_end and left_out and seen.scenario.deadline is None:
-                yield f"{_which(end)}: {end.status}, and endpoint {min(left_out)} was not tried"
+                yield f"{_which(end)}: {end.status}, but endpoint {min(left_out)} was not tried"
 
 
 def _is_repeat(attempts: Sequence[Tried], position: int) -> bool:
-    """Tell whether an endpoint is asked again with a smaller batch."""
+    """Return whether an endpoint is asked again with a smaller batch."""
     return position > 0 and attempts[position - 1].endpoint == attempts[position].endpoint
 
 
 def it_stops_at_the_first_bad_end(seen: Observation) -> Violations:
     """Without --keep-going nothing is sent after the group of the first bad end.
 
-    With several under way at once: nothing after it is known, but for what passed it on its way.
+    With --in-flight, only a limited number may be sent after a bad end is known.
     """
     if seen.scenario.keep_going or seen.scenario.mode == "one" or seen.signalled:
         return
@@ -384,17 +384,17 @@ def _it_stops_once_it_is_known(seen: Observation) -> Violations:
         records = [*seen.records_of(end.hash), *seen.look_ups_of(end.hash)]
         answered = [record.answered_at for record in records if record.answered_at is not None]
         if len(answered) < len(records):
-            continue  # when it was given up is not in the log
+            continue  # the log does not say when it was given up
         after = sum(at > max(answered) for at in first_at)
         if after > most:
-            yield f"{_which(end)}: {end.status}, and {after} were begun after that"
+            yield f"{_which(end)}: {end.status}, but {after} were begun after that"
 
 
 def senders_keep_their_order(seen: Observation) -> Violations:
-    """No transaction of a sender comes before one that stands before it in the input.
+    """The transactions of a sender arrive in the order of the input.
 
-    Outside of batches none comes while one before it is still sent: to another endpoint, say. (A
-    request that was abandoned for the answer of another endpoint may come in late.)
+    Outside of batches, none arrives while an earlier one is still being sent, for example to
+    another endpoint. (With hedging, an abandoned request may arrive late.)
     """
     if seen.scenario.has_doubles:
         return
@@ -425,21 +425,21 @@ def _groups(seen: Observation) -> Iterator[list[Any]]:
     yield group
 
 
-def it_goes_on(seen: Observation) -> Violations:
+def it_stops_only_for_a_reason(seen: Observation) -> Violations:
     """``not_sent`` only after a bad end or a signal, and never with --keep-going alone."""
     good = not seen.signalled
     if seen.scenario.in_flight > 1 and not seen.scenario.keep_going:
-        # What was not sent may stand before what has stopped the run.
+        # In the input, lines that were not sent may precede the one that stopped the run.
         good = good and all(end.status in (*GOOD, "not_sent") for end in seen.ends)
     for line, end in seen.pairs():
         if end.status == "not_sent" and good:
-            yield f"line {line.number}: not_sent, and nothing had stopped the run"
+            yield f"line {line.number}: not_sent, but nothing had stopped the run"
         if end.status not in GOOD and not seen.scenario.keep_going:
             good = False
 
 
-def exit_code_is_that_of_the_first(seen: Observation) -> Violations:
-    """The exit code is the first that is not 0; 130 after a signal that was noticed."""
+def exit_code_is_the_first_that_is_not_zero(seen: Observation) -> Violations:
+    """The exit code is the first one that is not 0, or 130 if a signal stopped the run."""
     if seen.exit_code is None or _came_too_early(seen):
         return
     first = next((end.exit_code for end in seen.ends if end.exit_code), 0)
@@ -449,11 +449,11 @@ def exit_code_is_that_of_the_first(seen: Observation) -> Violations:
     else:
         allowed = {first}
     if seen.exit_code not in allowed:
-        yield f"exit code {seen.exit_code}, and not {sorted(allowed)}"
+        yield f"exit code {seen.exit_code} instead of {sorted(allowed)}"
 
 
-def nothing_but_a_seqsend_error(seen: Observation) -> Violations:
-    """The library raises nothing else; the program prints no traceback and has no defect."""
+def only_seqsend_errors_are_raised(seen: Observation) -> Violations:
+    """The library raises only SeqsendError; the program prints no traceback and no defect."""
     if seen.raised is not None and not isinstance(seen.raised, SeqsendError):
         yield f"raised {seen.raised!r}"
     if seen.raised is not None and isinstance(seen.raised, SeqsendError):
@@ -465,9 +465,9 @@ def nothing_but_a_seqsend_error(seen: Observation) -> Violations:
 
 
 def it_ends_in_time(seen: Observation) -> Violations:
-    """It takes no longer than its timeouts add up to, and ends soon after a signal."""
+    """A run takes no longer than the sum of its timeouts, and ends soon after a signal."""
     if seen.elapsed > seen.seconds_allowed:
-        yield f"{seen.elapsed:.2f} s, and {seen.seconds_allowed:.2f} s are allowed"
+        yield f"{seen.elapsed:.2f} s, but only {seen.seconds_allowed:.2f} s are allowed"
     if seen.after_signal is not None and seen.after_signal > _SECONDS_AFTER_A_SIGNAL:
         yield f"it ended {seen.after_signal:.2f} s after a signal"
     for record in seen.log if seen.signalled else ():
@@ -477,7 +477,7 @@ def it_ends_in_time(seen: Observation) -> Violations:
 
 
 def a_failed_attempt_says_why(seen: Observation) -> Violations:
-    """An attempt that brought nothing has a reason, and the word for it."""
+    """An attempt without a result has a reason and a reason code."""
     for end in seen.ends:
         for attempt in end.attempts:
             if attempt.outcome in ("answered", "found", "not_found"):
@@ -487,18 +487,18 @@ def a_failed_attempt_says_why(seen: Observation) -> Violations:
                 yield f"{_which(end)}: {attempt.outcome} at endpoint {attempt.endpoint}: {said}"
 
 
-def a_call_is_true(seen: Observation) -> Violations:
-    """Of a call that sends no transaction: its result, its verdict and its silence are true."""
+def a_call_is_reported_truthfully(seen: Observation) -> Violations:
+    """A call that sends no transaction reports its result, error or failure truthfully."""
     if seen.scenario.mode != "rpc" or seen.answer is None:
         return
     answer, log = seen.answer, seen.log
     if isinstance(answer, (Answer, Rejected)):
         index = answer.endpoint.index if answer.endpoint is not None else None
         if not any(r.endpoint == index and r.answered_at is not None for r in log):
-            yield f"answered by endpoint {index}, which did not"
+            yield f"answered by endpoint {index}, which did not answer"
     elif isinstance(answer, Unreachable):
         if any(r.status not in _REFUSING for r in log if r.reaction not in _REFUSING_WORDS):
-            yield "unreachable, and an endpoint has received it"
+            yield "unreachable, but an endpoint received it"
     elif not isinstance(answer, DeliveryUnknown):
         yield f"ended with {answer!r}"
     if seen.scenario.method == "eth_sendTransaction":
@@ -510,44 +510,44 @@ def a_call_is_true(seen: Observation) -> Violations:
 
 
 def nothing_is_lost_after_a_signal(seen: Observation) -> Violations:
-    """The same file again, at a healthy endpoint, ends with everything accepted or known."""
+    """If the input is sent again to a healthy endpoint, everything is accepted or known."""
     bad = sorted(set(seen.ran_again) - set(GOOD))
     if bad:
-        yield f"run again, it ended with {bad}"
+        yield f"the second run ended with {bad}"
 
 
 INVARIANTS: tuple[Callable[[Observation], Violations], ...] = (
-    one_end_for_each_input,
+    one_end_per_input_line,
     json_is_valid,
     hash_is_keccak,
     status_fits_input,
     accepted_is_true,
     known_is_true,
-    not_sent_was_not_given,
+    not_sent_reached_no_endpoint,
     unreachable_was_not_delivered,
     rejected_is_true,
-    rejected_by_the_endpoint_named,
+    rejected_by_the_named_endpoint,
     rejected_only_after_clean_attempts,
-    attempts_are_its_own,
+    attempts_match_requests,
     delivered_is_true,
     an_answer_is_believed,
     look_ups_are_true,
-    no_silent_look_up_twice,
+    no_look_up_after_a_silent_one,
     every_endpoint_is_tried,
     it_stops_at_the_first_bad_end,
-    it_goes_on,
+    it_stops_only_for_a_reason,
     senders_keep_their_order,
-    exit_code_is_that_of_the_first,
-    nothing_but_a_seqsend_error,
+    exit_code_is_the_first_that_is_not_zero,
+    only_seqsend_errors_are_raised,
     it_ends_in_time,
     a_failed_attempt_says_why,
-    a_call_is_true,
+    a_call_is_reported_truthfully,
     nothing_is_lost_after_a_signal,
 )
 
 
 def violations(seen: Observation) -> list[str]:
-    """Return everything that does not hold, each with the name of the rule."""
+    """Return every violation, with the name of its rule."""
     return [f"{rule.__name__}: {what}" for rule in INVARIANTS for what in rule(seen)]
 
 
@@ -567,5 +567,5 @@ def _looked_up(seen: Observation, about: str | None, endpoint: int | None, said:
 
 
 def _came_too_early(seen: Observation) -> bool:
-    """Tell whether a signal ended the process before the program had begun."""
+    """Return whether a signal ended the process before the program started."""
     return bool(seen.signalled) and not seen.log and not seen.ends

@@ -1,4 +1,4 @@
-"""What a run has said, in one form for the library and the program, and what was true."""
+"""What a run reported, in one form for the library and the program, and what was true."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ LOOK_UPS = ("found", "not_found", "lookup_failed")
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """One attempt, as the run has reported it."""
+    """One attempt, as the run reported it."""
 
     endpoint: int
     outcome: str
@@ -24,13 +24,13 @@ class Tried:
     reason: str
     reason_code: str | None = None
     round: int = 1
-    """Which round over the endpoints it was made in; the program does not say it."""
+    """The round over the endpoints; the program does not report it."""
     method: str | None = None
-    """What was called; the program does not say it."""
+    """The JSON-RPC method; the program does not report it."""
 
     @property
     def is_look_up(self) -> bool:
-        """Whether it asked for the transaction by its hash."""
+        """Whether it looked up the transaction by its hash."""
         return self.outcome in LOOK_UPS or self.method == "eth_getTransactionByHash"
 
     @property
@@ -40,10 +40,10 @@ class Tried:
 
 
 def _hedged_sends_of_round(attempts: Iterable[Tried]) -> list[Tried]:
-    """Return those before the first look-up.
+    """Return the attempts before the first look-up.
 
-    The program does not name the method of a look-up that a signal has ended: it is the second
-    request to an endpoint.
+    The program does not report the method. So an interrupted second request to an endpoint counts
+    as a look-up.
     """
     sends = list(takewhile(lambda attempt: not attempt.is_look_up, attempts))
     before = {attempt.endpoint for attempt in sends[:-1]}
@@ -63,7 +63,7 @@ def _sends_of_round(attempts: Iterable[Tried]) -> Iterator[Tried]:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How one transaction ended, as the run has reported it."""
+    """How one transaction ended, as the run reported it."""
 
     status: str
     hash: str | None
@@ -74,16 +74,16 @@ class End:
     code: int | None = None
     message: str | None = None
     document: Mapping[str, Any] | None = None
-    """The JSON object, if the program ended so."""
+    """The JSON object that the program printed."""
     is_hedged: bool = False
     """Whether several endpoints may have been asked at the same time."""
 
     @property
     def sent(self) -> tuple[Tried, ...]:
-        """The attempts that are no look-ups.
+        """The attempts that are not look-ups.
 
-        In each round sends come first, and these are the last of them. What follows looks it up,
-        whatever it is called: a batch of look-ups may be refused as one of sends is.
+        In each round, sends come first. All later attempts are look-ups, even if they have the
+        outcome of a send: a batch of look-ups may be refused like a batch of sends.
         """
         rounds = groupby(self.attempts, key=lambda attempt: attempt.round)
         sends_of = _hedged_sends_of_round if self.is_hedged else _sends_of_round
@@ -92,58 +92,58 @@ class End:
 
 @dataclass(slots=True)
 class Observation:
-    """A run and its truth, once everything has ended."""
+    """What a run reported and what really happened, once everything has ended."""
 
     scenario: Scenario
     ends: list[End]
     log: list[Record]
     taken: frozenset[str]
-    """What the node has in the end."""
+    """The transactions that the node has in the end."""
     elapsed: float
     """Seconds."""
     exit_code: int | None = None
     """None for a run of the library."""
     stderr: str = ""
     raised: BaseException | None = None
-    """What came out of the library and is not a `SeqsendError`."""
+    """The exception that ended a run of the library, if any."""
     answer: Answer | SeqsendError | None = None
     """How a call that sends no transaction ended."""
     signalled: list[float] = field(default_factory=list)
-    """When signals were sent, by `time.monotonic`."""
+    """When each signal was sent, by `time.monotonic`."""
     after_signal: float | None = None
     """Seconds from the first signal to the end."""
     ran_again: Sequence[str] = ()
     """How the same transactions ended at a healthy endpoint afterwards."""
     garbage: str = ""
-    """What on stdout is not a line of JSON."""
+    """The lines on stdout that are not JSON."""
 
     def records_of(self, transaction_hash: str) -> list[Record]:
         """Return the requests in which a transaction reached an endpoint, in order."""
         return [record for record in self.log if transaction_hash in record.sends]
 
     def look_ups_of(self, transaction_hash: str) -> list[Record]:
-        """Return the requests in which a transaction was asked for, in order."""
+        """Return the requests that looked up a transaction, in order."""
         return [record for record in self.log if transaction_hash in record.look_ups]
 
     def pairs(self) -> list[tuple[InputLine, End]]:
-        """Return each line of the input beside how it ended; those without a partner left out."""
+        """Return each input line with its end, without lines or ends that have no counterpart."""
         return list(zip(self.scenario.lines, self.ends, strict=False))
 
     @property
     def listening(self) -> set[int]:
-        """The positions of the endpoints that are more than a port."""
+        """The positions of the endpoints that run a server."""
         kinds = enumerate(self.scenario.endpoints, start=1)
         return {index for index, kind in kinds if not isinstance(kind, str)}
 
     @property
     def seconds_allowed(self) -> float:
-        """How long it may take, by what was tried and by the deadline of each group."""
+        """How long the run may take, given its attempts and the deadline of each group."""
         most = max(DIAL_TIMEOUT, REQUEST_TIMEOUT) + 0.25
         dials = sum(
             attempt.endpoint not in self.listening for end in self.ends for attempt in end.attempts
         )
         allowed = (len(self.log) + dials + 1) * most
-        # Of each transaction no more than the pauses, which are no longer than the retries last.
+        # For each transaction the pauses, which last no longer than its retries.
         allowed += (self.scenario.retry_for or 0.0) * max(1, len(self.ends))
         deadline = self.scenario.deadline
         if deadline is not None:
@@ -162,7 +162,7 @@ def treatment_of(record: Record, transaction_hash: str) -> Treatment:
 def end_of_library(
     status: str, result: Any, transaction_hash: str | None, line: int | None = None
 ) -> End:
-    """Return an end as the library reports it: by a result or an error with attempts."""
+    """Return the end that the library reports with a result or an error."""
     endpoint = getattr(result, "endpoint", None)
     return End(
         status=status,
@@ -190,7 +190,7 @@ def _tried(attempt: Attempt) -> Tried:
 
 
 def end_of_document(document: Mapping[str, Any]) -> End:
-    """Return an end as the program reports it."""
+    """Return the end that the program reports with a JSON object."""
     error = document.get("error") or {}
     endpoint = document.get("endpoint") or {}
     return End(

@@ -1,8 +1,8 @@
-"""What endpoints do, as tables: each line has a weight, what it does, and what it comes to.
+"""What endpoints do, as tables: each line has a weight, an action, and its meaning.
 
 An endpoint that takes a transaction, or has it, may answer with its hash, with nothing, with
-nonsense, with an outage that leaves delivery open, or in the words for "I have it". It never says
-that it refused what it took: no client could be held to the truth then.
+nonsense, with an outage that leaves delivery open, or with an error that means "I have it". It
+never says that it refused what it took: no client could then report the truth.
 """
 
 import json
@@ -15,7 +15,7 @@ from tests.support.model.chain import Said, Treatment
 
 Delivered = Literal["no", "unknown", "yes"]
 Taking = Literal["no", "some", "late"]
-"""``some``: each transaction by the toss of a coin; ``late``: after the client has gone."""
+"""``some``: a random part of the transactions; ``late``: all, once the exchange is over."""
 
 
 class Weighted(Protocol):
@@ -23,14 +23,14 @@ class Weighted(Protocol):
 
     @property
     def weight(self) -> float:
-        """How often it is drawn, beside the others of its table."""
+        """How often it is drawn, relative to the others of its table."""
 
 
 W = TypeVar("W", bound=Weighted)
 
 
 def draw(random: Random, table: Sequence[W]) -> W:
-    """Return a line of ``table`` at random, by the weights."""
+    """Return a random line of ``table``, by weight."""
     return random.choices(table, [line.weight for line in table])[0]
 
 
@@ -45,15 +45,15 @@ class SendItem:
     weight: float
     takes: bool
     members: Mapping[str, Any] | None
-    """Of the answer, beside its id; ``HASH`` and ``NEAR`` are filled in. None: no answer to it."""
+    """The answer without its id; `fill` puts the hash into it. None: no answer."""
     said: Said
     delivered: Delivered | None
     final: bool = False
-    """Said only of what the node does not have."""
+    """Only said about a transaction that the node does not have."""
     landed: bool = False
 
     def treatment(self) -> Treatment:
-        """Return what the log says of it."""
+        """Return its entry in the log."""
         error: Mapping[str, Any] = {}
         if self.said == "error" and self.members is not None:
             error = self.members["error"]
@@ -98,7 +98,7 @@ SEND_ITEMS: tuple[SendItem, ...] = (
     _result("answers null", 0.5, None, takes=False),
     _result("takes it, and answers another hash", 1, "0x" + "cd" * 32),
     _result("answers a hash that differs in its last digit", 1, "NEAR", takes=False),
-    _result("answers a hash that begins as it should", 1, "PREFIX", takes=False),
+    _result("answers a hash with the right beginning", 1, "PREFIX", takes=False),
     SendItem("takes it, and leaves it unanswered", 1, True, None, "nothing", "unknown"),
     SendItem("leaves it unanswered", 1, False, None, "nothing", "unknown"),
     SendItem("neither result nor error", 0.5, True, {}, "nonsense", "unknown"),
@@ -110,19 +110,19 @@ SEND_ITEMS: tuple[SendItem, ...] = (
     _error(-32000, "insufficient funds for gas * price + value", "yes", weight=2, final=True),
     _error(-32000, "intrinsic gas too low", "yes", final=True),
     _error(-32000, "max fee per gas less than block base fee", "yes", final=True),
-    # Verdicts that may mean "I have it": said by those that have it, and by those that have not
+    # Verdicts that may mean "I have it": said by nodes that have it, and by nodes that do not
     _error(-32000, "nonce too low: next nonce 8, tx nonce 7", "yes", weight=2),
     _error(-32003, "nonce too low", "yes", takes=True),
     _error(-32000, "the policy of this pool says no (17)", "yes", weight=2),
     _error(-32000, "tx already in mempool (custom)", "yes", takes=True, weight=2),
     _error(-32000, "already known", "yes", takes=True, weight=2, landed=True),
     _error(-32000, "ALREADY_EXISTS: already known", "yes", landed=True),
-    # Not from me, and not passed on
+    # Not delivered: the node is not to blame, and did not pass it on
     _error(-32016, "over rate limit", "no"),
     _error(-32005, "daily request count exceeded, request rate limited", "no"),
     _error(-32601, "the method eth_sendRawTransaction does not exist/is not available", "no"),
     _error(-32000, "node is syncing", "no"),
-    # Not from me, and perhaps passed on
+    # Perhaps delivered: the node may have passed it on
     *(
         _error(code, message, "unknown", takes=takes)
         for takes in (False, True)
@@ -137,7 +137,7 @@ SEND_ITEMS: tuple[SendItem, ...] = (
 
 
 def fill(members: Mapping[str, Any], transaction_hash: str) -> dict[str, Any]:
-    """Return members of an answer with the hash that they are about."""
+    """Return the members of an answer with the hash filled in."""
     last = "0" if transaction_hash[-1] != "0" else "1"
     filled = {
         "HASH": transaction_hash,
@@ -161,7 +161,7 @@ def _filled(value: Any, by: Mapping[str, str]) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class LookUpItem:
-    """How an endpoint answers a question for a transaction."""
+    """How an endpoint answers a look-up of a transaction."""
 
     name: str
     weight: float
@@ -169,7 +169,7 @@ class LookUpItem:
     said: Said
 
     def treatment(self) -> Treatment:
-        """Return what the log says of it."""
+        """Return its entry in the log."""
         return Treatment(self.name, self.said, None)
 
 
@@ -182,8 +182,8 @@ LOOK_UP_ITEMS: tuple[LookUpItem, ...] = (
     LookUpItem("answers {}", 2, {"result": {}}, "nonsense"),
     LookUpItem("answers a string", 1, {"result": "HASH"}, "nonsense"),
     LookUpItem("shows another", 2, {"result": {"hash": "NEAR"}}, "nonsense"),
-    LookUpItem("shows one that begins so", 2, {"result": {"hash": "PREFIX"}}, "nonsense"),
-    LookUpItem("shows none", 1, {"result": {"hash": None}}, "nonsense"),
+    LookUpItem("shows one with the same beginning", 2, {"result": {"hash": "PREFIX"}}, "nonsense"),
+    LookUpItem("shows a null hash", 1, {"result": {"hash": None}}, "nonsense"),
     LookUpItem("an error", 2, {"error": {"code": -32000, "message": "not now"}}, "error"),
     LookUpItem("no method", 1, {"error": {"code": -32601, "message": "not found"}}, "error"),
     LookUpItem("leaves it unanswered", 1, None, "nothing"),
@@ -193,8 +193,8 @@ LOOK_UP_ITEMS: tuple[LookUpItem, ...] = (
 # ---- A request as a whole ----
 
 How = Literal["items", "body", "silence", "close", "reset", "cut", "before"]
-"""``items``: each is answered by itself; ``body``: one answer to all; then ways to give none, of
-which ``cut`` begins one, and ``before`` comes before the request is read."""
+"""``items``: each item is answered separately; ``body``: one answer to the request. The others do
+not answer completely: ``cut`` stops in the middle, ``before`` resets before the log entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,10 +209,10 @@ class Whole:
     body: bytes = b""
     delivered: Delivered | None = "unknown"
     error: tuple[int, str] | None = None
-    """Code and message, if the body has them."""
+    """Code and message, if the body is an error."""
 
     def treatment(self) -> Treatment:
-        """Return what the log says of each transaction in it."""
+        """Return the log entry of each transaction in the request."""
         code, message = self.error or (None, None)
         said: Said = "nothing" if self.error is None else "error"
         return Treatment(self.name, said, self.delivered, code=code, message=message)
@@ -268,7 +268,7 @@ WHOLE: tuple[Whole, ...] = (
         200,
         json.dumps({"jsonrpc": "2.0", "id": 10**9, "result": "0x" + "ab" * 32}).encode(),
     ),
-    # An error for all: rate limits and their kind are "no", also of a batch.
+    # One error for the request: after a rate limit or the like, nothing is delivered, batch or not.
     _says(-32016, "over rate limit", "no"),
     _says(-32601, "Method not found", "no"),
     _says(-32000, "node is syncing", "no"),
@@ -277,7 +277,7 @@ WHOLE: tuple[Whole, ...] = (
 )
 
 ODD_ENVELOPES: tuple[str, ...] = ("no version", "id as text", "no id", "hash in capitals")
-"""What may be odd about an answer whose result is the transaction's own hash."""
+"""Oddities of an answer whose result is the transaction's own hash."""
 
 
 # ---- A batch that is too large for an endpoint ----
@@ -285,13 +285,13 @@ ODD_ENVELOPES: tuple[str, ...] = ("no version", "id as text", "no id", "hash in 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """How an endpoint refuses a batch that is over its limit; nothing of it is taken."""
+    """How an endpoint refuses a batch over its limit; it takes no transaction of it."""
 
     name: str
     status: int
     body: bytes
     delivered: Delivered | None
-    """None where another judgement than "no" is as good."""
+    """None if verdicts other than "no" are right, too."""
 
 
 REFUSALS: tuple[Refusal, ...] = (
@@ -312,7 +312,7 @@ REFUSALS: tuple[Refusal, ...] = (
 
 SHORTENED = Treatment("left out of the answer", "nothing", "unknown")
 
-# ---- Everything else that is asked ----
+# ---- Other calls ----
 
 OTHER_RESULTS: Mapping[str, Any] = {
     "eth_chainId": "0x7a69",
@@ -324,7 +324,7 @@ OTHER_RESULTS: Mapping[str, Any] = {
     "eth_getBlockByNumber": {"number": "0x10", "baseFeePerGas": "0x7", "timestamp": "0x65"},
     "eth_sendTransaction": "0x" + "5e" * 32,
 }
-"""By the method; null for any other."""
+"""Method → result; null for any other method."""
 
 
 # ---- Personalities ----
@@ -332,18 +332,18 @@ OTHER_RESULTS: Mapping[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How often an endpoint does anything but what it should."""
+    """How often an endpoint misbehaves."""
 
     name: str
     weight: float
     whole: float
-    """The share of requests with sends that a line of `WHOLE` is drawn for."""
+    """The share of sending requests for which a line of `WHOLE` is drawn."""
     item: float
-    """The share of transactions that a line of `SEND_ITEMS` is drawn for."""
+    """The share of transactions for which a line of `SEND_ITEMS` is drawn."""
     look_up: float
-    """The share of look-ups that a line of `LOOK_UP_ITEMS`, or of `WHOLE`, is drawn for."""
+    """The share of look-ups for which a line of `LOOK_UP_ITEMS` is drawn; scales ``whole``, too."""
     only: str | None = None
-    """The one line of `WHOLE` that it knows."""
+    """The only line of `WHOLE` that it uses; None for all."""
 
 
 PROFILES: tuple[Profile, ...] = (

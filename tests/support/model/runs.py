@@ -1,4 +1,4 @@
-"""Scenarios, run: by the library in this process, or by the program as a user starts it."""
+"""Runs scenarios: with the library in this process, or with the program as a user starts it."""
 
 import json
 import signal
@@ -34,12 +34,12 @@ from tests.support.model.scenario import (
 )
 from tests.support.servers import blackhole, dead
 
-_TOO_LONG = 60.0  # seconds after which a process is taken to hang
+_TOO_LONG = 60.0  # seconds after which a process counts as hanging
 _HEALTHY = Character(PROFILES[0])
 
 
 def run_scenario(mode: Mode, seed: str) -> Observation:
-    """Run the scenario of a mode and a seed, and return what was said beside what was true."""
+    """Run the scenario of a mode and a seed; return what was reported and what was true."""
     scenario = draw_scenario(mode, seed)
     chain = Chain(scenario.transactions)
     for each in scenario.before:
@@ -51,7 +51,7 @@ def run_scenario(mode: Mode, seed: str) -> Observation:
             seen = _run_library(scenario, urls)
     if scenario.hedge_after is not None:
         seen.ends = [replace(end, is_hedged=True) for end in seen.ends]
-    # Only now has everything come that an endpoint may still take.
+    # Only now can no endpoint take anything more.
     seen.log, seen.taken = list(chain.log), chain.taken
     if mode == "signals":
         seen.ran_again = _run_again(scenario, chain)
@@ -93,7 +93,7 @@ def _run_library(scenario: Scenario, urls: list[str]) -> Observation:
                 seen.answer = _call(client, scenario.method)
             else:
                 seen.ends = send_stream(client, scenario)
-    except Exception as error:  # noqa: BLE001 - whatever comes out is what is looked for
+    except Exception as error:  # noqa: BLE001 - any exception is a finding
         seen.raised = error
     seen.elapsed = time.monotonic() - started
     return seen
@@ -116,7 +116,7 @@ def _call(client: SequencerClient, method: str) -> Any:
 
 
 def send_stream(client: SequencerClient, scenario: Scenario) -> list[End]:
-    """Send the input's transactions by the library: the one place that knows how that is done."""
+    """Send the transactions of the input with the library."""
     from seqsend.sending.stream import Line
 
     lines = iter([Line(line.number, line.text) for line in scenario.lines])
@@ -201,7 +201,7 @@ def _send_signals(
 ) -> None:
     for moment in moments:
         if moment.event != "start":
-            # In short waits, for the process may end before the event comes.
+            # In short waits, because the process may end before the event.
             while not chain.wait_for(moment.event, moment.count, 0.05):
                 if process.poll() is not None:
                     return
@@ -228,7 +228,7 @@ def _read_ends(out: str) -> tuple[list[End], str]:
 
 
 def _run_again(scenario: Scenario, chain: Chain) -> list[str]:
-    """Send everything once more, to an endpoint that is well."""
+    """Send everything once more, to a healthy endpoint."""
     statuses: list[str] = []
     with (
         Endpoint(1, chain, _HEALTHY, Random(0)) as endpoint,

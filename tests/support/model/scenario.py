@@ -1,4 +1,4 @@
-"""What one run is to meet, drawn from a seed: the same seed gives the same scenario."""
+"""The conditions of one run, drawn from a seed: the same seed gives the same scenario."""
 
 from dataclasses import dataclass
 from random import Random
@@ -9,11 +9,12 @@ from tests.support.model.reactions import PROFILES, REFUSALS, draw
 from tests.support.model.transactions import Tx, make_transaction
 
 Mode = Literal["one", "rpc", "stream", "program", "signals"]
-"""``one``: a transaction sent by the library; ``rpc``: another call by it; ``stream``: many
-transactions by it; ``program``: many by the command line; ``signals``: the same, interrupted."""
+"""With the library, ``one`` sends a transaction, ``rpc`` makes another call, and ``stream`` sends
+several transactions; ``program`` sends several with the command line, and ``signals`` interrupts
+that."""
 
 Nobody = Literal["dead", "blackhole"]
-"""An endpoint at which nothing listens, or every SYN is dropped."""
+"""An endpoint on which nothing listens, or that drops every SYN."""
 
 DIAL_TIMEOUT = 0.3
 REQUEST_TIMEOUT = 0.3
@@ -21,7 +22,7 @@ REQUEST_TIMEOUT = 0.3
 
 @dataclass(frozen=True, slots=True)
 class InputLine:
-    """One line of the input that asks for something."""
+    """One line of the input that is neither blank nor a comment."""
 
     number: int
     """Counted from 1, blank lines and comments included."""
@@ -36,26 +37,26 @@ class SignalMoment:
 
     event: Literal["start", "request", "answer"]
     count: int
-    """Of the events to wait for."""
+    """The number of events to wait for."""
     delay: float
-    """Seconds after that."""
+    """Seconds to wait after the event."""
     name: Literal["SIGINT", "SIGTERM", "SIGHUP"]
     stopped_for: float | None = None
-    """Seconds for which the process is stopped (SIGSTOP) before it gets the signal and goes on."""
+    """Seconds for which the process is stopped (SIGSTOP) before the signal; None to not stop it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Everything that is drawn beforehand."""
+    """Everything that is drawn before a run."""
 
     seed: str
     mode: Mode
     endpoints: tuple[Character | Nobody, ...]
     lines: tuple[InputLine, ...]
     text: str
-    """The input that has the lines."""
+    """The whole input."""
     before: tuple[str, ...]
-    """The hashes of the transactions that the node has already."""
+    """The hashes of the transactions that the node has before the run."""
     batch_size: int = 1
     in_flight: int = 1
     keep_going: bool = False
@@ -67,17 +68,17 @@ class Scenario:
 
     @property
     def transactions(self) -> tuple[Tx, ...]:
-        """Those of the input, in its order."""
+        """The transactions of the input, in order."""
         return tuple(line.tx for line in self.lines if line.tx is not None)
 
     @property
     def groups_are_known(self) -> bool:
-        """Whether the order of the input alone says what is sent together."""
+        """Whether the input alone determines which transactions are sent together."""
         return self.in_flight == 1 or self.batch_size == 1
 
     @property
     def has_doubles(self) -> bool:
-        """Whether one transaction stands in the input twice."""
+        """Whether the input has a transaction twice."""
         hashes = [tx.hash for tx in self.transactions]
         return len(set(hashes)) < len(hashes)
 
@@ -95,7 +96,7 @@ def draw_scenario(mode: Mode, seed: str) -> Scenario:
     if mode == "signals":
         hedges = (None, 0.0, 0.01)
     if mode in ("program", "signals") and batch_size > 1:
-        hedges = (None,)  # it does not say which batch was refused: one of sends, or of look-ups
+        hedges = (None,)  # the program does not say if a refused batch had sends or look-ups
     share = random.choice((0, 0, 0, 0.3, 1))
     return Scenario(
         seed=seed,
@@ -108,8 +109,8 @@ def draw_scenario(mode: Mode, seed: str) -> Scenario:
         in_flight=in_flight,
         keep_going=many and random.random() < 0.5,
         deadline=random.choice((None, None, None, 0.2, 0.5, 1.0)),
-        # Of its own, so that older seeds give the rest as before.
-        # What the program prints does not say in which round an attempt was made.
+        # A separate generator, so that older seeds still give the same rest.
+        # Not for the program, which does not print the round of an attempt.
         retry_for=Random(f"{mode} {seed} retries").choice((None, None, None, 0.3, 0.8))
         if mode in ("one", "rpc", "stream")
         else None,
@@ -124,7 +125,7 @@ def draw_scenario(mode: Mode, seed: str) -> Scenario:
 def _draw_input(
     random: Random, mode: Mode, count: int, batch_size: int, most_senders: int
 ) -> tuple[str, tuple[InputLine, ...]]:
-    """Return a file and the lines in it that ask for something."""
+    """Return the text of an input file, and its lines that are neither blank nor comments."""
     senders = random.randint(1, most_senders)
     conflicts = mode != "signals" and random.random() < 0.2
     doubles = mode != "signals" and random.random() < 0.05
@@ -137,7 +138,7 @@ def _draw_input(
         nonce = position // (2 if conflicts else 1)
         tx: Tx | None = make_transaction(random, 1 + position % senders, nonce)
         if doubles and position >= batch_size and random.random() < 0.4:
-            # Once, and in another batch: the log tells transactions apart by their hashes.
+            # Only once, and in another batch: the log identifies transactions by hash.
             tx, doubles = lines[0].tx, False
         if bad and random.random() < 0.2:
             tx = None
@@ -177,7 +178,7 @@ def _draw_endpoint(random: Random, *, many: bool) -> Character | Nobody:
 
 
 def _draw_signals(random: Random, lines: int, seed: str) -> tuple[SignalMoment, ...]:
-    # Of its own, so that older seeds give the rest as before.
+    # A separate generator, so that older seeds still give the same rest.
     stops = Random(f"{seed} stops")
 
     def moment() -> SignalMoment:

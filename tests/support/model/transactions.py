@@ -1,7 +1,4 @@
-"""Transactions that are made fast, signed by keys that are no secret.
-
-eth-account takes 5 ms for one, this 0.1.
-"""
+"""Makes signed transactions fast: 0.1 ms each, where eth-account takes 5 ms."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -16,7 +13,7 @@ _GWEI = 10**9
 
 @dataclass(frozen=True, slots=True)
 class Tx:
-    """A transaction, and what the fake chain knows of it."""
+    """A transaction, with what the fake chain knows about it."""
 
     raw: str
     hash: str
@@ -25,12 +22,12 @@ class Tx:
 
 
 def keccak_of(raw: str) -> str:
-    """Return the Keccak-256 of the bytes that ``raw`` says in hex, as ``0x`` and hex."""
+    """Return the Keccak-256 of the hex bytes ``raw``, also in hex; both begin with ``0x``."""
     return "0x" + _keccak(bytes.fromhex(raw[2:])).hex()
 
 
 def make_transaction(random: Random, sender: int, nonce: int) -> Tx:
-    """Return a transfer of type 2; two of the same sender and nonce differ."""
+    """Return a transfer of type 2 with a random value: two with the same nonce differ."""
     fields = b"".join(
         (
             *(_integer(n) for n in (CHAIN_ID, nonce, _GWEI, 100 * _GWEI, 21_000)),
@@ -56,7 +53,7 @@ def _keccak(data: bytes) -> bytes:
 
 
 def _list(body: bytes) -> bytes:
-    """Return a list of ``body`` in RLP; at most 255 bytes."""
+    """Return the RLP of a list with the encoded items ``body``, up to 255 bytes."""
     return (bytes([0xC0 + len(body)]) if len(body) <= 55 else bytes([0xF8, len(body)])) + body
 
 
@@ -65,7 +62,7 @@ def _integer(number: int) -> bytes:
 
 
 def _string(data: bytes) -> bytes:
-    """Return ``data`` in RLP (Yellow Paper, appendix B); at most 55 bytes."""
+    """Return the RLP of ``data``, up to 55 bytes (Yellow Paper, appendix B)."""
     if len(data) == 1 and data[0] < 0x80:
         return data
     return bytes([0x80 + len(data)]) + data
