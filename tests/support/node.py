@@ -64,7 +64,7 @@ class Anvil:
 
     def __init__(self, *, chain_id: int = 31337, extra: Sequence[str] = ()) -> None:
         """Prepare a node, which `start` or `with` starts. ``extra`` are more arguments of anvil."""
-        self._arguments = ["--port", "0", "--chain-id", str(chain_id), *extra]
+        self._command = [str(find_anvil()), "--port", "0", "--chain-id", str(chain_id), *extra]
         self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115 - open as long as the node
         self._process: subprocess.Popen[str] | None = None
         self.port = 0
@@ -77,7 +77,7 @@ class Anvil:
     def start(self) -> None:
         """Start it and wait until it answers."""
         self._process = subprocess.Popen(
-            [find_anvil(), *self._arguments],
+            self._command,
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=subprocess.STDOUT,
