@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 Phase = Literal["dns", "dial", "proxy", "tls", "upgrade", "send", "answer"]
-"""How far an attempt got: name look-up, TCP, a proxy (reaching it, or its CONNECT), TLS, the opening
-handshake of WebSocket, writing the request, and waiting for, reading and judging the answer."""
+"""How far an attempt got: name look-up, TCP, a proxy (reaching it, or its CONNECT), TLS, the
+WebSocket handshake, writing the request, and waiting for, reading and judging the answer."""
 
 Delivered = Literal["no", "unknown", "yes"]
 """Whether the endpoint has the request: it cannot have it, it may have it, or it answered it."""
