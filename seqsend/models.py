@@ -159,12 +159,12 @@ class Address(NamedTuple):
 
     @property
     def is_secure(self) -> bool:
-        """Whether the scheme is one with TLS."""
+        """Whether the scheme uses TLS."""
         return self.scheme in ("https", "wss")
 
     @property
     def is_websocket(self) -> bool:
-        """Whether the scheme is one of WebSocket."""
+        """Whether the scheme uses WebSocket."""
         return self.scheme in ("ws", "wss")
 
     @property
@@ -266,7 +266,7 @@ class Attempt(NamedTuple):
     error: JsonRpcError | None = None
     """The JSON-RPC error that the endpoint answered, even if it did not decide the call."""
     timings: Mapping[Phase, float] = _NO_TIMINGS
-    """Seconds that each finished phase took; a kept-alive connection needs no dial."""
+    """Seconds that each finished phase took; there is no dial if the connection was kept alive."""
     batch: int = 1
     """How many transactions went out together."""
     tls_expires: float | None = None

@@ -1,8 +1,8 @@
 """The one module that waits: for a descriptor, for a time, or for a signal.
 
 A signal handler that raises an exception can do so between an answer and its report, or inside a
-library's lock, and what is known is lost. Here the handlers only note a signal and wake the waits:
-only the functions of this module raise `SignalReceived`.
+library's lock, and what is known is lost. Here the handlers only note a signal and wake the waiting
+threads: only the functions of this module raise `SignalReceived`.
 
 If no `Signals` is active (in a program that uses the library), signals are left to that program,
 and these functions wait only for descriptors and times.
@@ -95,7 +95,7 @@ def meanwhile(work: Callable[[], bool]) -> Iterator[None]:
 
 
 class Signals:
-    """Notes signals and wakes the waits; a context manager for the main thread.
+    """Notes signals and wakes waiting threads; a context manager for the main thread.
 
     Signals that were ignored when the process started stay ignored: a shell ignores them for the
     background jobs of a script (POSIX, XCU 2.11), and so does `nohup`.
@@ -284,7 +284,7 @@ def _poll(poller: select.poll, until: float | None) -> list[tuple[int, int]]:
 
 
 def wait_for_output(descriptor: int) -> bool:
-    """Wait until ``descriptor`` takes output; return False if the caller is to give up.
+    """Wait until ``descriptor`` takes output; return False if the caller should give up.
 
     The first signal does not end this wait: what is known must be written.
     """
@@ -292,7 +292,7 @@ def wait_for_output(descriptor: int) -> bool:
 
 
 def wait_past_signal(descriptor: int, event: int) -> bool:
-    """Wait until ``descriptor`` is ready for ``event``; return False if the caller is to give up.
+    """Wait until ``descriptor`` is ready for ``event``; return False if the caller should give up.
 
     The first signal does not end this wait. The second one does, and ends all later ones at once:
     perhaps nobody reads, or nothing comes.

@@ -169,6 +169,7 @@ class Metrics:
         Raises:
             PersistenceError: the file cannot be understood or replaced; it is left as it is, and
                 what was counted is kept for the next time.
+            SignalReceived: a signal came while another run had the lock.
 
         """
         with self._lock:

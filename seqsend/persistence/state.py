@@ -60,6 +60,7 @@ class State:
 
         Raises:
             PersistenceError: the file cannot be understood or replaced; it is left as it is.
+            SignalReceived: a signal came while another run had the lock.
 
         """
         changed = self._changed
