@@ -8,7 +8,7 @@ with SequencerClient("http://seq1:8545,http://seq2:8545") as client:
 
 from seqsend.version import __version__ as __version__
 
-TYPE_CHECKING = False  # as in typing, which a script that asks for the version need not load
+TYPE_CHECKING = False  # as in typing, which would slow `seqsend --version` down
 if TYPE_CHECKING:
     from seqsend.client import SequencerClient as SequencerClient
     from seqsend.diagnosis.comparison import check as check
@@ -70,8 +70,8 @@ if TYPE_CHECKING:
     from seqsend.sending.transaction import parse_raw_transaction as parse_raw_transaction
     from seqsend.transports.base import Deadline as Deadline
 
-# Imported when first asked for: the program is started in loops, and not every start needs them.
-# Each name is here and, for type checkers, above; a test compares the two.
+# Imported on first use: scripts start the program in loops, and few starts need every module.
+# Each name is listed here and, for type checkers, above; a test compares the two lists.
 _MODULES = {
     "client": ("SequencerClient",),
     "diagnosis.comparison": ("check",),
@@ -147,10 +147,10 @@ _MODULES = {
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
-__all__ = sorted([*_MODULE_OF, "__version__"])  # noqa: PLE0605 - each name stands in one table
+__all__ = sorted([*_MODULE_OF, "__version__"])  # noqa: PLE0605 - each name is written once, above
 
 
-if not TYPE_CHECKING:  # else a checker would take every name that is asked for
+if not TYPE_CHECKING:  # otherwise a type checker would accept any name
 
     def __getattr__(name: str) -> object:
         from importlib import import_module

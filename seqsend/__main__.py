@@ -1,4 +1,4 @@
-"""The program's first lines, and its last: what nothing else has caught ends here."""
+"""The program's entry point, and its last resort for errors that nothing else has caught."""
 
 import gc
 import os
@@ -9,15 +9,15 @@ from typing import NoReturn
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    # A short run makes objects that live to its end, by the ten thousands: to look for garbage
-    # among them while they are made, and once more at the end, took a quarter of its time. What
-    # runs for long turns it on again.
+    # A short run makes tens of thousands of objects that live until it ends. Collecting garbage
+    # among them, and once more at exit, took a quarter of its time. Commands that may run for long
+    # turn the collector on again.
     gc.disable()
     try:
         code = _run(sys.argv[1:])
     except KeyboardInterrupt:  # before signals are handled
         code = 130
-    except Exception as error:  # noqa: BLE001 - the last place where it can be told decently
+    except Exception as error:  # noqa: BLE001 - the last place that can report it properly
         code = _report(_describe_limit(error) or _describe_defect(error))
     _leave(code)
 
@@ -25,18 +25,18 @@ def main() -> None:
 def _leave(code: int) -> NoReturn:
     """End the process at once.
 
-    Everything is written and closed by now. To take a few hundred modules apart, object by object,
-    would only take time: 4 of 100 ms.
+    Everything is written and closed by now. Python's own clean-up of a few hundred modules would
+    take 4 of 100 ms for nothing.
     """
     for stream in (sys.stdout, sys.stderr):
-        # Full, closed, not there at all, or being written to when a signal came.
+        # It may be full, closed or missing, or a signal may have interrupted a write to it.
         with suppress(OSError, ValueError, AttributeError, RuntimeError):
             stream.flush()
     os._exit(code)
 
 
 def _run(arguments: list[str]) -> int:
-    # Before anything is imported: a script that asks for the version should not wait for typer.
+    # Before any other import: a script that asks for the version should not wait for typer.
     if arguments in (["--version"], ["-V"]):
         from seqsend.render.streams import print_version
 
@@ -48,10 +48,10 @@ def _run(arguments: list[str]) -> int:
 
 
 def _end_by_signals() -> None:
-    """Have signals end the program at once, unless they are ignored, until a command handles them.
+    """Let signals end the program at once until a command handles them; ignored ones stay so.
 
-    Nothing has begun by then that could be reported. A KeyboardInterrupt would not do: Python drops
-    one that comes at certain moments of an import ("Exception ignored in …").
+    Nothing has begun yet that would have to be reported. A KeyboardInterrupt is not enough: Python
+    drops one that comes at certain points of an import ("Exception ignored in …").
     """
     import signal
 
@@ -60,16 +60,16 @@ def _end_by_signals() -> None:
             signal.signal(number, lambda *_: _leave(130))
 
 
-def _report(said: str) -> int:
+def _report(message: str) -> int:
     if sys.stderr is not None:
         sys.stderr.write(
-            f"error: {said}\nhint: a transaction that was being sent may have been delivered\n"
+            f"error: {message}\nhint: a transaction that was being sent may have been delivered\n"
         )
     return 1
 
 
 def _describe_limit(error: Exception) -> str | None:
-    """Return what this machine lacks, if that is what has failed; None otherwise."""
+    """Return which limit of this machine caused the error; None if none did."""
     import errno
 
     if isinstance(error, MemoryError):
@@ -80,16 +80,19 @@ def _describe_limit(error: Exception) -> str | None:
 
 
 def _describe_defect(error: Exception) -> str:
-    """Say where seqsend itself failed, without the message, which may hold a URL with its key.
+    """Return where seqsend itself failed, without the message, which may hold a URL with its key.
 
-    A missing module's message holds its name only, and an installation is mended by it.
+    Only an ImportError keeps its message: that names the module, which helps to repair an
+    installation.
     """
     import traceback
 
     frames = traceback.extract_tb(error.__traceback__)
-    way = " < ".join(f"{f.name} ({f.filename.rpartition('/')[2]}:{f.lineno})" for f in frames[::-1])
+    calls = " < ".join(
+        f"{f.name} ({f.filename.rpartition('/')[2]}:{f.lineno})" for f in frames[::-1]
+    )
     what = str(error) if isinstance(error, ImportError) else type(error).__name__
-    return f"a defect of seqsend, please report it: {what} in {way}"
+    return f"a defect of seqsend, please report it: {what} in {calls}"
 
 
 if __name__ == "__main__":

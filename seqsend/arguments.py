@@ -1,7 +1,7 @@
-"""The arguments that a program gives to the library: of the right type, or a usage error. Pure.
+"""The types of the arguments that a program passes to the library: right, or a usage error. Pure.
 
-Whether a value makes sense is for the function that takes it; here it is made sure that it can be
-compared, printed and passed on at all.
+Whether a value makes sense is checked by the function that takes it. Here it is checked that a
+value can be compared, printed and passed on at all.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 from seqsend.errors import UsageError
 from seqsend.models import Preference
 
-_MOST = 2**256  # no number of a chain is larger, and Python refuses to print much larger ones
+_MOST = 2**256  # no number on a chain is larger, and Python refuses to print much larger ones
 
 
 class _Kind(NamedTuple):
-    """What an argument is to be, besides None where that is its default."""
+    """What an argument must be, apart from None if that is allowed."""
 
     holds: Callable[[Any], bool]
     words: str
@@ -67,10 +67,10 @@ _MAY_BE_NONE = frozenset(
 
 
 def check_arguments(**given: Any) -> None:
-    """Make sure that arguments, by their names, are of the right type.
+    """Check that arguments, given by their names, are of the right type.
 
     Raises:
-        UsageError: one is not. The message has its type and not its value, which may be secret.
+        UsageError: one is not. The message has its type but not its value, which may be secret.
 
     """
     for name, value in given.items():

@@ -1,4 +1,4 @@
-"""`SequencerClient`: what a program uses. It puts the packages below it together."""
+"""`SequencerClient`, the entry point for programs; it wires up the packages below it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -22,7 +22,7 @@ from seqsend.verdicts.methods import SEND_METHODS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    # Imported where they are used: a call that sends nothing needs none of them.
+    # Imported at run time where they are used: a call that sends nothing needs none of them.
     from seqsend.sending.explaining import DryRun
     from seqsend.sending.stream import Stream
     from seqsend.sending.transaction import RawTransaction
@@ -32,7 +32,7 @@ class SequencerClient:
     """Submits transactions and makes JSON-RPC calls over a list of sequencer endpoints.
 
     Synchronous and safe to share between threads: they share one pool of kept-alive connections
-    and the preferred endpoint. It neither prints nor configures logging; it logs to ``seqsend``.
+    and the preferred endpoint. It neither prints nor configures logging; its logger is ``seqsend``.
 
         with SequencerClient("http://seq1:8545,http://seq2:8545") as client:
             print(client.send_raw_transaction(raw).hash)
@@ -60,44 +60,44 @@ class SequencerClient:
         max_response_size: int = MAX_RESPONSE_SIZE,
         observer: Observer | None = None,
     ) -> None:
-        """Check everything that can be checked; nothing is dialled yet.
+        """Check all arguments; nothing is dialled yet.
 
         Args:
-            endpoints: URLs separated by commas, or several URLs. Tried in this order, cyclically.
-                A WebSocket URL is the only one.
-            dial_timeout: seconds for DNS, TCP over all addresses, and TLS, together.
+            endpoints: URLs separated by commas, or several URLs; tried in this order, cyclically.
+                A WebSocket URL must be the only one.
+            dial_timeout: seconds for DNS, TCP to all addresses of the name, and TLS together.
             request_timeout: seconds for one whole attempt on one endpoint.
-            deadline: seconds for a whole call, look-ups included; None for no other bound than
-                the request timeout of each endpoint.
+            deadline: seconds for a whole call, look-ups included; None if only the request timeout
+                of each endpoint limits it.
             headers: sent to every endpoint; their values are never shown.
-            endpoint_headers: by position in the list, counted from 1: sent to that endpoint alone,
-                in place of those of the same name for every endpoint.
-            reads_from: URLs that look-ups by hash and receipts are asked from first; they are
-                never sent a transaction. Their positions go on after those of ``endpoints``.
+            endpoint_headers: headers for one endpoint, by its position in the list, counted from
+                1; they replace headers of the same name for every endpoint.
+            reads_from: URLs to ask first for receipts and look-ups by hash; they are never sent a
+                transaction. Their positions continue those of ``endpoints``.
             rollup_rpc: URLs of an op-node or op-conductor for each endpoint, in the same order.
-                They are asked which sequencer is the active one, before the first call and after
-                each outage, for at most ``dial_timeout``: calls begin there. They are sent no
-                header of the endpoints.
-            strict_errors: take every JSON-RPC error for the sequencer's verdict, also one that says
-                "not from me" (a rate limit, a missing method, a node that is syncing).
+                Before the first call and after each outage they are asked which sequencer is
+                active, for at most ``dial_timeout``; calls begin at that endpoint. They never get
+                the endpoints' headers.
+            strict_errors: treat every JSON-RPC error as the sequencer's verdict, even one that only
+                concerns the endpoint (a rate limit, a missing method, a node that is syncing).
             failback_after: seconds after a failover until endpoint 1 is tried first again; None
-                for never, as op-reth does.
-            retry_for: seconds for which what no endpoint took is tried again, in rounds over the
-                endpoints with growing pauses, if the same bytes may be sent again; None for one
-                round.
-            hedge_after: seconds after which an endpoint that has not answered is no longer asked
-                alone, but the next one beside it, if the call may be repeated; the first answer
-                counts. 0 asks all at once; None asks one at a time.
-            begin_at: the endpoint that an earlier run had come to prefer, and since when.
+                for never, like op-reth.
+            retry_for: seconds during which a call that no endpoint took is tried again, in rounds
+                over the endpoints with growing pauses, if the same bytes may be sent again; None
+                for one round.
+            hedge_after: seconds without an answer after which the next endpoint is asked as well,
+                if the call may be repeated; the first answer counts. 0 asks all at once; None asks
+                one at a time.
+            begin_at: the endpoint that an earlier run preferred, and for how long.
             cacert: path of the CA certificates to trust for https, instead of the system's.
             client_cert: path of the certificate to show to https endpoints that ask for one.
-            client_key: path of its key, if that is not in the same file.
-            max_response_size: bytes, after decompression.
-            observer: is called with each `Attempt` and `CallEnded` as it ends, and with `Preferred`
-                when another endpoint becomes the one that calls begin at. With ``rollup_rpc``, it
-                is called with `RolesAsked` after each question for the roles; those questions are
-                neither attempts nor calls. Several threads may call it at once; what it raises is
-                logged and stops nothing.
+            client_key: path of its private key, if that is not in the same file.
+            max_response_size: the most bytes of an answer, after decompression.
+            observer: called with each `Attempt` and `CallEnded` as it ends, with `Preferred` when
+                calls begin at another endpoint from now on, and with `WaitProgress` while a stream
+                waits for receipts. With ``rollup_rpc``, it is called with `RolesAsked` each time
+                the roles were asked for; those requests are neither attempts nor calls. Several
+                threads may call it at once; what it raises is logged and stops nothing.
 
         Raises:
             UsageError: an argument is wrong.
@@ -111,7 +111,7 @@ class SequencerClient:
             observer=observer,
             begin_at=begin_at,
         )
-        # Of all times this one may be zero.
+        # Only hedge_after may be zero.
         check_times(
             failback_after=failback_after, retry_for=retry_for, hedge_after=hedge_after or None
         )
@@ -170,16 +170,18 @@ class SequencerClient:
         *,
         retry_unsafe: bool = False,
     ) -> Answer:
-        """Make one JSON-RPC call.
+        """Make one JSON-RPC call; ``params`` is a list, or a mapping of parameters by name.
 
-        ``retry_unsafe`` lets a method that is not idempotent (``eth_sendTransaction``) be sent to
-        the next endpoint even when an endpoint before may have carried it out.
+        ``retry_unsafe`` sends a method that is not idempotent (``eth_sendTransaction``) to the next
+        endpoint even if an earlier one may have carried it out.
 
         Raises:
             Rejected: an endpoint answered with a JSON-RPC error.
             Unreachable: every endpoint failed and none can have received the request.
             DeliveryUnknown: every endpoint failed, and one may have received it.
-            UsageError: the parameters cannot be encoded; nothing was sent.
+            UsageError: an argument is of the wrong type, or the parameters cannot be encoded;
+                nothing was sent.
+            Interrupted: Ctrl-C; it holds the attempts that were made.
 
         """
         check_arguments(method=method, retry_unsafe=retry_unsafe)
@@ -202,19 +204,21 @@ class SequencerClient:
         chain_id: int | None = None,
         explain: bool = False,
     ) -> Sent:
-        """Submit one signed transaction, given as hex.
+        """Submit one signed transaction, given as hex or already parsed.
 
-        With ``conditions`` it is sent by ``eth_sendRawTransactionConditional``. With ``chain_id``
-        it is sent only if it is not signed for another chain. With ``explain`` the chain is asked
-        about it if it is rejected: that is in the error's ``explanation``, and takes up to another
-        request timeout.
+        With ``conditions`` it is sent by ``eth_sendRawTransactionConditional`` (EIP-7796). With
+        ``chain_id`` it is refused if it is signed for another chain. With ``explain``, a rejected
+        transaction is compared with the state of the chain; the result is the error's
+        ``explanation``, and takes up to another request timeout.
 
         Raises:
-            Rejected: an endpoint refused it, and it is not there.
+            Rejected: an endpoint refused it, and the sequencer does not have it.
             Unreachable: every endpoint failed and none can have received it.
-            DeliveryUnknown: it may have been delivered, and no look-up found it; sending the same
+            DeliveryUnknown: it may have been delivered, but no look-up found it; sending the same
                 bytes again is safe.
-            UsageError: it is not a signed transaction, or one for another chain; nothing was sent.
+            UsageError: it is not a signed transaction, or is signed for another chain; nothing was
+                sent.
+            Interrupted: Ctrl-C; it holds the attempts that were made.
 
         """
         from seqsend.sending.sender import Sender
@@ -224,8 +228,8 @@ class SequencerClient:
         (end,), interrupted, _ = Sender(self._failover, conditions, explains=explain).send(
             [transaction]
         )
-        # A signal stopped it, before it left or on its way; or it came with the answer, and is not
-        # to be lost: the attempts say that there is one.
+        # The signal came before the transaction left, on its way, or together with the answer. It
+        # must not be lost; the attempts say whether there is an answer.
         if isinstance(end, NotSent) or (interrupted and isinstance(end, Sent)):
             raise Interrupted(*end.attempts)
         if isinstance(end, Sent):
@@ -245,22 +249,24 @@ class SequencerClient:
         wait_for: Level = "latest",
         sync: bool = False,
     ) -> "Stream":
-        """Return what sends many transactions, one by one or in JSON-RPC batches.
+        """Return a `Stream` that sends many transactions, one by one or in JSON-RPC batches.
 
-        Up to ``in_flight`` requests are under way at once, each in a thread of its own; the
-        transactions of one sender keep their order, one request after the other.
-        The first that is not accepted or known stops the run, unless it is to ``keep_going``.
-        With ``chain_id``, one that is signed for another chain ends as a usage error, not sent.
-        With ``explain``, the chain is asked about each that is rejected.
-        ``wait`` is for how long the receipt of each is waited for, in seconds, until its block is
-        as deep in the chain as ``wait_for``; None for not at all. With ``sync`` they are sent by
-        ``eth_sendRawTransactionSync`` (EIP-7966), which is answered by the receipt; endpoints that
-        do not have it are sent them as usual.
+        Up to ``in_flight`` requests are under way at once, each in its own thread; one sender's
+        transactions keep their order, one request after another.
+        The first transaction that is neither accepted nor known stops the run, unless
+        ``keep_going``. With ``conditions``, all are sent by ``eth_sendRawTransactionConditional``
+        (EIP-7796). With ``chain_id``, a transaction that is signed for another chain ends as a
+        usage error and is not sent. With ``explain``, each rejected transaction is compared with
+        the state of the chain.
+        ``wait`` is how many seconds to wait for each receipt, until its block is as deep in the
+        chain as ``wait_for``; None does not wait. With ``sync`` they are sent by
+        ``eth_sendRawTransactionSync`` (EIP-7966), which returns the receipt; endpoints without that
+        method get them as usual.
 
         Raises:
-            UsageError: ``batch_size`` is below 1, ``in_flight`` not from 1 to 256, ``wait`` cannot
-                be waited for, ``wait_for`` is not a level, or ``sync`` is combined with conditions
-                or a batch.
+            UsageError: ``batch_size`` is below 1, ``in_flight`` not from 1 to 256, ``wait`` not
+                above 0 and up to 7 days, ``wait_for`` is not a level, ``sync`` is combined with
+                conditions or a batch, or an argument is of the wrong type.
 
         """
         from seqsend.sending.sender import Sender
@@ -304,9 +310,13 @@ class SequencerClient:
         )
 
     def dry_run(self, *, chain_id: int | None = None) -> "DryRun":
-        """Return what compares transactions with the chain, in order, and sends none.
+        """Return a `DryRun`, which compares transactions with the chain, in order, and sends none.
 
-        With ``chain_id``, one that is signed for another chain is a usage error.
+        With ``chain_id``, a transaction that is signed for another chain is a usage error.
+
+        Raises:
+            UsageError: ``chain_id`` is not a whole number.
+
         """
         from seqsend.sending.explaining import DryRun, ask_in_one_round
 
@@ -314,7 +324,7 @@ class SequencerClient:
         return DryRun(partial(ask_in_one_round, self._failover), _parser(chain_id))
 
     def close(self) -> None:
-        """Close every connection that was kept alive."""
+        """Close all connections that were kept alive."""
         self._transport.close()
         if self._roles is not None:
             self._roles.close()
@@ -332,7 +342,7 @@ class SequencerClient:
 
 
 def _parser(chain_id: int | None) -> "Callable[[str | RawTransaction], RawTransaction]":
-    """Return what reads a transaction that may be sent to a chain, or to any if that is None."""
+    """Return the parser of transactions; given a chain id, it refuses those for other chains."""
     if chain_id is None:
         from seqsend.sending.transaction import parse_raw_transaction
 

@@ -1,4 +1,4 @@
-"""What a caller says of the endpoints and of how to speak to them, checked; and the defaults."""
+"""The endpoints and the options for connecting to them, checked; and the defaults."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -20,7 +20,7 @@ REQUEST_TIMEOUT = 10.0
 """Seconds; the default."""
 MAX_RESPONSE_SIZE = 32 * 2**20
 """Bytes after decompression; the default."""
-_LONGEST_ROLE = 64 * 2**10  # bytes of an answer that is true or false
+_LONGEST_ROLE = 64 * 2**10  # bytes; the answer is true or false
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,26 +28,26 @@ if TYPE_CHECKING:
 
 
 class Configuration(NamedTuple):
-    """The endpoints and how to speak to them."""
+    """The endpoints and how to connect to them."""
 
     endpoints: tuple[Endpoint, ...]
     limits: Timeouts
     headers: Mapping[int, Mapping[str, str]]
-    """Those for each endpoint, by its index."""
+    """Headers of each endpoint, by its index."""
     cacert: str | None
     max_response_size: int
     client_cert: str | None = None
     client_key: str | None = None
     readers: tuple[Endpoint, ...] = ()
-    """Asked first when something is only read."""
+    """Endpoints that are asked first for reads."""
     rollup_nodes: tuple[Endpoint, ...] = ()
-    """The op-node or op-conductor of each endpoint, in the same order; they are never sent a
-    transaction, or a header of the endpoints."""
+    """The op-node or op-conductor of each endpoint, in the same order; they never get a
+    transaction or the endpoints' headers."""
     secrets: frozenset[str] = frozenset()
-    """What must not be shown of a server's words, for `seqsend.redaction.scrub`."""
+    """Strings to remove from a server's text, for `seqsend.redaction.scrub`."""
 
     def __repr__(self) -> str:
-        """Show no header's value."""
+        """Leave header values out."""
         return f"Configuration({self.endpoints!r}, {self.limits!r})"
 
     @property
@@ -56,7 +56,7 @@ class Configuration(NamedTuple):
         return (*self.endpoints, *(reader for reader in self.readers if reader.reads_only))
 
     def transport(self, *endpoints: Endpoint) -> Transport:
-        """Return what carries requests to ``endpoints``.
+        """Return the transport that carries requests to ``endpoints``.
 
         Raises:
             UsageError: a proxy of the environment or a CA file cannot be used.
@@ -69,8 +69,8 @@ class Configuration(NamedTuple):
             "client_key": self.client_key,
         }
         routes: dict[int, Transport] = {}
-        # Imported with the first client: a program that only parses, or prints its version, needs
-        # neither.
+        # Imported for the first client: a program that only parses, or prints its version, needs no
+        # transport.
         for endpoint in endpoints:
             if endpoint.address.is_websocket:
                 from seqsend.transports.websocket import WebSocketTransport
@@ -87,7 +87,7 @@ class Configuration(NamedTuple):
         return Routed(routes | {endpoint.index: http for endpoint in over_http})
 
     def roles(self, notify: Callable[[RolesAsked], None] | None = None) -> "Roles | None":
-        """Return what asks the op-nodes for the endpoints' roles; None if no op-nodes are given.
+        """Return the `Roles` that asks the op-nodes for roles; None if no op-nodes are given.
 
         ``notify`` is called each time they have been asked.
 
@@ -133,11 +133,11 @@ def configure(
     reads_from: str | Iterable[str] | None = None,
     rollup_rpc: str | Iterable[str] | None = None,
 ) -> Configuration:
-    """Check everything that can be checked without dialling; times are in seconds, sizes in bytes.
+    """Return the checked configuration; times are in seconds, sizes in bytes. Nothing is dialled.
 
-    ``headers`` go to every endpoint, and ``endpoint_headers`` to the one at that position in the
-    list, counted from 1, where they replace those. Endpoints of ``reads_from`` are counted on after
-    the list, and get only headers that are for them.
+    ``headers`` go to every endpoint. ``endpoint_headers`` go to the endpoint at that position in
+    the list, counted from 1, and replace headers of the same name. The positions of ``reads_from``
+    continue the list; its endpoints get only headers that are for them.
 
     Raises:
         UsageError: an argument is wrong.
@@ -165,8 +165,8 @@ def configure(
     except UsageError as error:
         raise error.within("--reads-from") from None
     nodes = () if rollup_rpc is None else parse_rollup_nodes(rollup_rpc, parsed)
-    strangers = sum(reader.reads_only for reader in readers)
-    merged = merge_headers(headers or {}, endpoint_headers or {}, len(parsed), strangers)
+    reader_count = sum(reader.reads_only for reader in readers)
+    merged = merge_headers(headers or {}, endpoint_headers or {}, len(parsed), reader_count)
     return Configuration(
         parsed,
         Timeouts(dial_timeout, request_timeout, deadline),
@@ -201,12 +201,14 @@ def _secrets_in(
 
 
 def check_times(**times: float | None) -> None:
-    """Make sure that each time given is one that can be waited for.
+    """Check that each time that is given, in seconds, is above 0 and up to 7 days.
 
     Raises:
-        UsageError: one is not; the message has its name.
+        UsageError: one is not; the message names it.
 
     """
     for name, seconds in times.items():
         if seconds is not None and not 0 < seconds <= LONGEST:
-            raise UsageError(f"{name} is {seconds}, not seconds up to 7 days", example="5.0")
+            raise UsageError(
+                f"{name} is {seconds}, not a number of seconds up to 7 days", example="5.0"
+            )

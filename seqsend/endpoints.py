@@ -16,8 +16,8 @@ _GOOD_NODES = "http://op-node1:9545,http://op-node2:9545"
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _HIGHEST_PORT = 65535
 
-# RFC 3986, appendix B, for what has an authority. A host has no "%": a name that is written with
-# it would be another one after decoding.
+# RFC 3986, appendix B, for URLs with an authority. A host has no "%": decoding would make another
+# name of it.
 _URL = re.compile(
     r"(?P<scheme>[A-Za-z]+)://(?:(?P<userinfo>[^/?#]*)@)?"
     r"(?P<host>\[[^\[\]@]*\]|[^\[\]:@/?#]+)(?::(?P<port>[0-9]{0,6}))?"
@@ -25,10 +25,10 @@ _URL = re.compile(
 )
 _NAME = re.compile(r"[A-Za-z0-9_~-]([A-Za-z0-9._~-]*[A-Za-z0-9_~.-])?")
 _ZONE = r"[A-Za-z0-9._~-]+"  # RFC 6874, section 2, without percent-encoding
-# A second URL after a separator that is not ours.
+# A second URL after a wrong separator.
 _SEPARATED = r"[;|][A-Za-z]+://"
 
-# A place in which there is no room for a secret.
+# A host and port, too short to hold a secret.
 _PLAIN = r"([a-z]+://)?(?![A-Za-z0-9_-]{16})[A-Za-z0-9._-]+(:[0-9]{1,5})?/?"
 
 
@@ -36,8 +36,8 @@ def parse_endpoints(given: str | Iterable[str]) -> tuple[Endpoint, ...]:
     """Return the endpoints of a comma-separated list, or of several URLs, in their order.
 
     Raises:
-        UsageError: the list is empty, or a part of it is not an endpoint or stands in it twice; the
-            message names that part by its position, redacted.
+        UsageError: the list is empty, or a part of it is not an endpoint, is repeated, or is a
+            WebSocket endpoint beside others; the message names that part by its position, redacted.
 
     """
     text = given if isinstance(given, str) else ",".join(_texts(given))
@@ -82,12 +82,12 @@ def _texts(given: object) -> list[str]:
 def parse_readers(
     given: str | Iterable[str], endpoints: tuple[Endpoint, ...]
 ) -> tuple[Endpoint, ...]:
-    """Return the endpoints that are only read from; their positions go on after ``endpoints``.
+    """Return the endpoints for reads only; their positions continue those of ``endpoints``.
 
-    One that is among ``endpoints``, too, is the same one.
+    For a URL that is among ``endpoints``, too, that endpoint itself is returned.
 
     Raises:
-        UsageError: as `parse_endpoints`; the position in the message is that in ``given``.
+        UsageError: as for `parse_endpoints`; the position in the message is that in ``given``.
 
     """
     known = {_identity(endpoint.address): endpoint for endpoint in endpoints}
@@ -105,7 +105,8 @@ def parse_rollup_nodes(
     """Return the op-node or op-conductor of each of ``endpoints``, in the same order.
 
     Raises:
-        UsageError: as `parse_endpoints`, or there is not one for each, or not over HTTP.
+        UsageError: as for `parse_endpoints`; or there is not one URL for each endpoint, or one is
+            not http or https.
 
     """
     text = given if isinstance(given, str) else ",".join(_texts(given))
@@ -131,22 +132,22 @@ def parse_rollup_nodes(
 
 
 def _may_be_cut(parts: Sequence[str]) -> bool:
-    """Tell whether a comma in a password or key may have made several of one address."""
+    """Return whether a comma in a password or key may have split one address into several."""
     bare = any("://" not in part for part in parts[1:])
     return bare and not all(re.fullmatch(_PLAIN, part) for part in parts)
 
 
 def _redact_wrong(url: str) -> str:
-    """Return ``url``, which is wrong, fit to be shown.
+    """Return ``url``, which is wrong, without its secrets.
 
-    What is not a port can be a password, of an address that ends before its ``@``.
+    If it ends before its ``@``, what stands in place of a port can be a password.
     """
     shown = redact_url(redact_value(url))
     return re.sub(r"(?<=://)[^/@:]*:(?![0-9]+(?:[/?]|$))[^/]*", HIDDEN, shown)
 
 
 def parse_address(url: str) -> Address:
-    """Return the parts of ``url``. Nothing else takes one apart: what is here is what is dialled.
+    """Return the parts of ``url``. No other function parses URLs, so this is what is dialled.
 
     Raises:
         UsageError: it is not a URL with a known scheme, a host and a valid port; the message does
@@ -189,7 +190,7 @@ def _secrets(url: str) -> frozenset[str]:
 
 
 def _wrong(problem: str, url: str) -> UsageError:
-    """Return what is wrong with ``url``, with the mistake that may be behind it."""
+    """Return the error about ``url``, with the likely mistake behind it."""
     if re.search(r"[\s;|]", url):
         problem = f"{problem}: separate endpoints with commas"
     elif re.search(r"\[[^\]]*%", url):
@@ -209,7 +210,7 @@ def _host(text: str) -> str | None:
     import idna  # for the few names that need it
 
     try:
-        # Label by label: the library itself takes other characters than "." for a dot, too.
+        # Label by label: the library itself also reads other characters than "." as a dot.
         labels = [idna.alabel(label).decode("ascii") for label in text.lower().split(".")]
     except (idna.IDNAError, UnicodeError):
         return None
@@ -217,7 +218,7 @@ def _host(text: str) -> str | None:
 
 
 def _ipv6(text: str) -> str | None:
-    """Return an IPv6 address with its zone, which RFC 6874 separates by ``%25``."""
+    """Return an IPv6 address with its zone (after ``%25``, RFC 6874); None if it is not one."""
     bare, percent, zone = text.partition("%25")
     try:
         address = ipaddress.IPv6Address(bare)
@@ -231,7 +232,7 @@ def _ipv6(text: str) -> str | None:
 
 
 def _encoded(text: str) -> str:
-    """Return a path or query with what HTTP does not allow in it percent-encoded."""
+    """Return a path or query; characters that HTTP does not allow are percent-encoded."""
     return quote(text, safe="!#$%&'()*+,/:;=?@[]~")
 
 

@@ -5,12 +5,12 @@
     SeqsendError
     ├── UsageError            wrong input: nothing was sent
     ├── InputError            a file or stdin cannot be read to its end
-    ├── PersistenceError      a file between runs cannot be used; it is left as it is
+    ├── PersistenceError      a file kept between runs cannot be used; it is left as it is
     ├── EndpointFailure       one attempt failed; the failover loop turns it into an Attempt
-    └── CallError             a call ended without a result that can be trusted
+    └── CallError             a call ended without a trustworthy result
         ├── Rejected          an endpoint answered with a JSON-RPC error
         ├── Unreachable       every endpoint failed and none can have received the request
-        └── DeliveryUnknown   no answer that can be trusted, and at least one may have received it
+        └── DeliveryUnknown   no trustworthy answer, and at least one may have received it
 """
 
 from typing import Any
@@ -31,7 +31,7 @@ class UsageError(SeqsendError, ValueError):
     """An option, URL, duration, parameter or raw transaction is wrong. Nothing was sent."""
 
     def __init__(self, problem: str, *, example: str) -> None:
-        """``problem`` says what is wrong and where; ``example`` is what would have been right."""
+        """``problem`` says what is wrong and where; ``example`` is a right value."""
         super().__init__(f"{problem}; example: {example}")
         self.problem = problem
         self.example = example
@@ -40,28 +40,28 @@ class UsageError(SeqsendError, ValueError):
         return _usage_error, (self.problem, self.example)
 
     def within(self, place: str) -> "UsageError":
-        """Return the same error, said of ``place``."""
+        """Return the same error with ``place`` before its message."""
         return UsageError(f"{place}: {self.problem}", example=self.example)
 
     def redacting(self, text: str) -> "UsageError":
-        """Return the same error with what it quotes of ``text``, as typed, fit to be shown."""
+        """Return the same error with its quotations of ``text``, as typed, redacted."""
         return UsageError(redact_quoted(self.problem, text), example=self.example)
 
     def noting(self, remark: str) -> "UsageError":
-        """Return the same error with a remark on how it may have come about."""
+        """Return the same error with a remark on its possible cause."""
         return UsageError(f"{self.problem} ({remark})", example=self.example)
 
 
 def _usage_error(problem: str, example: str) -> UsageError:
-    """Return the error that was pickled: its example is named, which pickle cannot do."""
+    """Make a pickled error again: pickle passes no arguments by keyword."""
     return UsageError(problem, example=example)
 
 
 class InputError(SeqsendError):
-    """The transactions of a file or of stdin could not be read, or not to their end."""
+    """Transactions could not be read from a file or stdin, or not to the end."""
 
     def __init__(self, name: str, reason: str) -> None:
-        """``name`` says which input; ``reason`` is the system's, as a rule, and where it was."""
+        """``name`` says which input; ``reason`` is usually the system's message, with the line."""
         super().__init__(name, reason)
         self.name = name
         self.reason = reason
@@ -74,13 +74,13 @@ class PersistenceError(SeqsendError):
     """A file that is kept between runs could not be read or replaced; nothing has changed."""
 
     def __init__(self, reason: str, *, left: bool = True) -> None:
-        """``left`` tells that there is one, which is not as it should be and was left so."""
+        """``left``: the file is there, but not as it should be, and was left as it is."""
         super().__init__(reason)
         self.left = left
 
 
 class EndpointFailure(SeqsendError):
-    """A transport could not bring back an answer.
+    """A transport got no answer that can be used.
 
     Raised by transports only, and never seen outside the failover loop.
     """
@@ -88,7 +88,7 @@ class EndpointFailure(SeqsendError):
     def __init__(
         self, reason: str, reason_code: ReasonCode, http_status: int | None = None
     ) -> None:
-        """``reason`` is one line in our own words: no library's text, which may quote the URL."""
+        """``reason`` is one line of our own; a library's text might quote the URL."""
         super().__init__(reason, reason_code, http_status)
         self.reason = reason
         self.reason_code = reason_code
@@ -99,7 +99,7 @@ class EndpointFailure(SeqsendError):
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C ended a call. What was tried until then, its last attempt included, is with it."""
+    """Ctrl-C ended a call; ``attempts`` is what was tried until then, the last one included."""
 
     def __init__(self, *attempts: Attempt) -> None:
         super().__init__()
@@ -114,11 +114,11 @@ class Interrupted(KeyboardInterrupt):
 class CallError(SeqsendError):
     """A call ended without a result.
 
-    ``str()`` of it lists every attempt, in order; of a retry's later rounds only what differs.
+    ``str()`` lists every attempt, in order; from a retry's later rounds only what is new.
     """
 
     status: str
-    """The word for this end (contract, section 3)."""
+    """How it ended: ``rejected``, ``unreachable`` or ``unknown`` (contract, section 3)."""
     delivered: Delivered
     """Whether any endpoint can have received the request."""
 
@@ -140,7 +140,7 @@ class CallError(SeqsendError):
         self.elapsed = elapsed
         """Seconds from the start of the call to its end."""
         self.note = note
-        """Why the call ended here, where the attempts do not say it; None otherwise."""
+        """Why the call ended here, if the attempts do not say so; None otherwise."""
         self.error = error
         """The JSON-RPC error behind this end, if an endpoint gave one."""
         self.endpoint = endpoint
@@ -173,14 +173,14 @@ class CallError(SeqsendError):
         return "the transaction" if self.hash else self.method
 
     def __str__(self) -> str:
-        said: list[str] = []
+        lines: list[str] = []
         for attempt in self.attempts:
             line = f"{attempt.endpoint}: {attempt.reason}"
             is_failure = attempt.reason and attempt.outcome != "verdict"
-            # A later round adds what is new in it: there may be hundreds.
-            if is_failure and (attempt.round == 1 or line not in said):
-                said.append(line)
-        return "\n  ".join([self.headline, *said])
+            # There may be hundreds of rounds: later ones add only what is new.
+            if is_failure and (attempt.round == 1 or line not in lines):
+                lines.append(line)
+        return "\n  ".join([self.headline, *lines])
 
 
 class Rejected(CallError):
@@ -189,11 +189,11 @@ class Rejected(CallError):
     status = "rejected"
     delivered = "yes"
     explanation: "Explanation | None" = None
-    """Why, as far as the chain lets know; None if that was not asked."""
+    """Why, as far as the state of the chain shows it; None if it was not asked for."""
 
     def explained(self, explanation: "Explanation") -> "Rejected":
         """Return the same error with an explanation."""
-        whole = Rejected(
+        explained = Rejected(
             self.method,
             self.attempts,
             self.elapsed,
@@ -202,8 +202,8 @@ class Rejected(CallError):
             endpoint=self.endpoint,
             hash=self.hash,
         )
-        whole.explanation = explanation
-        return whole
+        explained.explanation = explanation
+        return explained
 
     @property
     def headline(self) -> str:
@@ -219,20 +219,20 @@ class Unreachable(CallError):
 
     @property
     def headline(self) -> str:
-        """That nothing was delivered, and why the call ended early if it did."""
+        """That nothing was delivered, and why, if the call ended early."""
         said = f"{self._subject} was not delivered: no endpoint took it"
         return f"{said} ({self.note})" if self.note else said
 
 
 class DeliveryUnknown(CallError):
-    """No endpoint gave an answer that can be trusted, and at least one may have the request."""
+    """No endpoint gave a trustworthy answer, and at least one may have the request."""
 
     status = "unknown"
     delivered = "unknown"
 
     @property
     def headline(self) -> str:
-        """What is not known, and the verdict that is not to be trusted, if there is one."""
+        """That delivery is not known, and the verdict that cannot be trusted, if there is one."""
         said = f"{self._subject} may have been delivered, but no endpoint could confirm it"
         if self.error is not None:
             said += (

@@ -1,4 +1,4 @@
-"""What a transaction says, what its chain says, and how they differ, as frozen records. Pure.
+"""Frozen records of a transaction, the state of its chain, and how the two differ. Pure.
 
 Hex is lower case throughout, addresses included; amounts are in wei.
 """
@@ -25,14 +25,14 @@ class Authorization:
     address: str
     nonce: int
     authority: str | None
-    """The account that signed it, recovered; None if no account can have."""
+    """The account that signed it, recovered from the signature; None if that is not valid."""
     problem: str | None = None
     """Why there is no authority."""
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """The fields of a transaction of type 0 to 4. None is what its type does not have."""
+    """The fields of a transaction of type 0 to 4. A field that its type does not have is None."""
 
     chain_id: int | None
     """None if it is valid on every chain: a legacy transaction from before EIP-155."""
@@ -43,7 +43,7 @@ class Content:
     gas_limit: int
     data: bytes
     sender: str | None
-    """The account that signed it, recovered; None if no account can have."""
+    """The account that signed it, recovered from the signature; None if that is not valid."""
     problem: str | None = None
     """Why there is no sender."""
     gas_price: int | None = None
@@ -58,42 +58,42 @@ class Content:
 
     @property
     def fee_cap(self) -> int:
-        """The most that it pays for a unit of gas."""
+        """The most that it pays for a unit of gas, in wei."""
         return (self.gas_price if self.max_fee_per_gas is None else self.max_fee_per_gas) or 0
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A raw transaction, taken apart as far as that can be done."""
+    """A raw transaction, decoded as far as possible."""
 
     hash: str
     type: int
     """EIP-2718 transaction type; 0 for a legacy transaction."""
     size: int
-    """Bytes, as it was given."""
+    """Bytes, in the form that was given."""
     content: Content | None
     problem: str | None = None
-    """Why it could not be taken apart."""
+    """Why it could not be decoded."""
     is_known_type: bool = True
-    """Its type is one that can be taken apart; if this one could not, it is malformed."""
+    """Transactions of its type can be decoded; if this one could not, it is malformed."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChainState:
-    """What one endpoint says of the chain and of a sender. None is what it did not say."""
+    """What one endpoint says of the chain and of a sender; None if it did not say."""
 
     endpoint: Endpoint
     chain_id: int | None = None
     next_nonce: int | None = None
     """Of the sender, in the latest block."""
     pending_nonce: int | None = None
-    """Of the sender, with what waits in the pool."""
+    """Of the sender, counting transactions in the pool."""
     balance: int | None = None
     base_fee: int | None = None
     """Of the latest block."""
     block_gas_limit: int | None = None
     has_data_floor: bool = False
-    """The latest block is of a fork that has EIP-7623's least price of data."""
+    """The fork of the latest block has the minimum price of data of EIP-7623."""
     same_nonce: str | None = None
     """The hash of the sender's transaction with this nonce, on the chain or in the pool."""
     is_there: bool = False
@@ -110,6 +110,6 @@ class Explanation:
     chain: ChainState | None
     """None if no endpoint answered, or there was nothing to compare."""
     speaks_against: bool = False
-    """A difference was found, or the transaction is wrong in itself."""
+    """A difference was found, or the transaction itself is wrong."""
     failures: tuple[Attempt, ...] = ()
     """The endpoints that were asked and did not answer."""

@@ -11,11 +11,11 @@ from seqsend.units import format_count
 _EXAMPLE = "'Authorization=Bearer abc'"
 _SCOPED_EXAMPLE = "'2:Authorization=Bearer abc', for endpoint 2 alone"
 
-# Compiled when one is given. RFC 9110 section 5.6.2 (token) and 5.5 (field-value, visible ASCII
+# Compiled on use. RFC 9110 section 5.6.2 (token) and 5.5 (field-value, visible ASCII
 # and blanks only).
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _VALUE = r"[\x20-\x7e\t]*"
-# Set by the transport from the message itself; another value would garble the framing.
+# Set by the transport from the message itself; another value would break the framing.
 _OWN = frozenset({"content-length", "transfer-encoding", "connection", "content-type"})
 
 
@@ -47,7 +47,8 @@ def parse_header(text: str) -> Header:
     """Return the header given as ``NAME=VALUE``, or as ``2:NAME=VALUE`` for endpoint 2 alone.
 
     Raises:
-        UsageError: no ``=``, endpoint 0, or as `check_header`. The message never holds the value.
+        UsageError: there is no ``=``, the endpoint is 0, or as for `check_header`. The message
+            never holds the value.
 
     """
     scope = re.match(r"\s*([0-9]+)\s*:", text)
@@ -62,7 +63,7 @@ def parse_header(text: str) -> Header:
 
 
 def collect_headers(given: Iterable[Header]) -> Headers:
-    """Return the headers by what they are for; the last of one name replaces those before it."""
+    """Return the headers, grouped by endpoint; a later one replaces those of the same name."""
     everywhere: dict[str, str] = {}
     by_endpoint: dict[int, dict[str, str]] = {}
     for header in given:
@@ -85,14 +86,14 @@ def merge_headers(
 ) -> dict[int, dict[str, str]]:
     """Return the headers for each of ``total`` endpoints, by its position counted from 1.
 
-    After them come ``readers``, which get only headers that are for them: what is given for the
-    sequencer is not shown to others.
+    After them come ``readers``, which get only headers that are for them: headers for the sequencer
+    must not reach other servers.
 
-    Those for one endpoint replace those for every endpoint of the same name, in any case, and the
-    last of one name replaces those before it.
+    A header for one endpoint replaces one of the same name for every endpoint, and a later one
+    replaces an earlier one. Names are compared without regard to case.
 
     Raises:
-        UsageError: a header that is not allowed, or for an endpoint that does not exist.
+        UsageError: a header is not allowed, or is for an endpoint that does not exist.
 
     """
     for position, own_headers in by_endpoint.items():
@@ -119,18 +120,18 @@ def _remove(headers: dict[str, str], name: str) -> None:
 
 
 def check_header(name: str, value: str) -> tuple[str, str]:
-    """Return name and value of a header without the blanks around them.
+    """Return the name and value of a header without the blanks around them.
 
     Raises:
-        UsageError: a name or value that HTTP does not allow, or a header that the transport sets
-            itself. The message never holds the value.
+        UsageError: HTTP does not allow the name or the value (RFC 9110, section 5), or the
+            transport sets the header itself. The message never holds the value.
 
     """
     if not all(isinstance(part, str) for part in (name, value)):
         raise UsageError("the name and value of a header must be strings", example=_EXAMPLE)
     name, value = name.strip(" \t"), value.strip(" \t")
     if not re.fullmatch(_NAME, name):
-        # A mistyped header may have its secret left of the equals sign.
+        # Not quoted: a mistyped header may have its secret left of the equals sign.
         raise UsageError(
             "the name of a header has a character that HTTP does not allow in it", example=_EXAMPLE
         )

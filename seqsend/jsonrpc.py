@@ -1,6 +1,6 @@
 """JSON-RPC 2.0 messages, built and taken apart. Pure.
 
-Rules are those of https://www.jsonrpc.org/specification.
+The rules and section numbers are those of https://www.jsonrpc.org/specification.
 """
 
 import json
@@ -12,28 +12,28 @@ from seqsend.errors import UsageError
 from seqsend.models import JsonRpcError, ReasonCode
 
 MAX_DEPTH = 500
-"""How deep arrays and objects may be nested in what is parsed here."""
+"""How deep arrays and objects may be nested in JSON that is parsed here."""
 
 MAX_COST = 176 * 1024 * 1024
-"""Bytes that a JSON text and its values may take, so that an answer, its bytes included, costs less
-than 256 MB."""
+"""The most bytes of memory for a JSON text and its values. With the bytes that were received, an
+answer then takes less than 256 MB."""
 
 LONGEST_KNOWN = 4 * 1024 * 1024
-"""Bytes of an answer to what this program asks of its own accord, or to a send; a program's own
-calls (`rpc`) may be answered with more."""
+"""The most bytes of an answer to a send or to one of seqsend's own requests; answers to a user's
+calls (`rpc`) may be longer."""
 
-# Bytes in CPython 3.11 to 3.13 on 64 bits, the widest of them: an element is a pointer and a
-# scalar or a short string; a member is an entry of a hash table, half full, and its key.
+# Bytes on 64-bit CPython, the most of 3.11 to 3.13. An element is a pointer and a scalar or a short
+# string; a member is an entry of a half-full hash table and its key.
 _COST_OF_ITEM = 8 + 56
 _COST_OF_MEMBER = 56 + 56
 _COST_OF_LIST = 56 + 32 + 8
 _COST_OF_OBJECT = 184 + 8
 _LAYERS_TAKEN_OUT = 16
 _LONG = 500
-"""Digits from which on a number is long: 256 bits have 78."""
+"""Digits from which a number counts as long; 256 bits have 78."""
 _MOST_DIGITS = 2 * 1024 * 1024  # in all long numbers of an answer
 
-# Compiled when they are needed, which most answers do not.
+# Compiled on use: few answers need them.
 _NOT_BRACKETS = r'(?s)(?:"(?:[^"\\]++|\\.)*+(?:"|\Z)|[^"\[\]{}]++)++'
 _LONG_NUMBER = rf"[\s:,\[-][0-9]{{{_LONG}}}"
 _SURROGATE = r"\\u[dD][89a-bA-B]"
@@ -45,14 +45,14 @@ _encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 
 
 class Call(NamedTuple):
-    """What is asked of the sequencer."""
+    """A JSON-RPC call to make."""
 
     method: str
     params: list[Any] | dict[str, Any]
     expected: str | None = None
-    """The only result that is to be believed (for a send: the transaction's own hash)."""
+    """The only result to trust (for a send: the transaction's own hash); None for any."""
     longest_answer: int | None = LONGEST_KNOWN
-    """Bytes; None if only the user's limit holds."""
+    """The most bytes of it; None if only the user's limit applies."""
 
 
 class Result(NamedTuple):
@@ -62,11 +62,11 @@ class Result(NamedTuple):
 
 
 Answer = Result | JsonRpcError
-"""What a JSON-RPC message answers."""
+"""What a JSON-RPC answer holds."""
 
 
 class NotAnAnswer(ValueError):
-    """The bytes are not a JSON-RPC answer to the request; the text says in what way."""
+    """The bytes are not a JSON-RPC answer to the request; the text says why."""
 
     def __init__(self, text: str, reason_code: ReasonCode = "not_json_rpc") -> None:
         super().__init__(text)
@@ -74,11 +74,11 @@ class NotAnAnswer(ValueError):
 
 
 class TooCostly(ValueError):
-    """A JSON text that would take too much memory as values."""
+    """The values of a JSON text would take too much memory."""
 
 
 def encode_request(call: Call, request_id: int) -> bytes:
-    """Return the bytes that ask for ``call``.
+    """Return the bytes of the request that makes ``call``.
 
     Raises:
         UsageError: the method or a parameter cannot be written as JSON.
@@ -98,7 +98,7 @@ def encode_request(call: Call, request_id: int) -> bytes:
 def _encode_params(params: list[Any] | dict[str, Any]) -> str:
     if isinstance(params, dict):
         return _encode(params)
-    # One by one: a string alone, such as a transaction, is encoded in a tenth of the time.
+    # One by one: a string is encoded in a tenth of the time that a list with it takes.
     return f"[{','.join(map(_encode, params))}]"
 
 
@@ -113,9 +113,9 @@ def decode_answer(body: bytes, request_id: int, expected: str | None = None) -> 
 
 
 def decode_batch(body: bytes) -> list[Any]:
-    """Return the messages in ``body``, each of which can be read by `read_answer`.
+    """Return the messages in ``body``, to be read by `read_answer`.
 
-    A single message stands for an array of one: servers that refuse a batch answer so.
+    A single message counts as an array of one: some servers refuse a batch with one.
 
     Raises:
         NotAnAnswer: it is not JSON, or neither an array nor an object.
@@ -132,8 +132,8 @@ def decode_batch(body: bytes) -> list[Any]:
 def read_answer(answer: Any, request_id: int, expected: str | None = None) -> Answer:
     """Return what a parsed message answers to the request with ``request_id``.
 
-    ``expected`` is the only result that is believed. It proves itself, so that nothing else of the
-    message has to be right.
+    A result that is ``expected`` proves itself: it is accepted even if the rest of the message is
+    wrong.
 
     Raises:
         NotAnAnswer: it is not a JSON-RPC answer to that request.
@@ -150,8 +150,8 @@ def read_answer(answer: Any, request_id: int, expected: str | None = None) -> An
         raise NotAnAnswer("a JSON-RPC answer with neither result nor error")
     if error is not None and answer.get("result") is not None:
         raise NotAnAnswer("a JSON-RPC answer with both result and error")
-    # A server that could not make out the id of a request refuses it with null (specification,
-    # section 5); on a connection that carries one request at a time it can only mean this one.
+    # A server that could not read a request's id puts null into its error (section 5). The
+    # connection carries one request at a time, so it can only mean this one.
     answered_id = answer.get("id")
     if not _is_id(answered_id, request_id) and not (error is not None and answered_id is None):
         raise NotAnAnswer("an answer to another request (wrong id)")
@@ -159,7 +159,7 @@ def read_answer(answer: Any, request_id: int, expected: str | None = None) -> An
 
 
 def answers_with(message: Any, expected: str) -> bool:
-    """Return whether a parsed message has the hash ``expected`` as its result, in any case."""
+    """Return whether a parsed message has the hash ``expected`` as its result, ignoring case."""
     if isinstance(message, list) and len(message) == 1:
         message = message[0]
     if not isinstance(message, dict) or message.get("error"):
@@ -173,8 +173,8 @@ def _is_id(found: Any, request_id: int) -> bool:
 
 
 def _is_unversioned_error(answer: dict[str, Any], request_id: int) -> bool:
-    # skaled leaves the version out. Without it the id must be right: an object with an "error" is
-    # what any web server answers with.
+    # skaled leaves the version out. Then the id must be right: any web server may answer with an
+    # object that has an "error".
     return "jsonrpc" not in answer and "error" in answer and _is_id(answer.get("id"), request_id)
 
 
@@ -199,7 +199,7 @@ def read_error(answer: Any) -> JsonRpcError | None:
 
 
 def is_notification(body: bytes) -> bool:
-    """Tell whether ``body`` is what a subscription sends, and answers nothing (section 4.1)."""
+    """Return whether ``body`` is a notification, which answers no request (section 4.1)."""
     if b'"method"' not in body:
         return False
     try:
@@ -260,10 +260,10 @@ def parse_json(text: str) -> Any:
 
 
 def _cost(text: str) -> int:
-    """Return at most how many bytes the text and its values take together in CPython.
+    """Return an upper bound of the bytes that the text and its values take in CPython.
 
-    What looks like structure inside a string is counted as well: that errs on the safe side, and
-    costs four searches instead of a parser.
+    Commas, colons and brackets inside strings are counted as well: that errs on the safe side, and
+    needs four searches instead of a parser.
     """
     # A string with one wide character is wide throughout, and is widened while it grows.
     widest = 6 if re.search(_SURROGATE, text) else 3 if "\\u" in text else 1
@@ -279,12 +279,12 @@ def _cost(text: str) -> int:
 
 
 def _is_too_deep(text: str) -> bool:
-    # Python's own limit is no guard: any library may raise it (py_ecc, and with it eth_account,
-    # sets 100,000), and then a page of opening brackets overflows the C stack of the parser.
+    # Python's recursion limit is not enough: any library may raise it (py_ecc, and with it
+    # eth_account, sets 100,000). Then a page of opening brackets overflows the parser's C stack.
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return False
     brackets = re.sub(_NOT_BRACKETS, "", text)
-    # Innermost pairs are taken out, a layer at a time: of most texts nothing is left to count.
+    # Innermost pairs are removed, layer by layer: most texts have nothing left to count then.
     for _ in range(_LAYERS_TAKEN_OUT):
         brackets = brackets.replace("[]", "").replace("{}", "")
     depth = _LAYERS_TAKEN_OUT
@@ -298,15 +298,15 @@ def _is_too_deep(text: str) -> bool:
 def _has_long_numbers(text: str) -> bool:
     """Return whether the text may hold more long numbers than are taken.
 
-    Digits cost time by their square, where they are read and once more where they are printed.
+    Reading a number, and printing it later, takes time by the square of its digits.
     """
-    # Counted first, which is far quicker than the search.
+    # Counted first: that is far quicker than the search.
     digits = sum(map(text.count, "0123456789")) if len(text) > _MOST_DIGITS else 0
     return digits > _MOST_DIGITS and re.search(_LONG_NUMBER, text) is not None
 
 
 class _Digits:
-    """Reads whole numbers as long as there are not too many digits in long ones."""
+    """Reads whole numbers until the long ones have too many digits together."""
 
     def __init__(self) -> None:
         self._left = _MOST_DIGITS

@@ -1,15 +1,14 @@
-"""What happened, as frozen records: the words every other module uses. Pure, no I/O."""
+"""What happened, as frozen records: the vocabulary of every other module. Pure."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 Phase = Literal["dns", "dial", "proxy", "tls", "upgrade", "send", "answer"]
-"""How far an attempt came: name look-up, TCP, a proxy (that was not reached, or its CONNECT), TLS,
-WebSocket's opening handshake, writing the request, and waiting for, reading and judging the
-answer."""
+"""How far an attempt got: name look-up, TCP, a proxy (reaching it, or its CONNECT), TLS, the
+WebSocket handshake, writing the request, and waiting for, reading and judging the answer."""
 
 Delivered = Literal["no", "unknown", "yes"]
-"""Whether the endpoint can have received the request: it cannot, it may, it has answered it."""
+"""Whether the endpoint has the request: it cannot have it, it may have it, or it answered it."""
 
 AttemptOutcome = Literal[
     "answered",
@@ -24,35 +23,36 @@ AttemptOutcome = Literal[
     "interrupted",
     "abandoned",
 ]
-"""``answered`` a result; ``verdict`` a JSON-RPC error that ended the call; ``failover`` an outage
-after which the next endpoint was tried; ``outage`` one after which none was; ``refused`` a batch
-that was too much, after which the same endpoint was asked with smaller ones; ``unsupported``
-``eth_sendRawTransactionSync`` at an endpoint that was then sent it by the usual method; ``found``,
-``not_found`` and ``lookup_failed`` what became of a look-up of the transaction by its hash;
-``interrupted`` by Ctrl-C; ``abandoned`` one that was open when another endpoint had answered."""
+"""``answered``: a result. ``verdict``: a JSON-RPC error that ended the call. ``failover``: an
+outage, and the next endpoint was tried. ``outage``: one after which no endpoint was tried.
+``refused``: the batch was too large, and smaller ones were sent to the same endpoint.
+``unsupported``: the endpoint does not have ``eth_sendRawTransactionSync``, and was sent the
+transaction by the usual method. ``found``, ``not_found`` and ``lookup_failed``: a look-up of the
+transaction by its hash. ``interrupted``: by Ctrl-C. ``abandoned``: still open when another endpoint
+had answered."""
 
 ReasonCode = Literal[
     # Before the request left
     "dns_failed",  # the name does not resolve
     "dns_timeout",
-    "no_resolver",  # this machine's own: it cannot look up names
+    "no_resolver",  # this machine cannot look up names
     "refused",  # connection refused
     "no_route",  # host or network unreachable
     "dial_timeout",
-    "dial_failed",  # another error of the system
-    "local_limit",  # this machine's own: no file descriptors, no threads, no memory
+    "dial_failed",  # any other system error
+    "local_limit",  # this machine has no file descriptors, threads or memory left
     "proxy_unreachable",
     "proxy_refused",  # the proxy answered CONNECT, or the request, with an error of its own
     "tls_untrusted",
     "tls_expired",
     "tls_not_yet_valid",
     "tls_wrong_name",
-    "tls_no_authorities",  # this machine trusts nobody: no CA certificates are installed
+    "tls_no_authorities",  # no CA certificates are installed on this machine
     "tls_failed",
     "tls_not_spoken",  # the port speaks plain HTTP
-    "tls_wanted",  # the port speaks TLS, and was spoken to in plain HTTP
+    "tls_wanted",  # the port expects TLS, but got plain HTTP
     "not_websocket",
-    "websocket_wanted",  # the port speaks WebSocket, and was spoken to in plain HTTP
+    "websocket_wanted",  # the port expects WebSocket, but got plain HTTP
     # After it left
     "timeout",
     "closed",  # closed, reset or cut off
@@ -60,96 +60,96 @@ ReasonCode = Literal[
     "not_http",
     "not_json",
     "html",
-    "not_json_rpc",  # JSON, but no JSON-RPC answer to this request
+    "not_json_rpc",  # JSON, but not a JSON-RPC answer to this request
     "null_result",
-    "wrong_result",  # another hash than the transaction's own
+    "wrong_result",  # a hash other than the transaction's
     # HTTP statuses
     "redirect",
     "unauthorized",  # 401, 403
     "not_found",  # 404, 410
     "not_allowed",  # 405
-    "rate_limited",  # 429, and a node's words for it
+    "rate_limited",  # 429, or a node's message that says so
     "bad_gateway",  # 502, 503
     "gateway_timeout",  # 408, 504
     "server_error",  # any other 5xx
-    "request_too_large",  # 413, and a proxy's words for it
+    "request_too_large",  # 413, or a proxy's message that says so
     "unknown_host",  # 403 for a host name that geth's --http.vhosts does not list
-    "token_wanted",  # 401 of the engine port, which wants a JWT
+    "token_wanted",  # 401 from the engine port, which requires a JWT
     "http_error",  # any other status
     # What a node or proxy says in a JSON-RPC error
     "rejected",  # a verdict
     "no_such_method",
     "credentials",
-    "no_backend",  # a proxy's own trouble
+    "no_backend",  # the proxy itself failed
     "overloaded",
     "syncing",
     "not_leader",  # or the sequencer is stopped
     "internal_error",
     "node_timeout",
     "forward_failed",
-    # What became of it here
+    # Decided by seqsend
     "batch_refused",
-    "batch_shortened",  # not answered in its batch
-    "not_an_answer",  # a look-up that says neither "here it is" nor "not there"
+    "batch_shortened",  # the answer to its batch leaves it out
+    "not_an_answer",  # a look-up that says neither "found" nor "not found"
     "interrupted",
     "abandoned",  # another endpoint answered first
 ]
-"""Why an attempt failed, as a word that does not change; hints are chosen by it."""
+"""Why an attempt failed, as a stable word; hints are chosen by it."""
 
 FindingCode = Literal[
-    # Of what listens there
-    "not_execution",  # it speaks JSON-RPC, and is not an execution endpoint
+    # What kind of server it is
+    "not_execution",  # it speaks JSON-RPC, but is not an execution endpoint
     "op_node",
     "op_conductor",
     "op_batcher",
     "beacon",
-    "no_transactions",  # it does not take any
+    "no_transactions",  # it does not take transactions
     "slow",  # not all questions were answered within the request timeout
-    # Of its chain
-    "wrong_chain",  # another chain id than the required one
-    "chain_differs",  # another chain id than most of the endpoints
+    # Its chain
+    "wrong_chain",  # not the required chain id
+    "chain_differs",  # not the chain id of most endpoints
     "head_unknown",
     "head_old",
     "head_in_future",
-    "head_behind",  # the highest head of its chain
+    "head_behind",  # too far behind the highest head of its chain
     "safe_stuck",  # the safe head lies too far behind the head
-    # Of its sequencer's role
+    # Its sequencer's role
     "role_unknown",
     "none_active",
     "several_active",
 ]
-"""What `check` finds besides, as a word that does not change; hints are chosen by it, too."""
+"""What else `check` finds, as a stable word; hints are chosen by it, too."""
 
 Level = Literal["preconfirmed", "latest", "safe", "finalized"]
-"""How deep a transaction is in the chain: ``preconfirmed`` it has a receipt, and its block is not
-the head's yet; ``latest`` its block is in the chain; ``safe`` and ``finalized`` as deep as the
-block of that tag."""
+"""How deep a transaction is in the chain. ``preconfirmed``: it has a receipt, but the head has not
+reached its block yet. ``latest``: its block is in the chain. ``safe`` and ``finalized``: at least
+as deep as the block with that tag (https://ethereum.github.io/execution-apis)."""
 
 LEVELS: tuple[Level, ...] = ("preconfirmed", "latest", "safe", "finalized")
-"""Each is deeper than the one before."""
+"""All levels, the deepest last."""
 
 TakesTransactions = Literal["yes", "no", "inconclusive"]
-"""Whether an endpoint takes transactions, as far as it lets know."""
+"""Whether an endpoint takes transactions, as far as `check` can find out."""
 
 Role = Literal["active", "standby", "unhealthy"]
-"""What the op-node or op-conductor of an endpoint says: its sequencer is the active one, or another
-one is; ``unhealthy`` it does not say."""
+"""What an endpoint's op-node or op-conductor says of its sequencer: it is ``active``, or it is on
+``standby``; ``unhealthy`` if it says neither."""
 
 
 class Address(NamedTuple):
-    """A URL taken apart, once: what stands here is what is dialled. See `seqsend.endpoints`."""
+    """A parsed URL. Each is parsed once, so this is what is dialled. See `seqsend.endpoints`."""
 
     scheme: str
     """In lower case."""
     host: str
-    """As it is looked up: ASCII, in lower case, without brackets; of IPv6 with its zone."""
+    """As it is looked up: ASCII, in lower case, without brackets; an IPv6 address with its zone."""
     port: int
     path: str
-    """At least ``/``, percent-encoded where HTTP wants it so."""
+    """At least ``/``; percent-encoded where HTTP requires it."""
     query: str
     """Percent-encoded like the path; empty without a query."""
     authorization: str | None
-    """The value of the header that the URL's userinfo stands for."""
+    """The Authorization header's value, made from the URL's userinfo; None without userinfo."""
     secrets: frozenset[str]
     """The parts of the URL that must not be shown, as given and percent-decoded."""
 
@@ -159,25 +159,26 @@ class Address(NamedTuple):
 
     @property
     def is_secure(self) -> bool:
-        """Whether TLS is spoken there."""
+        """Whether the scheme uses TLS."""
         return self.scheme in ("https", "wss")
 
     @property
     def is_websocket(self) -> bool:
-        """Whether WebSocket is spoken there."""
+        """Whether the scheme uses WebSocket."""
         return self.scheme in ("ws", "wss")
 
     @property
     def server_name(self) -> str:
-        """The host as its certificate and a Host header have it.
+        """The host as it is written in a certificate and in a Host header.
 
-        A zone means something on this machine alone (RFC 6874, section 4), and a final dot in DNS.
+        Without the zone, which means something on this machine only (RFC 6874, section 4), and
+        without the final dot, which means something in DNS only.
         """
         return self.host.partition("%")[0].rstrip(".")
 
     @property
     def place(self) -> str:
-        """Host and port, as CONNECT wants them (RFC 9110, section 9.3.6)."""
+        """Host and port, in the form for CONNECT (RFC 9110, section 9.3.6)."""
         name = self.server_name
         return f"[{name}]:{self.port}" if ":" in name else f"{name}:{self.port}"
 
@@ -189,25 +190,25 @@ class Address(NamedTuple):
 
     @property
     def target(self) -> str:
-        """Path and query, as they stand in a request line."""
+        """Path and query, in the form for a request line (RFC 9112, section 3.2.1)."""
         return f"{self.path}?{self.query}" if self.query else self.path
 
 
 class Endpoint(NamedTuple):
     """One address of the sequencer."""
 
-    index: int  # type: ignore[assignment] # in place of the method that every tuple has
+    index: int  # type: ignore[assignment] # hides the method that every tuple has
     """Position in the list as the user wrote it, counted from 1."""
     total: int
     """How many endpoints that list has."""
     url: str
-    """The address with everything in it that is secret. Never show it; show :attr:`redacted`."""
+    """The address with its secrets. Never show it; show :attr:`redacted`."""
     redacted: str
     """The address with its secrets as ``***``."""
     address: Address
-    """The address taken apart, for what dials it."""
+    """The parsed address, for the transports."""
     reads_only: bool = False
-    """It is asked for what is only read, and never sent a transaction."""
+    """Used for reads only; never sent a transaction."""
 
     def __repr__(self) -> str:
         """Show what is not secret."""
@@ -220,12 +221,12 @@ class Endpoint(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """What came back from an endpoint, not judged."""
+    """What an endpoint answered, before it is judged."""
 
     status: int | None
-    """HTTP status; None where the answer came in a WebSocket message."""
+    """HTTP status; None if the answer came in a WebSocket message."""
     body: bytes
-    """Decompressed; of an error status at most its beginning."""
+    """Decompressed; for an error status at most its beginning."""
     location: str | None = None
     """Where a redirect points; it is shown and never followed."""
     retry_after: str | None = None
@@ -253,29 +254,29 @@ class Attempt(NamedTuple):
     method: str
     outcome: AttemptOutcome
     phase: Phase
-    """How far it came."""
+    """How far it got."""
     delivered: Delivered
     elapsed: float
     """Seconds from the start of the dial to the end."""
     reason: str | None = None
-    """What was wrong, in one line fit to be shown; None when nothing was."""
+    """What was wrong, in one line without secrets; None if nothing was."""
     reason_code: ReasonCode | None = None
-    """The same as a word of a closed list."""
+    """The same as a stable word."""
     http_status: int | None = None
     error: JsonRpcError | None = None
-    """The JSON-RPC error the endpoint answered with, also where it did not decide the call."""
+    """The JSON-RPC error that the endpoint answered, even if it did not decide the call."""
     timings: Mapping[Phase, float] = _NO_TIMINGS
-    """Seconds each finished phase took. A connection that was kept alive has no dial in it."""
+    """Seconds that each finished phase took; there is no dial if the connection was kept alive."""
     batch: int = 1
     """How many transactions went out together."""
     tls_expires: float | None = None
     """When the endpoint's certificate expires, in seconds since 1970; known after a TLS dial."""
     round: int = 1
-    """In which round over the endpoints, counted from 1; later ones are those of a retry."""
+    """The round over the endpoints, counted from 1; later ones are retries."""
     retry_after: float | None = None
-    """Seconds from its end after which the endpoint asked to be tried again (``Retry-After``)."""
+    """Seconds from its end until it may be tried again, as the endpoint asked (``Retry-After``)."""
     role: Role | None = None
-    """The endpoint's when the attempt ended; None if there is no op-node to ask."""
+    """The endpoint's role when the attempt ended; None if there is no op-node to ask."""
 
 
 class Answer(NamedTuple):
@@ -306,7 +307,7 @@ class Sent(NamedTuple):
     elapsed: float
     """Seconds from the start of the first attempt to the end of the last, look-ups included."""
     receipt: Mapping[str, Any] | None = None
-    """What the endpoint answered with, if it was sent by ``eth_sendRawTransactionSync``."""
+    """The receipt, if ``eth_sendRawTransactionSync`` (EIP-7966) returned one; None otherwise."""
 
     @property
     def role(self) -> Role | None:
@@ -315,7 +316,7 @@ class Sent(NamedTuple):
 
     @property
     def rounds(self) -> int:
-        """Over how many rounds the attempts went."""
+        """The number of rounds over the endpoints."""
         return count_rounds(self.attempts)
 
     @property
@@ -325,22 +326,22 @@ class Sent(NamedTuple):
 
 
 class NotSent(NamedTuple):
-    """A run stopped before this transaction left; no endpoint can have it by this run."""
+    """A run stopped before this transaction left: the run gave it to no endpoint."""
 
     attempts: tuple[Attempt, ...] = ()
-    """Requests that carried it and were refused as a batch, if there were any."""
+    """Batches that held it and were refused as a whole, if any."""
     because: int | None = None
     """The number of the line at which the run stopped."""
 
 
 class CallEnded(NamedTuple):
-    """A call, or the submission of one transaction, has ended, whichever way."""
+    """A call, or the submission of one transaction, has ended, successfully or not."""
 
     method: str
     succeeded: bool
     """It was answered with a result, or the sequencer is known to have the transaction."""
     endpoint: Endpoint | None
-    """The one that gave the answer or the verdict; None where none did."""
+    """The one that gave the answer or the verdict; None if none did."""
     attempts: tuple[Attempt, ...]
     elapsed: float
     """Seconds, as in `Answer` and `Sent`."""
@@ -349,46 +350,46 @@ class CallEnded(NamedTuple):
 
     @property
     def failed_over(self) -> bool:
-        """Whether another endpoint than the first one tried has answered."""
+        """Whether the endpoint that answered is not the first one tried."""
         return self.endpoint is not None and self.endpoint != self.attempts[0].endpoint
 
 
 class Preferred(NamedTuple):
-    """Calls begin at ``endpoint`` from now on: it answered after a failover, or again."""
+    """Calls begin at ``endpoint`` from now on, after a failover or a failback."""
 
     endpoint: Endpoint
 
 
 class Preference(NamedTuple):
-    """Where an earlier run had come to prefer another endpoint than the first."""
+    """The endpoint that an earlier run preferred to the first."""
 
     index: int  # type: ignore[assignment] # as in Endpoint
-    """Of the endpoint, counted from 1."""
+    """The endpoint's position, counted from 1."""
     age: float
     """Seconds since the failover."""
 
 
 class WaitProgress(NamedTuple):
-    """How far a transaction is that was taken and is waited for: at first, and after each poll."""
+    """The state of a wait for a transaction, at its start and after each poll."""
 
     hash: str
     wanted: Level
-    """The level that is waited for."""
+    """The level to wait for."""
     level: Level | None
-    """The level that is reached; None without a receipt."""
+    """The level reached so far; None without a receipt."""
     receipt: Mapping[str, Any] | None
     elapsed: float
     """Seconds since it was first sent."""
     remaining: float
-    """Seconds that are left to wait."""
+    """Seconds left to wait."""
     others: int = 0
-    """How many more transactions are waited for."""
+    """How many other transactions are being waited for."""
     ended: bool = False
     """The wait is over: the level is reached, or there is no time left."""
 
     @property
     def is_reached(self) -> bool:
-        """Whether the level that is waited for is reached."""
+        """Whether the level to wait for is reached."""
         return is_at(self.level, self.wanted)
 
 
@@ -398,7 +399,7 @@ class EndpointRole(NamedTuple):
     endpoint: Endpoint
     role: Role
     reason: str | None = None
-    """Why it is ``unhealthy``, in one line fit to be shown; None otherwise."""
+    """Why it is ``unhealthy``, in one line without secrets; None otherwise."""
 
 
 class RolesAsked(NamedTuple):
@@ -407,7 +408,7 @@ class RolesAsked(NamedTuple):
     roles: tuple[EndpointRole, ...]
     """One for each endpoint, in order."""
     elapsed: float
-    """Seconds."""
+    """Seconds that this took."""
 
     @property
     def active(self) -> tuple[Endpoint, ...]:
@@ -416,7 +417,7 @@ class RolesAsked(NamedTuple):
 
 
 Event = Attempt | CallEnded | Preferred | WaitProgress | RolesAsked
-"""What an observer of a client is given."""
+"""What an observer of a client is called with."""
 
 
 def is_at(reached: Level | None, wanted: Level) -> bool:
@@ -425,14 +426,14 @@ def is_at(reached: Level | None, wanted: Level) -> bool:
 
 
 def count_rounds(attempts: tuple[Attempt, ...]) -> int:
-    """Return over how many rounds ``attempts`` went; 1 if nothing was tried."""
+    """Return the number of rounds over the endpoints; 1 if nothing was tried."""
     return max((attempt.round for attempt in attempts), default=1)
 
 
 def count_failovers(attempts: tuple[Attempt, ...]) -> int:
     """Return how many of ``attempts`` ended with a move to the next endpoint.
 
-    An abandoned one did if one that began after it was answered.
+    An abandoned attempt did if a later one was answered.
     """
     outcomes = [attempt.outcome for attempt in attempts]
     moves = outcomes.count("failover")

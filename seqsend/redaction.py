@@ -1,4 +1,4 @@
-"""What may be shown: secrets taken out of URLs, foreign text made harmless.
+"""Makes text safe to show: takes secrets out, and makes foreign text harmless.
 
 The lowest layer: it knows strings and nothing else, so that errors, events and all output use the
 same rules. Nothing that came from a user's URL or from a server reaches a screen, a log or a file
@@ -15,10 +15,10 @@ from urllib.parse import unquote, urlsplit
 
 HIDDEN = "***"
 
-# A run this long is what API keys in a path look like (contract, section 2).
+# API keys in a path are runs at least this long (contract, section 2).
 _KEY_IN_PATH = re.compile(r"[A-Za-z0-9_-]{16,}")
 
-# Compiled when something is not plain ASCII, which most output is.
+# Compiled on use: most output is plain ASCII.
 # C0, DEL and C1 controls; the soft hyphen and the other invisible or direction-changing format
 # characters (Unicode's Bidi_Control, zero-width and tag characters); line and paragraph separators;
 # lone surrogates, which no terminal and no UTF-8 file takes.
@@ -27,11 +27,11 @@ _UNSAFE = (
     "\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]+"
 )
 
-# Shorter ones would blot out ordinary words of a server's message, and hide nothing.
+# Shorter ones would hide ordinary words of a server's message, and protect nothing.
 _SHORTEST_SECRET = 4
 
 LONGEST_SCRUBBED = 64 * 1024
-"""Characters. What a server says beyond them is cut off, unread."""
+"""Characters. The rest of a server's text is cut off, unread."""
 
 _LONGEST_SHOWN = 2000  # characters
 _PIECE = 64 * 1024  # characters that are escaped at once
@@ -44,8 +44,8 @@ _HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'
 def redact_url(url: str) -> str:
     """Return ``url`` with userinfo, query, fragment and key-like path segments shown as ``***``.
 
-    Works on anything that was meant as a URL, also on what no parser accepts: an error message
-    about a URL must not be what leaks it. When in doubt it hides more, not less.
+    Works on anything that was meant as a URL, even if no parser accepts it: an error message about
+    a URL must not leak it. When in doubt it hides more, not less.
     """
     scheme, separator, rest = url.partition("://")
     if not separator:
@@ -66,23 +66,23 @@ def redact_url(url: str) -> str:
 
 
 def describe_status(status: int, location: str | None) -> str:
-    """Return an HTTP status in words; of a redirect, where it points, redacted."""
+    """Return an HTTP status in words; for a redirect with its target, redacted."""
     if 300 <= status < 400 and location:
         return f"HTTP {status} redirect to {redact_url(location)}, not followed"
     return f"HTTP {status}"
 
 
 def redact_words(text: str, arguments: Sequence[str] = (), flags: Iterable[str] = ()) -> str:
-    """Return ``text`` with what it quotes of a command line redacted; option names stay.
+    """Return ``text`` with its quotations of a command line redacted; option names stay.
 
     Args:
         text: a message about a word that was not understood, which can be anything.
-        arguments: the words of the command line. One with a blank in it is recognised by them.
-        flags: options that take a value, which may have been typed without the blank before it.
+        arguments: the words of the command line, by which one with a blank in it is recognised.
+        flags: options that take a value; the blank before the value may be missing.
 
     """
     known = sorted(flags, key=len, reverse=True)
-    # What is quoted of `--option=value` can be the option alone, and it can be escaped.
+    # A message may quote the option alone of `--option=value`, and may quote it escaped.
     parts = {part for word in arguments for part in (word, word.partition("=")[0]) if part.strip()}
     quoted = {spelt: part for part in parts for spelt in (part, repr(part)[1:-1], escape(part))}
     for spelt in sorted(quoted, key=len, reverse=True):
@@ -93,10 +93,10 @@ def redact_words(text: str, arguments: Sequence[str] = (), flags: Iterable[str] 
 
 
 def redact_value(text: str) -> str:
-    """Return what was typed as the value of an option, or as a path, fit to be quoted.
+    """Return the value of an option, or a path, as typed, with secrets hidden.
 
     It was meant as a number, a time or a name: it is shown unless it looks like an address or a
-    credential that has come into the wrong place.
+    credential in the wrong place.
     """
     words = text.split()
     if words and words[0].lower() in _SCHEMES:
@@ -104,21 +104,21 @@ def redact_value(text: str) -> str:
     return redact_url(text) if "://" in text or "@" in text[1:] else text
 
 
-def redact_quoted(said: str, text: str) -> str:
-    """Return ``said`` with `redact_value` applied to each place where it quotes ``text``."""
+def redact_quoted(message: str, text: str) -> str:
+    """Return ``message`` with `redact_value` applied to each quotation of ``text``."""
     shown = redact_value(text)
     if shown == text:
-        return said
+        return message
     for spelt in {text, repr(text)[1:-1], escape(text)}:
-        said = said.replace(spelt, shown)
-    return said
+        message = message.replace(spelt, shown)
+    return message
 
 
 def glued_option(word: str, flags: Iterable[str]) -> str | None:
-    """Return the option that ``word`` begins with, its value following without a blank."""
+    """Return the option that ``word`` begins with, if its value follows without a blank."""
     for flag in sorted(flags, key=len, reverse=True):
         if word.startswith(flag):
-            # A letter or two more are a slip of the finger, and `-more` is another option's name.
+            # One or two letters more are a typo, and `-more` is another option's name.
             rest = word[len(flag) :]
             return None if re.fullmatch(r"[a-z]{0,2}|-[a-z-]+|=.*", rest, re.DOTALL) else flag
     return None
@@ -127,7 +127,7 @@ def glued_option(word: str, flags: Iterable[str]) -> str | None:
 def _redact_argument(argument: str, flags: Sequence[str]) -> str:
     if re.search(r"\s", argument) is None:
         return _redact_word(argument, flags)
-    # Words of their own would look harmless: a blank in it says that it is a value.
+    # An argument with a blank is a value; its single words would look harmless.
     return _redact_word(re.sub(r"\s", "?", argument), flags) if argument[0] == "-" else HIDDEN
 
 
@@ -173,10 +173,10 @@ def secrets_in_url(url: str) -> frozenset[str]:
 
 
 def secrets_in_header(name: str, value: str) -> frozenset[str]:
-    """Return what must not be shown of a header: its value, each word of it, Basic's credentials.
+    """Return a header's secrets: its value, each word of it, and Basic's credentials, decoded.
 
-    Of ``Bearer abc`` a server may quote the second word alone, of ``session=abc`` what follows
-    the equals sign, and of Basic's credentials what they say.
+    A server may quote only the second word of ``Bearer abc``, only what follows the equals sign of
+    ``session=abc``, and Basic's credentials decoded.
     """
     words = [word for word in re.split(r"[\s,;]+", value) if word]
     is_scheme = len(words) > 1 and (
@@ -201,8 +201,8 @@ def scrub(text: str, secrets: Iterable[str]) -> str:
     """Return ``text`` with every one of ``secrets`` replaced by ``***``.
 
     They are found as given, percent-encoded (each character or some of them) or -decoded, in
-    base64, as JSON and HTML write them, and in upper or lower case. What overlaps is taken out
-    whole. Of text longer than :data:`LONGEST_SCRUBBED` only the beginning is searched and returned.
+    base64, as JSON and HTML write them, and in upper or lower case. Overlapping ones are
+    replaced as one. Only the first :data:`LONGEST_SCRUBBED` characters are searched and returned.
     """
     hidden = frozenset(secrets)
     forms = _forms(hidden)
@@ -242,8 +242,8 @@ def _spans(text: str, secrets: frozenset[str]) -> Iterator[tuple[int, int]]:
 
 @lru_cache(maxsize=8)
 def _forms(secrets: frozenset[str]) -> tuple[str, ...]:
-    """Return what is looked for, the longest first, without percent-encoding."""
-    # Some servers decode what they have decoded.
+    """Return the forms to look for, the longest first, except the percent-encoded ones."""
+    # Some servers decode twice.
     decoded = {unquote(secret) for secret in secrets}
     plain = secrets | decoded | {unquote(form) for form in decoded}
     plain = frozenset(form for form in plain if len(form) >= _SHORTEST_SECRET)
@@ -254,7 +254,7 @@ def _forms(secrets: frozenset[str]) -> tuple[str, ...]:
         in_json = json.dumps(form)[1:-1]
         found |= {in_json, in_json.replace("/", "\\/"), json.dumps(form, ensure_ascii=False)[1:-1]}
         found |= {form.translate(_HTML), form.replace(" ", "+")}
-    # Of some letters the other case is several, which a pattern that ignores case does not know.
+    # Some letters become several in the other case; a pattern that ignores case misses that.
     found |= {cased for form in found for cased in (form.upper(), form.lower())}
     return tuple(sorted(found, key=len, reverse=True))
 
@@ -266,7 +266,7 @@ def _lower_forms(secrets: frozenset[str]) -> frozenset[str]:
 
 @lru_cache(maxsize=16)
 def _pattern(secrets: frozenset[str], *, encoded: bool) -> re.Pattern[str]:
-    # As a lookahead, so that what begins within another is found, too.
+    # A lookahead also finds a secret that begins within another.
     write = _encoded_pattern if encoded else re.escape
     unique = {form.lower() if form.isascii() else form: form for form in _forms(secrets)}
     return re.compile(f"(?=({'|'.join(map(write, unique.values()))}))", re.IGNORECASE)
@@ -308,13 +308,13 @@ def escape(text: str) -> str:
     unsafe = re.compile(_UNSAFE)
     if unsafe.search(text) is None:
         return text
-    # A piece at a time: each of millions of characters would be an object of its own, all at once.
+    # Piece by piece: else there would be an object for each of millions of characters at once.
     pieces = (text[at : at + _PIECE] for at in range(0, len(text), _PIECE))
     return "".join(unsafe.sub(_as_json_escape, piece) for piece in pieces)
 
 
 def excerpt(text: str) -> str:
-    """Return ``text`` escaped, and cut where a screen is no longer the place for it."""
+    """Return ``text`` escaped, and cut after 2,000 characters."""
     rest = len(text) - _LONGEST_SHOWN
     return (
         escape(text)
@@ -324,7 +324,7 @@ def excerpt(text: str) -> str:
 
 
 def _as_json_escape(match: re.Match[str]) -> str:
-    # A run at a time: there may be millions.
+    # One match for a whole run of characters: there may be millions.
     return "".join(map(_json_escape, match.group()))
 
 

@@ -1,7 +1,6 @@
-"""Threads, and what they hand to the one that waits for them.
+"""Daemon threads, and the mailbox in which one thread waits for their results.
 
-They are daemons, and not of `concurrent.futures`: one that hangs must not delay the exit of the
-process, whatever is still waited for.
+Not by `concurrent.futures`: a thread that hangs must not delay the exit of the process.
 """
 
 import threading
@@ -30,7 +29,7 @@ def start(job: Callable[[], object], name: str) -> None:
 
 
 def start_or_run(job: Callable[[], object], name: str) -> None:
-    """Run ``job`` in a thread; here, before this returns, if there is no thread left."""
+    """Run ``job`` in a thread; if there is no thread left, here, before this returns."""
     try:
         start(job, name)
     except RuntimeError:
@@ -38,9 +37,9 @@ def start_or_run(job: Callable[[], object], name: str) -> None:
 
 
 def begin_all(jobs: Sequence[Callable[[], T]], done: "Mailbox[Delivery[T]]", name: str) -> None:
-    """Do all ``jobs`` side by side; what each returns or raises is put into ``done``.
+    """Run all ``jobs`` at once; what each returns or raises is put into ``done``.
 
-    If there is no thread left, one after the other.
+    If there is no thread left, they run one after another.
     """
     for position, job in enumerate(jobs):
         start_or_run(_delivering(position, job, done), name)
@@ -52,16 +51,16 @@ def _delivering(
     def run() -> None:
         try:
             done.put((position, job()))
-        except BaseException as error:  # noqa: BLE001 - for the thread that waits to raise
+        except BaseException as error:  # noqa: BLE001 - raised by the thread that waits
             done.put((position, error))
 
     return run
 
 
 class Mailbox(Generic[T]):
-    """Hands things from threads to one that waits for them, for a moment, or for a signal.
+    """Hands items from threads to one thread, which waits for them, for a time or for a signal.
 
-    A context manager; what is put into it after its end is dropped.
+    A context manager; an item that is put into it after its end is dropped.
     """
 
     def __init__(self) -> None:
@@ -71,17 +70,17 @@ class Mailbox(Generic[T]):
     def put(self, item: T) -> None:
         """Hand over ``item``."""
         self._items.put(item)
-        with suppress(OSError):  # full: then there are wake-ups enough; closed: nobody waits
+        with suppress(OSError):  # full: there are enough wake-ups; closed: nobody waits
             self._writer.send(b"\0")
 
     def take(self, seconds: float | None, *, heeds_signals: bool = True) -> T:
         """Return the next item.
 
-        With ``heeds_signals`` off it goes on waiting when a signal comes: for what takes a moment
-        and must be known.
+        Without ``heeds_signals`` no signal ends the wait: for an item that comes soon and must be
+        known. With ``seconds`` None it waits for ever.
 
         Raises:
-            TimeoutError: none came within ``seconds``.
+            TimeoutError: no item came within ``seconds``.
             SignalReceived: a signal came, now or before.
 
         """
@@ -100,12 +99,12 @@ class Mailbox(Generic[T]):
 
     @property
     def descriptor(self) -> int:
-        """What becomes readable when something is there, to be waited for beside others."""
+        """A descriptor that is readable when an item is there, for a wait for several."""
         return self._reader.fileno()
 
     def take_all(self) -> list[T]:
-        """Return everything that is there; waits for nothing."""
-        waiting.empty(self._reader)  # first: what is put from now on wakes again
+        """Return all items that are there, without waiting."""
+        waiting.empty(self._reader)  # first: an item that is put from now on wakes again
         found = []
         with suppress(Empty):
             while True:
@@ -113,7 +112,7 @@ class Mailbox(Generic[T]):
         return found
 
     def close(self) -> None:
-        """Stop taking things in."""
+        """Close the descriptors; from now on, items are dropped."""
         self._reader.close()
         self._writer.close()
 

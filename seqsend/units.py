@@ -1,6 +1,6 @@
 """Durations and sizes as people type them, amounts as they read them. Pure.
 
-Not a library's: one that was tried takes negatives, and another reads ``M`` as minutes.
+Not with a library: one that was tried takes negatives, and another reads ``M`` as minutes.
 """
 
 import re
@@ -8,10 +8,10 @@ import re
 from seqsend.errors import UsageError
 
 LONGEST = 7 * 24 * 3600.0
-"""Seconds. Past any use, and below the 24.8 days at which a socket's timer overflows."""
+"""Seconds; more than anybody needs, and below the 24.8 days at which a socket's timer overflows."""
 
 _NUMBER = r"([0-9]+(?:\.[0-9]+)?) ?"
-# Compiled when one is given.
+# Compiled on use.
 _DURATION = rf"(?:{_NUMBER}h ?)?(?:{_NUMBER}(?:min|m(?!s)) ?)?(?:{_NUMBER}s ?)?(?:{_NUMBER}ms)?"
 _SECONDS = (3600.0, 60.0, 1.0, 0.001)
 
@@ -33,8 +33,8 @@ def parse_duration(text: str) -> float:
     """Return the seconds that ``text`` means: ``500ms``, ``5s``, ``1m30s``, ``2 min``, ``1h``.
 
     Raises:
-        UsageError: nothing, a bare number, zero, a negative, an unknown unit, digits that are not
-            ASCII, units not from large to small, or more than 7 days.
+        UsageError: ``text`` is empty, zero, negative or more than 7 days; it has no unit, an
+            unknown one, or units not from large to small; or its digits are not ASCII.
 
     """
     seconds = parse_delay(text)
@@ -47,7 +47,7 @@ def parse_delay(text: str) -> float:
     """Return the seconds that ``text`` means, as `parse_duration` does; zero is allowed.
 
     Raises:
-        UsageError: as `parse_duration` raises it.
+        UsageError: as for `parse_duration`, except for zero.
 
     """
     match = re.fullmatch(_DURATION, text.strip(" "))
@@ -90,10 +90,10 @@ def parse_retry_after(text: str, now: float) -> float | None:
 
 
 def parse_whole(text: str) -> int:
-    """Return the whole number that ``text`` is, decimal or hexadecimal with ``0x``.
+    """Return the whole number in ``text``: decimal, or hexadecimal with ``0x``.
 
     Raises:
-        UsageError: it is not one, or negative.
+        UsageError: it is not a whole number, or is negative.
 
     """
     digits = text.strip(" ")
@@ -106,10 +106,10 @@ def parse_whole(text: str) -> int:
 
 
 def parse_count(text: str) -> int:
-    """Return the whole number from 1 that ``text`` is.
+    """Return the whole number in ``text``, which is at least 1.
 
     Raises:
-        UsageError: it is not one, or below 1.
+        UsageError: it is not a whole number, or is below 1.
 
     """
     number = parse_whole(text)
@@ -130,7 +130,8 @@ def parse_size(text: str) -> int:
     """Return the bytes that ``text`` means: ``32MiB``, ``500kB``, ``65536``.
 
     Raises:
-        UsageError: nothing, zero, a negative, an unknown unit, or digits that are not ASCII.
+        UsageError: ``text`` is empty, zero, negative or too large, has an unknown unit, or its
+            digits are not ASCII.
 
     """
     match = re.fullmatch(_SIZE, text.strip(" "))

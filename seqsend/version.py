@@ -1,3 +1,3 @@
-"""The version, where both the package and its transports find it."""
+"""The version, in a module that the package and its transports can both import."""
 
 __version__ = "0.2.0"

@@ -1,11 +1,11 @@
-"""The one place that waits: for a descriptor, for a moment, or for a signal.
+"""The one module that waits: for a descriptor, for a time, or for a signal.
 
-A program that handles signals by exceptions loses what it knows when one comes between an answer
-and its report, or inside a library's lock. Here the handlers only note a signal and wake what
-waits: `SignalReceived` is raised by the functions of this module, and by nothing else.
+A signal handler that raises an exception can do so between an answer and its report, or inside a
+library's lock, and what is known is lost. Here the handlers only note a signal and wake the waiting
+threads: only the functions of this module raise `SignalReceived`.
 
-Without a `Signals` in force (a program that uses the library), signals are that program's own
-affair, and these functions wait for descriptors and moments.
+If no `Signals` is active (in a program that uses the library), signals are left to that program,
+and these functions wait only for descriptors and times.
 """
 
 import math
@@ -29,16 +29,16 @@ class SignalReceived(KeyboardInterrupt):
 
 
 class Cancelled(BaseException):
-    """Another thread has ended this one's waits. The thread that was cancelled catches it.
+    """Another thread has ended this one's waits. The cancelled thread catches it.
 
-    It is not an `Exception`: what treats failures must not take it for one.
+    It is not an `Exception`: code that handles failures must not catch it.
     """
 
 
 class Cancellation:
     """Lets one thread end the waits of another.
 
-    A context manager for the thread that may be cancelled: it has effect until that is left.
+    A context manager for the thread that may be cancelled; it has no effect after its end.
     """
 
     def __init__(self) -> None:
@@ -53,11 +53,11 @@ class Cancellation:
             self._writer.send(b"\0")
 
     def descriptor(self) -> int:
-        """Return what becomes readable when the thread is cancelled."""
+        """Return a descriptor that becomes readable when the thread is cancelled."""
         return self._reader.fileno()
 
     def close(self) -> None:
-        """Give the descriptors back."""
+        """Close the descriptors."""
         self._reader.close()
         self._writer.close()
 
@@ -80,12 +80,11 @@ _of_thread = _OfThread()
 
 @contextmanager
 def meanwhile(work: Callable[[], bool]) -> Iterator[None]:
-    """Have this thread do ``work`` while it would only wait.
+    """Let this thread do ``work`` during its waits.
 
     Args:
-        work: is called again and again, as long as nothing has come; returns False once nothing is
-            left to do. Each call takes far less than a millisecond, waits for nothing, and raises
-            nothing.
+        work: called repeatedly until the wait ends; returns False once nothing is left to do. Each
+            call takes far less than a millisecond, does not wait, and raises nothing.
 
     """
     _of_thread.work = work
@@ -96,10 +95,10 @@ def meanwhile(work: Callable[[], bool]) -> Iterator[None]:
 
 
 class Signals:
-    """Notes signals and wakes what waits; a context manager for the main thread.
+    """Notes signals and wakes waiting threads; a context manager for the main thread.
 
-    Signals that were ignored when the process started stay so: a shell does that for what a script
-    puts into the background (POSIX, XCU 2.11), and so does `nohup`.
+    Signals that were ignored when the process started stay ignored: a shell ignores them for the
+    background jobs of a script (POSIX, XCU 2.11), and so does `nohup`.
     """
 
     def __init__(self, handled: Sequence[signal.Signals] = HANDLED) -> None:
@@ -114,11 +113,11 @@ class Signals:
 
     @property
     def pending(self) -> bool:
-        """Whether a signal has come that was not acknowledged."""
+        """Whether a signal has come that is not acknowledged yet."""
         return len(self.received) > self._acknowledged
 
     def acknowledge(self) -> None:
-        """Let waits go on after the signals that have come; the next one ends them again."""
+        """Let waits go on despite the signals that have come; the next one ends them again."""
         known = len(self.received)
         empty(self._seen)
         self._acknowledged = known
@@ -126,16 +125,17 @@ class Signals:
             self._wake()
 
     def descriptor(self) -> int:
-        """Return what becomes readable when a signal has come, for the current thread.
+        """Return a descriptor for the current thread that is readable when a signal has come.
 
-        Python writes to the first at once; the second is written by the handler, which runs in the
-        main thread. Only that thread reads the first: another one would take its wake-up away.
+        Python writes to the main thread's at once. The handler, which runs in the main thread,
+        writes to the one for all other threads: if one of them read the first, it would take the
+        main thread's wake-up.
         """
         main = threading.get_ident() == self._main
         return (self._wakeup if main else self._seen).fileno()
 
     def drain(self) -> None:
-        """Take in wake-ups that have been noticed; only the main thread's are taken in."""
+        """Drop wake-ups that have been noticed; in other threads than the main one, do nothing."""
         if threading.get_ident() == self._main:
             empty(self._wakeup)
 
@@ -144,11 +144,11 @@ class Signals:
         self._wake()
 
     def _wake(self) -> None:
-        with suppress(OSError):  # full: then there are wake-ups enough
+        with suppress(OSError):  # full: there are enough wake-ups
             self._seen_writer.send(b"\0")
 
     def __enter__(self) -> Self:
-        global _current  # noqa: PLW0603 - signals are the process's, and so is this
+        global _current  # noqa: PLW0603 - signals belong to the process, and so does this
         self._main = threading.get_ident()
         self._wakeup, self._wakeup_writer = socket_pair()
         self._seen, self._seen_writer = socket_pair()
@@ -162,9 +162,9 @@ class Signals:
         return self
 
     def retire(self) -> None:
-        """Ignore these signals from now on: the answer is out, and the process about to end.
+        """Ignore these signals from now on: the answer is written, and the process about to end.
 
-        Its exit code is no longer theirs to change, and a handler at that time can only do harm.
+        They must not change its exit code any more, and a handler that late can only do harm.
         """
         for number in self._before:
             signal.signal(number, signal.SIG_IGN)
@@ -184,7 +184,7 @@ _current: Signals | None = None
 
 
 def socket_pair() -> tuple[socket.socket, socket.socket]:
-    """Return a reader and a writer, neither of which blocks."""
+    """Return a reader and a writer; neither blocks."""
     reader, writer = socket.socketpair()
     reader.setblocking(False)
     writer.setblocking(False)
@@ -192,17 +192,17 @@ def socket_pair() -> tuple[socket.socket, socket.socket]:
 
 
 def empty(reader: socket.socket) -> None:
-    """Take out of ``reader`` what has woken it."""
+    """Drop all wake-ups in ``reader``."""
     with suppress(BlockingIOError):
         while reader.recv(4096):
             pass
 
 
 def check() -> None:
-    """Raise if a signal has come: before something is begun that should then not be.
+    """Raise if a signal has come; for a caller about to begin what a signal should prevent.
 
     Raises:
-        SignalReceived: one has, and was not acknowledged.
+        SignalReceived: a signal has come that is not acknowledged yet.
         Cancelled: this thread was cancelled.
 
     """
@@ -217,7 +217,7 @@ def wait(descriptor: int | None, event: int, seconds: float | None) -> bool:
     """Wait until ``descriptor`` is ready for ``event``; return whether it is.
 
     Args:
-        descriptor: of a socket or pipe; None to wait for the time alone.
+        descriptor: of a socket or pipe; None to wait only for the time.
         event: `READ` or `WRITE`. A descriptor that is closed or broken counts as ready.
         seconds: after which the wait ends with False; None to wait for ever.
 
@@ -230,9 +230,9 @@ def wait(descriptor: int | None, event: int, seconds: float | None) -> bool:
 
 
 def wait_any(descriptors: Iterable[int], event: int, seconds: float | None) -> list[int]:
-    """Wait until one of ``descriptors`` is ready for ``event``; return those that are.
+    """Wait until any of ``descriptors`` is ready for ``event``; return all that are.
 
-    The rest is as for `wait`: after ``seconds`` the list is empty.
+    The rest is as for `wait`; after ``seconds`` the list is empty.
 
     Raises:
         SignalReceived: a signal came, now or before.
@@ -242,7 +242,7 @@ def wait_any(descriptors: Iterable[int], event: int, seconds: float | None) -> l
     cancellation = _of_thread.cancellation
     until = None if seconds is None else time.monotonic() + seconds
     while True:
-        # Looked up each time round: in another thread the context can end during the wait.
+        # Read in each iteration: outside the main thread, the context can end during the wait.
         signals = _current
         poller = select.poll()
         for descriptor in descriptors:
@@ -270,7 +270,7 @@ def wait_any(descriptors: Iterable[int], event: int, seconds: float | None) -> l
 
 
 def _poll(poller: select.poll, until: float | None) -> list[tuple[int, int]]:
-    """Return what ``poller`` finds until that time; as long as that is nothing, work meanwhile."""
+    """Return what ``poller`` finds by the time ``until``; meanwhile, do this thread's work."""
     work = _of_thread.work
     while work is not None and (until is None or time.monotonic() < until):
         found = poller.poll(0)
@@ -279,23 +279,23 @@ def _poll(poller: select.poll, until: float | None) -> list[tuple[int, int]]:
         if not work():
             break
     left = None if until is None else max(0.0, until - time.monotonic())
-    # Rounded up: poll counts milliseconds, and must not come back a moment too early for ever.
+    # Rounded up: poll counts milliseconds, and must not return too early again and again.
     return poller.poll(None if left is None else math.ceil(left * 1000))
 
 
 def wait_for_output(descriptor: int) -> bool:
-    """Wait until ``descriptor`` takes output; return False if it is to be given up.
+    """Wait until ``descriptor`` takes output; return False if the caller should give up.
 
-    What is known must be said, so that the first signal does not end this wait.
+    The first signal does not end this wait: what is known must be written.
     """
     return wait_past_signal(descriptor, WRITE)
 
 
 def wait_past_signal(descriptor: int, event: int) -> bool:
-    """Wait until ``descriptor`` is ready for ``event``; return False if that is to be given up.
+    """Wait until ``descriptor`` is ready for ``event``; return False if the caller should give up.
 
-    The first signal does not end this wait. The second one does, and from then on nothing is
-    waited for: it may be that nobody reads, or that nothing comes.
+    The first signal does not end this wait. The second one does, and ends all later ones at once:
+    perhaps nobody reads, or nothing comes.
     """
     signals = _current
     poller = select.poll()
@@ -315,7 +315,7 @@ def wait_past_signal(descriptor: int, event: int) -> bool:
 def wait_regardless(descriptor: int, event: int, seconds: float | None) -> bool:
     """Wait until ``descriptor`` is ready for ``event``; return whether it is. No signal ends it.
 
-    For what takes a moment and must be known.
+    For something that comes soon and must be known. With ``seconds`` None it waits for ever.
     """
     poller = select.poll()
     poller.register(descriptor, event)

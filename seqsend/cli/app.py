@@ -1,4 +1,4 @@
-"""The program: its commands, and what it does with what typer cannot read."""
+"""The program: its commands, and its answer to command lines that typer cannot parse."""
 
 import os
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ from seqsend.cli.options import RawOptions, takes_shared_options
 from seqsend.redaction import glued_option, redact_words
 from seqsend.render.streams import print_version, write_stderr, write_stdout
 
-# On a line of its own, so that it is whole at 80 columns; \b keeps typer from filling the lines.
+# On a separate line, so that it fits into 80 columns; \b keeps typer from joining the lines.
 _EXAMPLE = "\b\nExample:\n  "
-_ON_ONE_LINE = "seqsend send 0x02… --rollup.sequencer-http http://seq1:8545,http://seq2:8545"
+_PROGRAM_EXAMPLE = "seqsend send 0x02… --rollup.sequencer-http http://seq1:8545,http://seq2:8545"
 
 
 def _print_version(asked: bool) -> None:
@@ -59,10 +59,10 @@ def seqsend(
 
 
 def _nothing_before() -> None:
-    """Take the place of `seqsend` if the command is the first word: no option is before it."""
+    """Replace `seqsend` if the command is the first word: no options come before it."""
 
 
-# Module of seqsend.cli and function in one, by the command's name; an example for its help.
+# A command is named like its module in seqsend.cli and its function; the example is for its help.
 _COMMANDS = {
     "send": "seqsend send 0x02… --rollup.sequencer-http http://seq1:8545",
     "check": "seqsend check --rollup.sequencer-http http://seq1:8545,http://seq2:8545",
@@ -72,7 +72,7 @@ _COMMANDS = {
 
 
 def _build(arguments: list[str]) -> typer.Typer:
-    """Return the program with the commands that ``arguments`` can mean.
+    """Return the program with the commands that ``arguments`` can name.
 
     Building a command takes time at each start. If a command is named, the others are left out; if
     it is the first word, so are the program's own options.
@@ -88,7 +88,7 @@ def _build(arguments: list[str]) -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     command_first = bool(arguments) and arguments[0] in _COMMANDS
-    app.callback(epilog=_EXAMPLE + _ON_ONE_LINE)(_nothing_before if command_first else seqsend)
+    app.callback(epilog=_EXAMPLE + _PROGRAM_EXAMPLE)(_nothing_before if command_first else seqsend)
     named = [name for name in _COMMANDS if name in arguments]
     for name in named or _COMMANDS:
         command = getattr(import_module(f"seqsend.cli.{name}"), name)
@@ -99,7 +99,7 @@ def _build(arguments: list[str]) -> typer.Typer:
 
 def main(arguments: list[str]) -> int:
     """Run the program with ``arguments`` and return its exit code."""
-    if "_SEQSEND_COMPLETE" in os.environ:  # a shell asks how a line could go on
+    if "_SEQSEND_COMPLETE" in os.environ:  # a shell asks for completions
         return _complete(os.environ["_SEQSEND_COMPLETE"], arguments)
     try:
         code = _build(arguments)(arguments, prog_name="seqsend", standalone_mode=False)
@@ -120,7 +120,7 @@ def _complete(shell: str, words: list[str]) -> int:
 
 
 def _refuse(error: TyperException, arguments: list[str]) -> int:
-    """Say what is wrong with a command line that could not be read."""
+    """Report what is wrong with a command line that could not be parsed."""
     if isinstance(error, UnknownCommandError):
         return _refuse_command(error, arguments)
     context = getattr(error, "ctx", None)
@@ -131,7 +131,7 @@ def _refuse(error: TyperException, arguments: list[str]) -> int:
     parameters = context.command.params if context else []
     options = [p for p in parameters if p.param_type_name == "option"]
     write_stderr(f"error: {_describe(error, arguments, options)}", "error")
-    example = context.command.epilog.removeprefix(_EXAMPLE) if context else _ON_ONE_LINE
+    example = context.command.epilog.removeprefix(_EXAMPLE) if context else _PROGRAM_EXAMPLE
     write_stderr(f"hint: {path} --help lists its options; example: {example}", "note")
     return error.exit_code
 
@@ -143,7 +143,7 @@ def _refuse_command(error: UnknownCommandError, arguments: list[str]) -> int:
     said = f" ({said})" if said else ""
     shown = shown or redact_words(error.word, arguments)
     write_stderr(f"error: No such command: {shown}{said}", "error")
-    example = example or _ON_ONE_LINE
+    example = example or _PROGRAM_EXAMPLE
     write_stderr(f"hint: seqsend --help lists the commands; example: {example}", "note")
     return error.exit_code
 
@@ -157,7 +157,7 @@ def _describe(error: TyperException, arguments: list[str], options: Sequence[Any
     from seqsend.cli.suggestions import explain_option, find_single_dash  # only after a mistake
 
     known = ["--help", "--version", *(f for o in options for f in (*o.opts, *o.secondary_opts))]
-    # A single letter may be one of a long option that was given with one dash.
+    # A single letter may come from a long option that was typed with one dash.
     name = (find_single_dash(arguments, known) if len(unknown) == 2 else None) or unknown
     said = redact_words(f"No such option: {name}", arguments, valued)
     glued = glued_option(name, valued)

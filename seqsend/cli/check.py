@@ -51,7 +51,7 @@ def check(
         _option(
             "--max-age",
             "DURATION|none",
-            "How old a head may be; not for nodes that mine on demand. [default: 10m]",
+            "How old a head may be; none if nodes mine on demand. [default: 10m]",
         ),
     ] = None,
     max_safe_lag: Annotated[
@@ -104,7 +104,7 @@ def check(
     """
     options = {**options, "endpoints": [*(options["endpoints"] or ()), *(urls or ())] or None}
     with CommandRun("check", options) as run:
-        # The start of the program has turned it off. What is there by now stays to the end.
+        # seqsend.__main__ has turned it off. What exists by now lives until the end.
         gc.freeze()
         gc.enable()
         repeating = _Repeating(
@@ -131,7 +131,7 @@ def check(
 
 
 class _Repeating(NamedTuple):
-    """How often it looks; seconds."""
+    """How often and for how long to look, in seconds."""
 
     watch: float | None
     until_usable: float | None
@@ -143,8 +143,8 @@ def _look(
     repeating: _Repeating,
     judge: Callable[[Diagnosis], int],
 ) -> int:
-    """Look as often as was asked for, and return the exit code."""
-    # No other command needs them, nor what they bring.
+    """Look as often as the options say, and return the exit code."""
+    # No other command needs them, or what they import.
     from seqsend.cli import looking
     from seqsend.cli.looks import Looks
     from seqsend.render.look import CheckView
@@ -176,7 +176,7 @@ def _look(
 
 
 def _exit_code(diagnosis: Diagnosis, required: Required) -> int:
-    """Return the exit code that a diagnosis means."""
+    """Return the exit code for a diagnosis."""
     if required == "any" and any(r.verdict == "usable" for r in diagnosis.endpoints):
         return 0
     return EXIT_CODES[diagnosis.status]

@@ -1,4 +1,4 @@
-"""One run of a command: the one place that makes messages and exit codes of errors and signals."""
+"""One run of a command; only here, errors and signals become messages and exit codes."""
 
 from types import TracebackType
 from typing import Self
@@ -31,8 +31,8 @@ class CommandRun:
             run.finish(outcome_of_answer(client.request("eth_chainId")))
         return run.exit_code
 
-    While it lasts, signals end waits and nothing else. Usage errors, the errors of calls and
-    signals that leave the block are reported here and go no further; anything else is a defect.
+    Inside the block, signals end waits and nothing else. Usage errors, errors of calls and signals
+    that leave the block are reported and go no further; any other exception is a defect.
     """
 
     def __init__(self, command: Command, options: RawOptions) -> None:
@@ -44,10 +44,10 @@ class CommandRun:
         self.report = Report(self.style)
         self.signals = waiting.Signals()
         self.exit_code = 0
-        """What the process is to end with, once the block is left."""
+        """The exit code of the process, once the block is left."""
 
     def open_client(self, observer: Observer) -> SequencerClient:
-        """Return the client that the shared options ask for; ``observer`` sees what happens.
+        """Return the client that the shared options describe; ``observer`` gets its events.
 
         Raises:
             UsageError: one of the options is wrong.
@@ -73,7 +73,7 @@ class CommandRun:
         )
 
     def connection(self) -> Connection:
-        """Return how to reach the endpoints, if no client is needed; say what is remembered.
+        """Return how to reach the endpoints, without a client; report a remembered endpoint.
 
         Raises:
             UsageError: one of the options is wrong.
@@ -85,7 +85,7 @@ class CommandRun:
         return settings.connection
 
     def keep(self, diagnosis: "Diagnosis") -> None:
-        """Keep what `check` has found, in the files that were asked for."""
+        """Keep what `check` has found, in the files that the options name."""
         if self._files is not None:
             self._files.keep(diagnosis)
 
@@ -95,7 +95,7 @@ class CommandRun:
         return self._files is not None
 
     def save_in_passing(self) -> None:
-        """Write the files now and then: a long run is to be seen while it lasts."""
+        """Write the files every few seconds, so that a long run can be watched."""
         if self._files is not None:
             self._files.save_in_passing()
 

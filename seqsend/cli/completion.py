@@ -1,14 +1,14 @@
 """Completion of commands, options and their values in bash, zsh and fish.
 
 A shell calls `seqsend` with :data:`VARIABLE` set and the words up to the cursor as arguments, the
-last of them incomplete, and gets one candidate per line, or :data:`FILES`. What an option takes is
-read off its metavar: ``PATH`` is a file, and words in lower case are themselves, so that
-``any|all`` completes both.
+last of them incomplete, and gets one candidate per line, or :data:`FILES`. The metavar of an option
+says what it takes: ``PATH`` is a file, and words in lower case stand for themselves, so that
+``any|all`` offers both.
 
-typer's own scripts are not used: in zsh they lose apostrophes, and everywhere they offer files if
-nothing else fits, after `--chain-id` too.
+typer's own scripts are not used: in zsh they lose apostrophes, and in every shell they offer files
+if nothing else fits, even after `--chain-id`.
 
-The script is printed and not installed: what a shell reads when it starts is its user's to change.
+The script is printed, not installed: only users change the files that their shells read at startup.
 """
 
 import re
@@ -21,10 +21,10 @@ import typer
 from seqsend.models import LEVELS
 
 VARIABLE = "_SEQSEND_COMPLETE"
-"""Set by the scripts, to the name of the shell that asks how a line could go on."""
+"""Set by the scripts, to the name of the shell that asks for completions."""
 
 FILES = ":files"
-"""Printed if the shell is to offer files."""
+"""Printed if the shell should offer files."""
 
 # bash splits words at the colons and equals signs of addresses; here they are split at blanks.
 _BASH = rf"""_seqsend_completion() {{
@@ -76,7 +76,7 @@ _SCRIPTS: Mapping[str, str] = MappingProxyType({"bash": _BASH, "zsh": _ZSH, "fis
 SHELLS = tuple(_SCRIPTS)
 """The shells that can complete."""
 
-# Those that somebody who runs a sequencer asks for by hand. Execution API
+# Those that the operator of a sequencer calls by hand. Execution API
 # (https://ethereum.github.io/execution-apis), geth's txpool and admin, op-node and op-conductor
 # (https://docs.optimism.io/operators/node-operators/json-rpc).
 _METHODS = (
@@ -90,14 +90,14 @@ _METHODS = (
     *("conductor_active", "conductor_leader", "conductor_sequencerHealthy"),
     "conductor_clusterMembership",
 )
-# What a metavar stands for, if its own words do not say it.
+# The values of a metavar that does not list them itself.
 _VALUES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"LEVEL": LEVELS, "SHELL": SHELLS, "METHOD": _METHODS, "PATH": (FILES,), "PATH.prom": (FILES,)}
 )
 
 
 class _Candidate(NamedTuple):
-    """A word that the line may go on with."""
+    """A possible next word of the line."""
 
     value: str
     help: str = ""
@@ -114,10 +114,10 @@ _FORMATS: Mapping[str, Callable[[_Candidate], str]] = MappingProxyType(
 
 
 def script(shell: str) -> str:
-    """Return what ``shell`` is to read when it starts.
+    """Return the script that ``shell`` should read at startup.
 
     Raises:
-        typer.BadParameter: it is another shell.
+        typer.BadParameter: ``shell`` is not one of :data:`SHELLS`.
 
     """
     if shell not in _SCRIPTS:
@@ -126,11 +126,11 @@ def script(shell: str) -> str:
 
 
 def complete(shell: str, program: Any, words: Sequence[str]) -> str:
-    """Return what ``shell`` is to offer, in the form that its script reads.
+    """Return what ``shell`` should offer, in the form that its script reads.
 
     Args:
         shell: one of :data:`SHELLS`.
-        program: the command that typer has made, with its subcommands.
+        program: the command that typer has built, with its subcommands.
         words: of the command line, up to the cursor; the last may be empty.
 
     """
@@ -145,9 +145,9 @@ class _Position(NamedTuple):
 
     command: Any
     option: Any = None
-    """The one whose value comes next."""
+    """The option whose value comes next."""
     arguments: int = 0
-    """How many of the command's arguments there are already."""
+    """How many arguments of the command there are already."""
     options_ended: bool = False
     """By `--`."""
 
@@ -213,7 +213,7 @@ def _values(parameter: Any, word: str) -> Iterable[_Candidate]:
 
 
 def _options(command: Any, word: str) -> Iterable[_Candidate]:
-    """Return the options that begin with ``word``: other names only if no first one does."""
+    """Return the options that begin with ``word``; aliases only if no main name does."""
     from typer import Context
 
     options = [

@@ -45,7 +45,7 @@ def decode(
     """
     words = raw or []
     with CommandRun("decode", options) as run:
-        gc.enable()  # which the start of the program has turned off
+        gc.enable()  # seqsend.__main__ has turned it off
         is_single = file is None and len(words) == 1 and words != ["-"]
         report = DecodedReport(run.style, is_single=is_single)
         _decode_each(find_source(words, file).open(), report)
@@ -54,7 +54,7 @@ def decode(
 
 
 def _decode_each(lines: Lines, report: DecodedReport) -> None:
-    """Show every transaction; one that is wrong does not hide the others.
+    """Show every transaction; a wrong one does not stop the others.
 
     Raises:
         UsageError: the input holds no transaction.

@@ -1,4 +1,4 @@
-"""`seqsend send --dry-run`: everything but the sending."""
+"""`seqsend send --dry-run`: everything except sending."""
 
 import gc
 import time
@@ -11,14 +11,14 @@ from seqsend.render.outcome import EXIT_CODES, Outcome, outcome_of_dry_run, outc
 from seqsend.render.run_report import RunReport
 from seqsend.sending.explaining import DryRun
 
-_GOOD_EMPTY = "a signed transaction on each line, or --allow-empty if there may be none"
+_GOOD_EMPTY = "a signed transaction on each line, or --allow-empty if the input may be empty"
 
 
 def dry_run_all(run: CommandRun, words: list[str], file: str | None, options: SendOptions) -> None:
-    """Compare transactions with the chain and report each; one that is unfit stops nothing.
+    """Compare transactions with the chain and report each; an unfit one does not stop the others.
 
     Raises:
-        UsageError: an option is wrong, or the input is; nothing is ever sent.
+        UsageError: an option or the input is wrong; nothing is ever sent.
 
     """
     if options.wait is not None:
@@ -35,7 +35,7 @@ def dry_run_all(run: CommandRun, words: list[str], file: str | None, options: Se
 
 
 def _dry_run_many(run: CommandRun, source: Source, options: SendOptions) -> None:
-    gc.enable()  # which the start of the program has turned off
+    gc.enable()  # seqsend.__main__ has turned it off
     lines, report = source.open(), RunReport(run.style, source.size)
     with run.open_client(report) as client, report:
         try:

@@ -1,9 +1,9 @@
 """Help that fits on a screen of 80 columns: options in groups, one name each, nothing cut.
 
-A command's help has its own options; those of every command are in that of the program.
+A command's help lists its own options; the program's help lists those that every command takes.
 
-typer's own, through rich, cuts long option names to make a table of them; its plain one puts every
-alias of an option on one line that is longer than the terminal.
+typer's help through rich cuts long option names to fit them into a table; its plain help puts all
+aliases of an option on one line, which is longer than the terminal.
 """
 
 from collections.abc import Collection
@@ -59,7 +59,7 @@ def _print_version(_context: Any, _option: Any, asked: bool) -> None:
         raise typer.Exit(print_version())
 
 
-# The program's own option says so in the help; it works after a command, too.
+# The help shows the program's own `--version`; this one works after a command.
 _VERSION = TyperOption(
     param_decls=["--version", "-V"],
     is_flag=True,
@@ -76,36 +76,36 @@ class UnknownCommandError(TyperException):
     exit_code = 2
 
     def __init__(self, word: str) -> None:
-        """``word`` stands in place of the command; it can be a secret."""
+        """``word`` was typed as the command; it can be a secret."""
         super().__init__("No such command")
         self.word = word
 
 
 class Command(TyperCommand):
-    """A command with such help."""
+    """A command with help of this form."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return arguments and options, `--version` among them."""
         return [*super().get_params(ctx), _VERSION]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write arguments and the command's own options, and where the others are."""
+        """Write arguments, the command's own options, and where the others are listed."""
         _write_options(self, ctx, formatter, without=GROUPS)
         formatter.write_paragraph()
         formatter.write_text(_ELSEWHERE)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """Return the words of the usage line, arguments as they are in the list below it."""
+        """Return the words of the usage line, with arguments as in the list below it."""
         arguments = [p for p in self.get_params(ctx) if p.param_type_name == "argument"]
         return ["[OPTIONS]", *(str(argument.metavar) for argument in arguments)]
 
     def get_help_option(self, ctx: Any) -> Any:
-        """Return the option whose help is an answer like others: stdout can be full or closed."""
+        """Return `--help`, which prints like any other answer: stdout may be full or closed."""
         return _answering(super().get_help_option(ctx))
 
 
 class Group(TyperGroup):
-    """The program itself, with such help."""
+    """The program itself, with help of this form."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the commands, the options, and the variables that can stand for options."""
@@ -126,7 +126,7 @@ class Group(TyperGroup):
         return super().resolve_command(ctx, args)
 
     def get_help_option(self, ctx: Any) -> Any:
-        """Return the option as a command has it."""
+        """Return `--help`, as for a command."""
         return _answering(super().get_help_option(ctx))
 
 

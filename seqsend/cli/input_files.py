@@ -1,7 +1,7 @@
 """Files and stdin that may keep the program waiting: a signal ends the wait.
 
-Python goes on with `open` and `read` after a signal that raises nothing (PEP 475), and while a
-command runs none does: a pipe that nobody writes to would hold the program for ever.
+Python goes on with `open` and `read` after a signal whose handler raises nothing (PEP 475). The
+handlers of a command raise nothing: a pipe that nobody writes to would hold the program for ever.
 """
 
 import errno
@@ -12,11 +12,11 @@ from seqsend import threads, waiting
 from seqsend.units import format_size
 
 _CHUNK = 64 * 1024
-_LARGEST = 32 * 2**20  # bytes; what no node takes as the parameters of a call
+_LARGEST = 32 * 2**20  # bytes; no node takes parameters of a call that are longer
 
 
 def open_to_read(path: str) -> int:
-    """Return a descriptor of the file; of a named pipe, once another process writes to it.
+    """Return a descriptor of the file; for a named pipe, once another process writes to it.
 
     Raises:
         OSError: it cannot be opened.
@@ -45,7 +45,7 @@ def open_to_read(path: str) -> int:
 
 
 def read_text(descriptor: int) -> str:
-    """Return all that can be read, which is UTF-8.
+    """Return all text that can be read, as UTF-8.
 
     Raises:
         OSError: it cannot be read, or is far too large.
@@ -53,7 +53,7 @@ def read_text(descriptor: int) -> str:
         SignalReceived: a signal came.
 
     """
-    os.read(descriptor, 0)  # what is open for writing only fails here and need not be waited for
+    os.read(descriptor, 0)  # fails, instead of a wait, if it is open for writing only
     data = bytearray()
     while True:
         waiting.wait(descriptor, waiting.READ, None)

@@ -17,10 +17,10 @@ from seqsend.units import format_size
 
 _CHUNK = 256 * 1024  # bytes; a pipe gives no more than a quarter of it at once
 _LONGEST_SKIPPED = 64 * 2**20
-"""Bytes of a line that is too long, after which its end is no longer looked for."""
+"""Bytes of a too long line after which its end is no longer looked for."""
 
 _LONGEST_REST = 5.0
-"""Seconds for which the rest of a pipe is read, to account for it, once nothing more is sent."""
+"""Seconds for which the rest of a pipe is read, to report its lines, after sending has stopped."""
 
 _EXAMPLE = "a file with 0x02f86c… on each line"
 _MARKS = (
@@ -34,7 +34,7 @@ _UTF16_WITHOUT_MARK = re.compile(rb"[\t\r\n -~]\0[\t\r\n -~]\0|\0[\t\r\n -~]\0[\
 
 
 class LineReader:
-    """Yields the lines of a descriptor, without blank ones and comments (``#``)."""
+    """Yields the lines of a descriptor, except blank lines and comments (``#``)."""
 
     def __init__(self, descriptor: int, name: str) -> None:
         """``name`` is what messages call the input: ``stdin``, or ``--file PATH``."""
@@ -43,7 +43,7 @@ class LineReader:
         self._is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
         self._give_up_at: float | None = None
         self.patience: float | None = None
-        """Seconds after which no more is waited for; None to wait for ever."""
+        """Seconds to wait for more input; None to wait for ever."""
         self.position = 0
         """Bytes read so far."""
         self.count = 0
@@ -53,9 +53,9 @@ class LineReader:
         self._start: bytes | None = b""
         """The bytes kept while the encoding is unknown; None once it is known."""
         self._pending = b""
-        """The beginning of a line whose end was not read yet."""
+        """The beginning of a line whose end has not been read yet."""
         self._skipped: int | None = None
-        """Bytes read of a line that is too long, while its end is looked for."""
+        """Bytes read of a line that is too long, while its end is looked for; else None."""
         self._ended = False
         self._failure: InputError | None = None
         self._ready: deque[Line] = deque()
@@ -67,9 +67,9 @@ class LineReader:
         """Return the next line. After a signal it can be asked again: nothing read is lost.
 
         Raises:
-            InputError: the input cannot be read, or not further; after all lines before that. It
-                is raised once, and the input has ended then.
-            UsageError: at its start: the input is not lines of text, but UTF-16 or a JSON array.
+            InputError: the input cannot be read any further. Raised once, after all lines before
+                that; then the input has ended.
+            UsageError: the input begins as a JSON array, or as UTF-16 or UTF-32 text.
             waiting.SignalReceived: a signal came while it waited.
 
         """
@@ -90,7 +90,7 @@ class LineReader:
 
     @property
     def descriptor(self) -> int:
-        """What becomes readable when more of the input is there."""
+        """The descriptor that is readable when more of the input is there."""
         return self._descriptor
 
     def poll(self) -> bool:
@@ -110,16 +110,16 @@ class LineReader:
         return bool(self._ready) or self._failure is not None or self._ended
 
     def _read(self, *, waits: bool = True) -> bytes | None:
-        """Return what can be read, nothing at the end; None if it is not there after all."""
+        """Return the next bytes, none at the end of the input; None if there is nothing yet."""
         if self._goes_on_for_ever():
             self._fail(f"it goes on, {_LONGEST_REST:g} s after the run has stopped")
             return None
         try:
             if self.position == 0:
-                # A directory, and what is open for writing only, fail here and need not be waited
-                # for: the end of a pipe that is written to never becomes readable.
+                # A directory or a descriptor for writing only fails here, instead of a wait: the
+                # writing end of a pipe never becomes readable.
                 os.read(self._descriptor, 0)
-            # Waited for first: a signal while a read succeeds would lose what it has read.
+            # Wait before reading: a signal during a read would lose what it has read.
             if not waiting.wait(self._descriptor, waiting.READ, self.patience if waits else 0):
                 return b"" if waits else None
             data = os.read(self._descriptor, _CHUNK)
@@ -132,7 +132,7 @@ class LineReader:
         return data
 
     def _goes_on_for_ever(self) -> bool:
-        """Return whether what is left comes for so long that it may have no end (`yes`, say)."""
+        """Return whether the rest has taken so long that it may have no end (such as `yes`)."""
         if self.patience is None or self._is_file:
             return False
         if self._give_up_at is None:
@@ -161,8 +161,8 @@ class LineReader:
         if self._skipped is not None:
             self._skip()
         elif len(self._pending) > LONGEST_TEXT:
-            # The beginning of a line without end is enough to refuse it. It counts as a line even
-            # if it is blank so far, or a comment.
+            # The beginning of such a line is enough to refuse it. It counts as a line even if it is
+            # blank so far, or a comment.
             self._yield(self._number + 1, self._pending[: LONGEST_TEXT + 1])
             self._skipped = 0
             self._skip()
@@ -176,7 +176,7 @@ class LineReader:
 
     def _add(self, text: bytes) -> None:
         self._number += 1
-        if self._skipped is not None:  # the end of one whose beginning was yielded
+        if self._skipped is not None:  # the end of a line whose beginning was yielded
             self._skipped = None
             return
         if len(text) > LONGEST_TEXT:
@@ -202,7 +202,7 @@ def _without_mark(start: bytes, name: str) -> bytes:
     """Return the first bytes of an input without UTF-8's byte order mark.
 
     Raises:
-        UsageError: they are those of another encoding.
+        UsageError: the input is in another encoding.
 
     """
     encoding = next((name for mark, name in _MARKS if start.startswith(mark)), None)

@@ -1,4 +1,4 @@
-"""The ways in which `check` looks: once, again and again, or until all is well."""
+"""The ways in which `check` looks: once, repeatedly, or until the exit code would be 0."""
 
 import time
 from collections.abc import Callable
@@ -24,9 +24,9 @@ class Looking(NamedTuple):
     looks: Looks
     view: CheckView
     judge: Callable[[Diagnosis], int]
-    """Returns the exit code that a diagnosis means."""
+    """Returns the exit code for a diagnosis."""
     keep: Callable[[Diagnosis], None]
-    """Writes a diagnosis to the files that were asked for."""
+    """Writes a diagnosis to the files that the options name."""
 
     def finish(self, diagnosis: Diagnosis) -> int:
         """Show the last diagnosis and return the exit code of the command."""
@@ -36,7 +36,7 @@ class Looking(NamedTuple):
 
 
 def look_once(looking: Looking) -> int:
-    """Look once, and show on a terminal what is waited for if that takes long."""
+    """Look once; if that takes long, show on a terminal what it waits for."""
     diagnosis = _wait_for_look(looking)
     looking.keep(diagnosis)
     return looking.finish(diagnosis)
@@ -51,7 +51,7 @@ def _wait_for_look(looking: Looking) -> Diagnosis:
 
 
 def watch_screen(looking: Looking, every: float) -> int:
-    """Look again and again on a terminal, in place, until a signal comes; leave the last look."""
+    """Look repeatedly, redrawing the terminal, until a signal comes; then show the last look."""
     last: Diagnosis | None = None
     looking.view.draws_in_place = True
     try:
@@ -76,7 +76,7 @@ def watch_screen(looking: Looking, every: float) -> int:
 
 
 def watch_lines(looking: Looking, every: float) -> int:
-    """Look again and again where nothing is redrawn: the first look, then what changes.
+    """Look repeatedly without redrawing: write the first look, then only what changes.
 
     It ends with a signal, or when stdout is closed. With `--json`, every look is written.
     """
@@ -100,8 +100,8 @@ def watch_lines(looking: Looking, every: float) -> int:
 def look_until_usable(looking: Looking, within: float) -> int:
     """Look every second until the exit code would be 0, for at most ``within`` seconds.
 
-    An endpoint that takes requests and does not answer them holds up its own look alone: the next
-    ones begin meanwhile.
+    An endpoint that takes requests but does not answer them holds up only its own look: the next
+    looks begin meanwhile.
     """
     began = next_at = time.monotonic()
     ends = began + within
@@ -120,9 +120,9 @@ def look_until_usable(looking: Looking, within: float) -> int:
         is_good = looking.judge(look.diagnosis) == 0
         if last is not None and not is_good:
             if look.progress.started < last.progress.started:
-                continue  # it was held up, and is older than what is known
+                continue  # it was held up, and is older than the last one
             if time.monotonic() >= ends:
-                break  # it was cut short, and knows less
+                break  # it was cut short, and shows less
         found = changes(None if last is None else last.diagnosis, look.diagnosis)
         if found and lines <= _MOST_CHANGES:
             lines += 1

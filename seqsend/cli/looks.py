@@ -1,4 +1,4 @@
-"""Diagnoses in threads of their own, so that the main thread can show how far they are."""
+"""Diagnoses in other threads, so that the main thread can show their progress."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from seqsend.models import Attempt, Event
 from seqsend.render.progress import Progress
 
 TICK = 0.1
-"""Seconds between two looks at how far a diagnosis is."""
+"""Seconds between two updates of the progress that is shown."""
 _MOST_THREADS = 256  # one for each endpoint; each holds a connection
 _MEASURED = "eth_chainId"
 
@@ -20,7 +20,7 @@ class Look(NamedTuple):
 
     diagnosis: Diagnosis
     progress: Progress
-    """Of the same."""
+    """That of the same diagnosis."""
 
 
 _Found = Event | EndpointReport | Diagnosis | BaseException
@@ -29,7 +29,7 @@ _Found = Event | EndpointReport | Diagnosis | BaseException
 class Looks:
     """Begins diagnoses and hands over what they find; a context manager of the main thread.
 
-    Several may be under way at once; those that are when it ends are left to themselves.
+    Several may be under way at once. At its end, those still under way are abandoned.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Looks:
         Args:
             diagnose: `seqsend.check` with all its arguments but the observers and the deadline.
             total: how many endpoints it asks.
-            answers: how many times of an answer it measures in all, if it does.
+            answers: how many answers it times in all; 0 if it times none.
             limit: how long it may take, in seconds.
             observe: is called with each attempt, in the main thread.
 
@@ -61,7 +61,7 @@ class Looks:
         self._found: threads.Mailbox[tuple[Progress, _Found]] = threads.Mailbox()
 
     def begin(self, **bounds: Any) -> Progress:
-        """Begin a diagnosis, and return how far it is, which is kept up to date by `take`."""
+        """Begin a diagnosis, and return its progress, which `take` keeps up to date."""
         progress = Progress(self._total, self._limit, self._answers)
 
         def put(found: _Found) -> None:

@@ -2,7 +2,7 @@
 
 typer lets an environment variable that is declared in both places beat the command line, so the
 variables are read here: what is given after the subcommand beats what is given before it, and both
-beat the environment. What may be given repeatedly is joined instead, in the order given.
+beat the environment. The values of a repeatable option are joined instead, in the order given.
 """
 
 import functools
@@ -29,7 +29,7 @@ RawOptions = Mapping[str, Any]
 class Connection(TypedDict):
     """The arguments that `seqsend.SequencerClient` and `seqsend.check` have in common.
 
-    Each has its row in `seqsend.cli.shared_options`, under its name here.
+    Each has a row in `seqsend.cli.shared_options`, under the same name.
     """
 
     endpoints: str
@@ -63,8 +63,8 @@ def takes_shared_options(
 ) -> Callable[..., T]:
     """Return ``command`` with the shared options added to its own.
 
-    It is called with ``options``: what was typed for them before the subcommand, after it, or both.
-    Its help leaves out those of ``hidden_groups``, which have no effect on it.
+    It is called with ``options``: what was typed for them, before and after the subcommand. Its
+    help leaves out those of ``hidden_groups``, which have no effect on it.
     """
 
     @functools.wraps(command)
@@ -87,8 +87,8 @@ def takes_shared_options(
 def takes_output_options(command: Callable[..., T]) -> Callable[..., T]:
     """Return ``command``, which needs no endpoint, with the shared options added to its own.
 
-    All are accepted, so that a line can be changed from one command to the other; its help names
-    those that say how it writes.
+    All are accepted, so that a command line works after only the command is changed; its help lists
+    only those for output.
     """
     groups = {option.group for option in OPTIONS} - {OUTPUT}
     return takes_shared_options(command, hidden_groups=groups)
@@ -155,14 +155,14 @@ def read_settings(given: RawOptions) -> Settings:
 
 
 def _read(option: Option, typed: Any) -> Any:
-    """Return what holds of ``option``: what was typed, else its variable, else its default."""
+    """Return the value of ``option``: what was typed, else its variable, else its default."""
     if isinstance(typed, bool):
         return typed
     if typed is not None:
         return _parse(option, option.name, typed)
     variable = option.environment or ""
-    # A Windows file leaves a carriage return at the end. An empty variable counts as not set: that
-    # is how scripts and CI jobs unset one.
+    # Read from a Windows file, a variable ends with a carriage return. An empty one counts as not
+    # set: that is how scripts and CI jobs unset it.
     text = os.environ.get(variable, "").strip()
     if not text:
         return option.default
@@ -201,7 +201,7 @@ def parse_option(source: str, text: str | None, parse: Callable[[str], T], defau
     """Return what ``parse`` makes of ``text``, or ``default`` if that is None.
 
     Raises:
-        UsageError: as ``parse`` raises it, with ``source`` before its message.
+        UsageError: ``parse`` raised it; ``source`` is put before its message.
 
     """
     if text is None:

@@ -90,7 +90,7 @@ def _read_params(params: list[str], raw: str | None) -> list[Any] | dict[str, An
 
 
 def _read_param(text: str, position: int) -> Any:
-    """Return what `cast rpc` would: the JSON value if it is one, else the text itself."""
+    """Return what `cast rpc` would send: the JSON value if it is one, else the text itself."""
     text = _encodable(text, f"parameter {position}", example="latest")
     try:
         return parse_json(text)
@@ -117,8 +117,8 @@ def _read_stdin() -> str:
 
 
 def _encodable(text: str, name: str, *, example: str) -> str:
-    # Bytes of a command line that are not UTF-8 come in as lone surrogates, and would go out as
-    # something that nobody typed.
+    # Python reads bytes of a command line that are not UTF-8 as lone surrogates; they would be sent
+    # as something that nobody typed.
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""What is kept between runs, where that is asked for; it never stops what is being done."""
+"""The files kept between runs, if the options ask for them; an error with one stops nothing."""
 
 import time
 from collections.abc import Iterator
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from seqsend.persistence.state import State
 
 _WORDS = {"State": ("--state-file", "remembered"), "Metrics": ("--metrics-file", "counted")}
-_PATIENCE = 5.0  # seconds that other runs are waited for at the end of this one
+_PATIENCE = 5.0  # seconds to wait for other runs, at the end of this one
 _IN_PASSING = 0.1  # seconds, between transactions
-_EVERY = 5.0  # seconds; a collector comes by every 15 s
+_EVERY = 5.0  # seconds; a collector reads the file every 15 s
 
 
 class RunFiles:
-    """Hands on what happens to the files that are kept; an observer of the client."""
+    """Passes events on to the files that are kept; an observer of the client."""
 
     _state: "State | None" = None
     _metrics: "Metrics | None" = None
 
     def __init__(self, settings: Settings, *, quiet: bool) -> None:
-        """Read what an earlier run has left."""
+        """Read what an earlier run left."""
         self._quiet = quiet
         self._warned: list[str] = []
         self._saved_at = self._began_at = time.monotonic()
@@ -52,12 +52,12 @@ class RunFiles:
                 self._state = state
 
     def __call__(self, event: Event) -> None:
-        """Take note of ``event``."""
+        """Note ``event``."""
         for kept in self._kept():
             kept(event)
 
     def report_preferred(self) -> None:
-        """Say which endpoint is remembered."""
+        """Report which endpoint is remembered."""
         if self.begin_at is not None and not self._quiet:
             from seqsend.units import format_age
 
@@ -67,22 +67,22 @@ class RunFiles:
             )
 
     def keep(self, diagnosis: "Diagnosis") -> None:
-        """Take note of what `check` has found, and write it down."""
+        """Note what `check` has found, and write it."""
         if self._metrics is not None:
             self._metrics.note(diagnosis)
         self.save()
 
     def save_in_passing(self) -> None:
-        """Write everything down now and then, so that a long run is seen while it lasts."""
+        """Write everything every few seconds, so that a long run can be watched."""
         if time.monotonic() - self._saved_at >= _EVERY:
             self._save(_IN_PASSING, quiet=True)  # the next time will do
 
     def save(self) -> None:
-        """Write everything down."""
+        """Write everything."""
         self._save(_PATIENCE, quiet=self._quiet)
 
     def _patience(self, longest: float) -> float:
-        """Return for how many seconds other runs are waited for: the deadline bounds that, too."""
+        """Return how many seconds to wait for other runs; the deadline limits that, too."""
         if self._deadline is None:
             return longest
         left = self._began_at + self._deadline - time.monotonic()
@@ -100,7 +100,7 @@ class RunFiles:
                     self._warn(kept, why)
             except KeyboardInterrupt:
                 self._warn(kept, PersistenceError("interrupted by Ctrl-C", left=False))
-            except Exception as error:  # noqa: BLE001 - many transactions may still have to go out
+            except Exception as error:  # noqa: BLE001 - transactions may still have to be sent
                 self._warn(
                     kept,
                     PersistenceError(f"a defect of seqsend, {type(error).__name__}", left=False),

@@ -158,7 +158,7 @@ def send(
         elif file is None and len(words) == 1 and words != ["-"]:
             _send_one(run, words[0], chosen)
         else:
-            from seqsend.cli.send_many import send_many  # one needs none of it
+            from seqsend.cli.send_many import send_many  # a single one needs none of it
             from seqsend.cli.sources import find_source
 
             send_many(run, find_source(words, file), chosen)

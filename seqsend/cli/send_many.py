@@ -1,4 +1,4 @@
-"""`seqsend send` with many transactions: none is lost, whatever ends the run."""
+"""`seqsend send` with many transactions: each is reported, whatever ends the run."""
 
 import gc
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ from seqsend.render.outcome import EXIT_CODES
 from seqsend.render.run_report import RunReport
 from seqsend.sending.stream import Ended, Stream
 
-_LOOKED_FOR_EVERY = 50_000  # objects
-_PATIENCE = 1.0  # seconds that more input is waited for once nothing more is sent
-_GOOD_EMPTY = "a signed transaction on each line, or --allow-empty if there may be none"
+_COLLECTED_EVERY = 50_000  # objects
+_PATIENCE = 1.0  # seconds to wait for more input after sending has stopped
+_GOOD_EMPTY = "a signed transaction on each line, or --allow-empty if the input may be empty"
 
 
 def send_many(run: CommandRun, source: Source, options: SendOptions) -> None:
@@ -25,10 +25,10 @@ def send_many(run: CommandRun, source: Source, options: SendOptions) -> None:
             line, or there is no transaction at all.
 
     """
-    # The start of the program has turned it off. What is there by now stays to the end. What a run
-    # makes is seldom in cycles: looking for them every 700 objects takes an eighth of its time.
+    # seqsend.__main__ has turned it off. What exists by now lives until the end. A run makes few
+    # cycles: looking for them every 700 objects takes an eighth of its time.
     gc.freeze()
-    gc.set_threshold(_LOOKED_FOR_EVERY)
+    gc.set_threshold(_COLLECTED_EVERY)
     gc.enable()
     lines = source.open()
     report = RunReport(run.style, source.size)
@@ -60,14 +60,14 @@ def send_many(run: CommandRun, source: Source, options: SendOptions) -> None:
 
 
 def _report_rest(run: CommandRun, report: RunReport, stream: Stream, lines: Lines) -> None:
-    """Report what is left after a signal: nothing more is sent, and no line goes without a word."""
+    """Report the remaining lines after a signal, without exception; nothing more is sent."""
     run.signals.acknowledge()
     lines.patience = _PATIENCE
     try:
         _report_each(stream.rest(lines), report, stream, lines)
     except KeyboardInterrupt:
         report.give_up()
-    except (InputError, UsageError) as error:  # it is found out late that it is not one to read
+    except (InputError, UsageError) as error:  # only now, the input turns out to be unreadable
         report.note_input_error(error)
 
 
@@ -84,7 +84,7 @@ def _report_each(results: Iterator[Ended], report: RunReport, stream: Stream, li
     for ended in results:
         if stream.stopped_at is not None:
             lines.patience = _PATIENCE
-        # With several under way at once, some after one that was not sent may have been.
+        # With several under way at once, lines after one that was not sent may have been sent.
         ends_all = ended.status == "not_sent" and ended.line > stream.last_sent
         if report.written == "written":
             report.add(outcome_of_line(ended), lines.position, more=stream.has_more)

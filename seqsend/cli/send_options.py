@@ -1,4 +1,4 @@
-"""What `send` is asked for beyond its transactions."""
+"""The options of `send`, as a record."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -11,15 +11,15 @@ class SendOptions(NamedTuple):
 
     batch_size: int
     in_flight: int
-    """Requests that are under way at once."""
+    """Requests under way at once."""
     keep_going: bool
     allow_empty: bool
     wait: float | None
-    """Seconds to wait for a receipt; None to wait for none."""
+    """Seconds to wait for a receipt; None not to wait."""
     wait_for: Level
-    """How deep in the chain it is to be then."""
+    """How deep in the chain its block must be."""
     sync: bool
-    """By a call that is answered by the receipt."""
+    """Send by ``eth_sendRawTransactionSync`` (EIP-7966), which returns the receipt."""
     conditions: Mapping[str, Any] | None
     explain: bool
     """Whether the chain is asked why a transaction was rejected."""

@@ -1,7 +1,7 @@
-"""The table of the options that every command takes. A new one is one more row.
+"""The table of the options that every command takes. A new option is one more row.
 
-If the client takes it, it also is a parameter of `SequencerClient`, and a field of the typed record
-in `seqsend.cli.options`; a test compares the two with this table.
+An option for the client is also a parameter of `SequencerClient` and a field of a typed record in
+`seqsend.cli.options`; a test compares both with this table.
 """
 
 from collections.abc import Callable
@@ -14,18 +14,18 @@ from seqsend.units import format_duration, format_size, parse_delay, parse_durat
 
 SEQUENCER, TIME, FILES, OUTPUT = "Sequencer", "Time", "Between runs", "Output"
 GROUPS = frozenset({SEQUENCER, TIME, FILES, OUTPUT})
-"""The groups of the help that hold these options and no others."""
+"""The groups of the help that hold only these options."""
 
 Kind = Literal["value", "list", "switch", "flag"]
-"""What is typed: one value; values that may be given repeatedly; a switch with its opposite; or a
-flag, which has no variable."""
+"""How an option is typed: with one value; with a value, repeatedly; as a switch, which has an
+opposite; or as a flag, which has no variable."""
 
 
 class Option(NamedTuple):
-    """One shared option: how it is typed, what it means, and what holds without it."""
+    """One shared option: how it is typed, what it means, and its default."""
 
     field: str
-    """Its name in the records of options, and in the library."""
+    """Its name in the records of options and in the library."""
     flags: tuple[str, ...]
     """The first long one is shown in the help; the reference has them all."""
     help: str
@@ -34,11 +34,11 @@ class Option(NamedTuple):
     kind: Kind = "value"
     metavar: str | None = None
     parse: Callable[[str], Any] = str
-    """Makes a value of each text that was given."""
+    """Returns the value of each text that was given."""
     collect: Callable[[list[Any]], Any] = list
-    """Makes one value of all those of a list."""
+    """Returns one value for all values of a list."""
     environment: str | None = None
-    """The variable that is read if the option is not given."""
+    """The environment variable that is read if the option is not given."""
     per_line: bool = False
     """The variable holds a list, one per line."""
     default: Any = None
@@ -76,7 +76,7 @@ def parse_path(text: str) -> str:
     """Return ``text``, which names a file.
 
     Raises:
-        UsageError: it is empty: as a rule a variable that was not set.
+        UsageError: it is empty, usually because a variable was not set, or has a NUL in it.
 
     """
     if not text or "\0" in text:
@@ -85,8 +85,8 @@ def parse_path(text: str) -> str:
 
 
 def _parse_metrics_path(text: str) -> str:
-    # The collector reads no other files: a name that it does not see would be noticed only when
-    # the metrics are missed.
+    # The collector reads no other files. A wrong name would be noticed only when somebody misses
+    # the metrics.
     if not parse_path(text).endswith(".prom"):
         raise UsageError(f"{text!r} does not end in .prom", example="seqsend.prom")
     return text

@@ -41,20 +41,20 @@ class Source:
     """Where the transactions come from."""
 
     open: Callable[[], Lines]
-    """Begins to read."""
+    """Begins to read, and returns the lines."""
     size: int | None
-    """Of the whole, in the units of the reader's position; None if it is not known."""
+    """That of the whole input, in the units of ``position``; None if it is not known."""
 
 
 def find_source(words: list[str], file: str | None) -> Source:
     """Return where the transactions come from.
 
     Raises:
-        UsageError: from nowhere, or from two places, or the file cannot be read.
+        UsageError: there is no source, there are two, or the file cannot be read.
 
     """
     if file == "-" and not words:
-        file, words = None, ["-"]  # as everywhere
+        file, words = None, ["-"]  # as in other programs
     if file is not None:
         if words:
             raise UsageError("--file and RAWTX cannot be combined", example=_EXAMPLE)
@@ -75,7 +75,7 @@ def _open_file(path: str) -> Source:
         parse_path(path)
         descriptor = open_to_read(path)
         size = os.fstat(descriptor).st_size
-        os.read(descriptor, 0)  # a directory is found out here
+        os.read(descriptor, 0)  # fails for a directory
     except UsageError as error:
         raise error.within("--file") from None
     except OSError as error:

@@ -1,12 +1,12 @@
-"""What somebody may have meant who typed an option or a command that does not exist."""
+"""What a mistyped option or command may have meant."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-# What is called otherwise elsewhere → what it is called here. Of curl, cast, gh, httpie, kubectl,
-# op-geth, op-reth and the like. A name may stand for several: a command has few of them.
+# An option here → its names in other programs: curl, cast, gh, httpie, kubectl, op-geth, op-reth
+# and the like. A name may stand for several options, of which a command has few.
 _MEANT: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "--rollup.sequencer-http": (
@@ -77,7 +77,7 @@ _MEANT: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 _SIGNED = "seqsend signs nothing: sign first, as with cast mktx"
 _FIXED = "it is fixed when the transaction is signed"
-# What nothing here stands for → why.
+# Why there is no such option → the names that ask for one.
 _NOT_HERE: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         _SIGNED: (
@@ -101,17 +101,17 @@ _NOT_HERE: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "options are read from SEQSEND_… variables, not from a file": ("--config", "--env-file"),
     }
 )
-_LIKE = 0.75  # of difflib; below, what it finds has little in common with what was typed
+_LIKE = 0.75  # of difflib; below that, a match has little in common with what was typed
 
 
 def find_same_meaning(name: str, known: Collection[str]) -> list[str]:
-    """Return those of the ``known`` options that other programs call ``name``."""
+    """Return the ``known`` options that other programs call ``name``."""
     spelt = name.lower() if name.startswith("--") else name
     return [meant for meant, others in _MEANT.items() if spelt in others and meant in known]
 
 
 def suggest_options(name: str, known: Collection[str]) -> list[str]:
-    """Return those of the ``known`` options that ``name`` may stand for, the best first."""
+    """Return the ``known`` options that ``name`` may stand for, the best first."""
     same_meaning = find_same_meaning(name, known)
     if same_meaning:
         return same_meaning
@@ -132,7 +132,7 @@ def explain_option(name: str, known: Collection[str], elsewhere: Sequence[str] =
         elsewhere: the other commands that have an option of this very name.
 
     Returns:
-        Some words without a full stop, or nothing.
+        A phrase without a full stop; empty if there is nothing to say.
 
     """
     if re.match("-[^-].", name):
@@ -151,7 +151,7 @@ def explain_option(name: str, known: Collection[str], elsewhere: Sequence[str] =
 def find_single_dash(arguments: Sequence[str], known: Collection[str]) -> str | None:
     """Return the first of ``arguments`` that is a long option with one dash, such as ``-wait``.
 
-    It is read as several short ones, and only one letter of it stands in the error.
+    typer reads it as several short options, and its error names only one letter of it.
     """
     for argument in arguments:
         name = argument.partition("=")[0]
@@ -161,17 +161,17 @@ def find_single_dash(arguments: Sequence[str], known: Collection[str]) -> str | 
 
 
 class Suggestion(NamedTuple):
-    """What may have been meant by a word that stands in place of a command."""
+    """What a word in place of a command may have meant."""
 
     shown: str | None
     """What to quote in its place; None for the word itself, redacted."""
     said: str
-    """What is wrong or meant, in a few words; nothing if that is not known."""
+    """What is wrong or meant, in a few words; empty if that is not known."""
     example: str | None
     """A command line to type instead; None for the program's own."""
 
 
-# A command → what somebody may call it.
+# A command → other names that people may type.
 _COMMANDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "send": (
@@ -189,7 +189,7 @@ _COMMANDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
     }
 )
-# As cast has them (`cast --help`), and what asks for the same here.
+# A command line here → the words that ask for the same, many of them cast's (`cast --help`).
 _LINES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "seqsend --help": ("help", "?", "usage"),
@@ -213,10 +213,10 @@ _METHOD = re.compile(
 _ADDRESS = re.compile(r"(?i)(https?|wss?):.*|.*://.*|[a-z0-9.-]+:[0-9]{1,5}(/.*)?|localhost.*")
 _INPUT_FILE = re.compile(r".+\.(txt|jsonl?|csv|hex|raw|tx)")
 _HEX = re.compile("0[xX][0-9a-fA-F]*|[0-9a-fA-F]{40,}")
-# By how many digits there are, else it is a raw transaction.
+# By the number of digits; of any other length, it is a raw transaction.
 _HEX_OF_LENGTH: Mapping[int, Suggestion] = MappingProxyType(
     {
-        # It may be a private key as well.
+        # It may also be a private key.
         64: Suggestion(
             "0x…",
             "32 bytes: to look up a transaction by its hash, use rpc",
@@ -233,7 +233,7 @@ _RAW = Suggestion("0x…", "a raw transaction goes after send", "seqsend send RA
 
 
 def suggest_command(word: str, examples: Mapping[str, str]) -> Suggestion:
-    """Return what may have been meant by ``word``, which stands in place of a command.
+    """Return what ``word``, in place of a command, may have meant.
 
     Args:
         word: what was typed; it can be a secret, and ``shown`` says how to quote it.
@@ -256,7 +256,7 @@ def suggest_command(word: str, examples: Mapping[str, str]) -> Suggestion:
 
 
 def _read_shape(word: str) -> Suggestion | None:
-    """Return what ``word`` is if it has the look of a value; None otherwise."""
+    """Return what ``word`` is if it looks like a value; None otherwise."""
     if _HEX.fullmatch(word):
         return _HEX_OF_LENGTH.get(len(re.sub("^0[xX]", "", word)), _RAW)
     if _METHOD.fullmatch(word):

@@ -1,1 +1,1 @@
-"""What is kept between runs, in files that only `--state-file` and `--metrics-file` ask for."""
+"""The files kept between runs, only with `--state-file` and `--metrics-file`."""

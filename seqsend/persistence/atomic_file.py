@@ -1,7 +1,7 @@
 """A small file that is kept between runs: read with care, replaced whole, one run at a time.
 
-It is never written in place and never through a link: a run that is killed leaves the old one. What
-is not a plain file of the user's own, or does not hold what it should, is left as it is.
+It is never written in place or through a link: a run that is killed leaves the old file. A file
+that is not plain, belongs to another user, or does not hold what it should is left as it is.
 """
 
 import errno
@@ -31,13 +31,14 @@ def read(path: str) -> str | None:
 
 
 def replace(path: str, change: Callable[[str | None], str], *, mode: int, patience: float) -> None:
-    """Replace the file by what ``change`` makes of what it holds.
+    """Replace the file's text with what ``change`` returns for it; see `read` for its argument.
 
-    ``mode`` is that of a file that was not there, before the umask; one that was keeps its own.
-    Another run's change is waited for up to ``patience`` seconds.
+    A new file gets ``mode``, less the umask; an existing one keeps its own. If another run has the
+    lock, this waits up to ``patience`` seconds.
 
     Raises:
-        PersistenceError: it was not, and nothing has changed; also what ``change`` raises.
+        PersistenceError: the file was not replaced, and nothing has changed; ``change`` may raise
+            it, too.
         SignalReceived: a signal came while another run had the lock; nothing has changed.
 
     """
@@ -55,7 +56,7 @@ def replace(path: str, change: Callable[[str | None], str], *, mode: int, patien
 
 def _read(path: str) -> tuple[str | None, int] | None:
     """Return the text and the permissions of the file, or None if it does not exist."""
-    # Without O_NONBLOCK, a named pipe would be waited for.
+    # Without O_NONBLOCK, this would wait for the writer of a named pipe.
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
         descriptor = os.open(path, flags)
@@ -68,7 +69,7 @@ def _read(path: str) -> tuple[str | None, int] | None:
         wrong = _judge(about)
         if wrong is not None:
             raise PersistenceError(wrong)
-        # After a power cut the file can be there and its content not: that is an empty one.
+        # After a power cut the file can be there without its content: it counts as empty.
         return os.read(descriptor, _LARGEST).decode() or None, stat.S_IMODE(about.st_mode)
     except UnicodeDecodeError:
         raise PersistenceError("it is not text") from None
@@ -79,12 +80,12 @@ def _read(path: str) -> tuple[str | None, int] | None:
 
 
 def _judge(about: os.stat_result) -> str | None:
-    """Return why a file that is there is not one of ours to replace, or None."""
+    """Return why an existing file must not be replaced; None if it may be."""
     if not stat.S_ISREG(about.st_mode):
         return "it is not a plain file"
     if about.st_uid != os.geteuid():
         return f"it belongs to another user (uid {about.st_uid})"
-    # Not os.access: to root everything is writable, and who has made it read-only meant it.
+    # Not os.access: root can write to anything, but a read-only file is meant to stay as it is.
     if not about.st_mode & stat.S_IWUSR:
         return "it is read-only"
     if about.st_size >= _LARGEST:
@@ -104,7 +105,7 @@ def _write(
             file.write(text)
         os.replace(temporary, path)
     except BaseException:
-        # Ctrl-C may come before it is there, or when it has its place already.
+        # Ctrl-C may come before the file is there, or after it was renamed.
         with suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
@@ -112,7 +113,7 @@ def _write(
 
 @contextmanager
 def _locked(directory: str, patience: float) -> Iterator[None]:
-    """Hold the directory's lock: the file itself is another one after each change."""
+    """Hold the directory's lock: each change makes another file."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         until = time.monotonic() + patience

@@ -1,7 +1,7 @@
 """Metrics in a file for node_exporter's textfile collector (contract, section 9).
 
-What is counted during a run is added to what the file holds, so that counters go on over runs.
-Named and counted as op-reth's sequencer client does.
+The counts of a run are added to those in the file, so that counters go on over runs. Metrics are
+named and counted as in op-reth's sequencer client.
 """
 
 import math
@@ -19,26 +19,26 @@ from seqsend.verdicts.methods import SEND_METHODS, SYNC
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from seqsend.diagnosis.report import Diagnosis  # to note one, it need not be loaded
+    from seqsend.diagnosis.report import Diagnosis  # for its type only
 
-_MODE = 0o666  # before the umask: node_exporter is another user
+_MODE = 0o666  # before the umask: node_exporter runs as another user
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One metric, as it is declared."""
+    """The declaration of one metric."""
 
     name: str
-    """Of a counter without its ``_total``, as `prometheus_client` takes it."""
+    """For a counter without ``_total``, as `prometheus_client` expects it."""
     kind: Literal["counter", "gauge", "histogram"]
     help: str
     labels: tuple[str, ...] = ()
     buckets: tuple[str, ...] = ()
-    """Of a histogram: their upper bounds, in seconds."""
+    """For a histogram: their upper bounds, in seconds."""
 
     @property
     def shown(self) -> str:
-        """The name that a query has."""
+        """The name to use in a query."""
         return f"{self.name}_total" if self.kind == "counter" else self.name
 
 
@@ -48,8 +48,8 @@ _BUCKETS = (
     *("0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5"),
     *("1.0", "2.5", "5.0", "10.0", "30.0", "+Inf"),
 )
-# A flashblock comes every 0.2 s, a block every 1 or 2 s, a safe one after minutes, and a final one
-# two epochs of 6.4 minutes later.
+# A flashblock comes every 0.2 s, and a block every 1 or 2 s; a block is safe after minutes, and
+# final two epochs of 6.4 minutes later.
 _INCLUSION_BUCKETS = (
     *("0.1", "0.25", "0.5", "1.0", "2.5", "5.0", "10.0", "30.0"),
     *("60.0", "180.0", "600.0", "1200.0", "1800.0", "3600.0", "+Inf"),
@@ -77,25 +77,25 @@ FAMILIES = (
     Family(
         _INFO,
         "gauge",
-        "1; which endpoint it is: its redacted address and the client that answers there.",
+        "Always 1; the labels are the endpoint's redacted address and its client.",
         ("endpoint", "address", "client"),
     ),
     Family(
         "seqsend_attempts",
         "counter",
-        "Requests to an endpoint, by how far they came and what became of them.",
+        "Requests to an endpoint, by how far they got and how they ended.",
         ("endpoint", "outcome", "phase"),
     ),
     Family(
         _LATENCY,
         "histogram",
-        "From the first attempt to the sequencer's taking it; sends.",
+        "From the first attempt until the sequencer took the transaction; sends only.",
         buckets=_BUCKETS,
     ),
     Family(
         _INCLUSION,
         "histogram",
-        "From the first attempt to the level that was waited for; sends that wait.",
+        "From the first attempt until the level that was waited for; sends that wait.",
         ("level",),
         buckets=_INCLUSION_BUCKETS,
     ),
@@ -104,10 +104,10 @@ FAMILIES = (
     Family("seqsend_failovers", "counter", "Calls answered by an endpoint other than the first."),
     Family("seqsend_failures", "counter", "Calls that failed, verdicts included."),
     Family("seqsend_successes", "counter", "Calls that succeeded."),
-    Family("seqsend_calls", "counter", "Calls, and transactions submitted."),
+    Family("seqsend_calls", "counter", "Calls made and transactions submitted."),
 )
 _BY_NAME = {family.name: family for family in FAMILIES}
-# There with 0 from the first call on, so that a rate is known of each.
+# Written as 0 from the first call on, so that each has a rate.
 _OF_CALLS = ("seqsend_calls", "seqsend_successes", "seqsend_failures", "seqsend_failovers")
 _END = "# End of seqsend's metrics: a file without this line is a part of one.\n"
 
@@ -129,9 +129,9 @@ class Metrics:
         self.path = path
         self._lock = threading.Lock()
         self._counted: _Samples = {}
-        """What is to be added to the file."""
+        """To be added to the values in the file."""
         self._current: _Samples = {}
-        """What is to stand in the file in place of what stood there."""
+        """To replace the values in the file."""
 
     def __call__(self, event: Event) -> None:
         """Count ``event``."""
@@ -145,7 +145,7 @@ class Metrics:
                 self._observe(_INCLUSION, event.elapsed, (event.wanted,))
 
     def note(self, diagnosis: "Diagnosis") -> None:
-        """Take down what `check` has found, in place of what it found before."""
+        """Note what `check` has found, in place of what it found before."""
         found: _Samples = {}
         for report in diagnosis.endpoints:
             index = str(report.endpoint.index)
@@ -164,11 +164,12 @@ class Metrics:
             self._current = {k: v for k, v in self._current.items() if not _is_of_check(k)} | found
 
     def save(self, *, patience: float) -> None:
-        """Add what was counted to the file; ``patience`` is for other runs, in seconds.
+        """Add what was counted to the file; wait up to ``patience`` seconds for other runs.
 
         Raises:
             PersistenceError: the file cannot be understood or replaced; it is left as it is, and
                 what was counted is kept for the next time.
+            SignalReceived: a signal came while another run had the lock.
 
         """
         with self._lock:
@@ -202,7 +203,7 @@ class Metrics:
         if not call.succeeded:
             return
         self._current["seqsend_last_success_timestamp_seconds", ()] = round(time.time(), 3)
-        # The answer to the other one comes with the receipt, and says nothing of the forward.
+        # The answer to SYNC comes with the receipt, so its time is not that of forwarding.
         if call.method in SEND_METHODS and call.method != SYNC:
             self._observe(_LATENCY, call.elapsed)
 
@@ -241,7 +242,7 @@ def _parse(text: str | None) -> _Samples:
     found: _Samples = {}
     try:
         families = list(text_string_to_metric_families(text))
-    except Exception:  # noqa: BLE001 - the parser raises whatever it stumbles over
+    except Exception:  # noqa: BLE001 - the parser raises errors of many types
         raise PersistenceError(
             "it is not in Prometheus' text format, or only a part of it"
         ) from None
@@ -262,7 +263,7 @@ def _parse(text: str | None) -> _Samples:
 
 
 def _check_buckets(family: Family, samples: _Samples) -> None:
-    """Make sure that a histogram can be added to: all buckets for each value of its labels.
+    """Check that a histogram has all our buckets for each value of its labels, so that it can grow.
 
     Raises:
         PersistenceError: it has others.
@@ -292,7 +293,7 @@ def _format(samples: _Samples) -> str:
 
 
 def _family(family: Family, samples: _Samples) -> Any:
-    """Return a family with its samples as `prometheus_client` has it; None if it has no sample."""
+    """Return a family of `prometheus_client` with its samples; None if there are no samples."""
     if family.kind == "histogram":
         return _histogram(family, samples)
     from prometheus_client import core

@@ -1,6 +1,6 @@
 """The preferred endpoint of each endpoint list, kept between runs (contract, section 9).
 
-A run that finds the first endpoint dead spares the next ones its dial timeout.
+A run that finds the first endpoint dead saves later runs its dial timeout.
 """
 
 import hashlib
@@ -16,9 +16,9 @@ from seqsend.models import Endpoint, Event, Preference, Preferred
 from seqsend.persistence import atomic_file
 
 _VERSION = 1
-_MOST = 64  # lists; of more, those that changed longest ago are forgotten
+_MOST = 64  # lists; beyond them, those that changed longest ago are forgotten
 _MODE = 0o600
-_LATEST = 1e12  # seconds since 1970: no clock's time, and small enough to reckon with
+_LATEST = 1e12  # seconds since 1970; later than any clock, and small enough to calculate with
 
 
 class State:
@@ -43,7 +43,7 @@ class State:
             self._changed = {"preferred": event.endpoint.index, "since": round(time.time(), 3)}
 
     def recall(self) -> Preference | None:
-        """Return where an earlier run left off; None where there was none.
+        """Return where an earlier run left off; None if the file does not say.
 
         Raises:
             PersistenceError: the file cannot be read or understood.
@@ -52,14 +52,15 @@ class State:
         found = _parse(atomic_file.read(self.path)).get(self._list)
         if found is None or found["preferred"] > len(self._endpoints):
             return None
-        # A moment still to come is one by a clock that has been set back since.
+        # If that is in the future, the clock has been set back since.
         return Preference(found["preferred"], max(0.0, time.time() - found["since"]))
 
     def save(self, *, patience: float) -> None:
-        """Write what has changed, if anything has; ``patience`` is for other runs, in seconds.
+        """Write what has changed, if anything; wait up to ``patience`` seconds for other runs.
 
         Raises:
             PersistenceError: the file cannot be understood or replaced; it is left as it is.
+            SignalReceived: a signal came while another run had the lock.
 
         """
         changed = self._changed
@@ -80,13 +81,13 @@ class State:
 
 
 def _name(endpoints: tuple[Endpoint, ...]) -> str:
-    # Of the addresses as they are shown: a short password could be found again from its hash.
+    # Made from the redacted addresses: a short password could be guessed from a hash.
     whole = "\n".join(endpoint.redacted for endpoint in endpoints)
     return hashlib.sha256(whole.encode()).hexdigest()
 
 
 def _parse(text: str | None) -> dict[str, dict[str, Any]]:
-    """Return the lists that a state file tells of.
+    """Return the endpoint lists in a state file.
 
     Raises:
         PersistenceError: it is not a state file.

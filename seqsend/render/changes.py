@@ -1,18 +1,18 @@
-"""What is different from one look at the endpoints to the next."""
+"""The changes from one look at the endpoints to the next."""
 
 import time
 from collections.abc import Collection
 
 from seqsend.diagnosis.report import Diagnosis, EndpointReport
 
-_LISTED = 6  # endpoints; of more, the others are counted
+_LISTED = 6  # endpoints; any more are only counted
 
 
 def changes(before: Diagnosis | None, after: Diagnosis) -> list[str]:
-    """Return what has changed, one line for all endpoints that the same happened to.
+    """Return what has changed; endpoints with the same change share a line.
 
-    The first time, with nothing ``before``, everything that is not usable is a change. A reason
-    counts by its code: its words may hold a number that is never the same.
+    The first time, with ``before`` None, each endpoint that is not usable is a change. Reasons are
+    compared by their codes: their texts may hold a number that is always different.
     """
     indexes: dict[str, list[int]] = {}
     old = [None] * len(after.endpoints) if before is None else before.endpoints
@@ -38,7 +38,7 @@ def _change(was: EndpointReport | None, now: EndpointReport) -> str:
 
 
 def dated(line: str) -> str:
-    """Return ``line`` with the time before it: in UTC, to the second, as RFC 3339 writes it."""
+    """Return ``line`` after the time: in UTC, to the second, in the form of RFC 3339."""
     return f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {line}"
 
 

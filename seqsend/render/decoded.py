@@ -1,11 +1,11 @@
-"""What raw transactions say, as aligned lines and as JSON."""
+"""Decoded transactions as aligned lines and as JSON."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-# Addresses with their checksums (EIP-55). It loads pydantic, and so is imported by no module that
-# a call which succeeds needs.
+# Writes addresses with their checksums (EIP-55). It loads pydantic: no module that a successful
+# call needs may import it.
 from eth_utils.address import to_checksum_address
 
 from seqsend.explanation import Authorization, Content, Decoded
@@ -28,7 +28,7 @@ Row = tuple[str, str]
 
 
 def decoded_document(decoded: Decoded) -> dict[str, Any]:
-    """Return a transaction as JSON has it; what is not known, or not of its type, is null.
+    """Return a transaction's JSON object; a field that is not known, or not of its type, is null.
 
     Amounts are in wei, as decimal strings: many JSON readers lose digits of numbers that large.
     """
@@ -73,7 +73,7 @@ def decoded_text(decoded: Decoded) -> str:
 
 
 def aligned(rows: Iterable[Row]) -> str:
-    """Return rows of a name and a text as lines, the texts below each other."""
+    """Return rows of a name and a text as lines, with the texts aligned."""
     return "\n".join(f"{name:<{_WIDTH}}{text}" for name, text in rows)
 
 

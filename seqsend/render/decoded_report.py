@@ -1,4 +1,4 @@
-"""Reports what `decode` has found, one transaction after the other."""
+"""Reports what `decode` has found, one transaction after another."""
 
 from typing import Any
 
@@ -21,9 +21,9 @@ class DecodedReport:
         self._last: int | None = None
         self._shown = False
         self.written: Written = "written"
-        """What became of the last transaction; after any other word stdout takes no more."""
+        """Whether the last transaction was written; if not, stdout takes no more."""
         self.exit_code = 0
-        """That of the first transaction that is not 0."""
+        """The first exit code of a transaction that is not 0."""
 
     @property
     def is_empty(self) -> bool:
@@ -31,7 +31,7 @@ class DecodedReport:
         return self._last is None and self.exit_code == 0
 
     def add(self, decoded: Decoded, line: int) -> None:
-        """Show a transaction that was taken apart."""
+        """Show a decoded transaction."""
         if self._style.json:
             head: dict[str, Any] = {"status": "ok", "exit_code": 0}
             if not self._is_single:
@@ -44,7 +44,7 @@ class DecodedReport:
             self._shown = True
 
     def refuse(self, error: UsageError, line: int) -> None:
-        """Say what is wrong with an input that is not a transaction."""
+        """Report what is wrong with an input that is not a transaction."""
         outcome = outcome_of_usage("decode", str(error))
         if not self._is_single:
             outcome = outcome._replace(line=line)
@@ -56,7 +56,7 @@ class DecodedReport:
         self.exit_code = self.exit_code or outcome.exit_code or 0
 
     def note_input_error(self, error: InputError) -> None:
-        """Say that the input failed; everything before that has been reported."""
+        """Report that the input failed; everything before that has been reported."""
         write_stderr(f"error: {error}; nothing after line {self._last or 0} was read", "error")
         self.exit_code = self.exit_code or 1
 

@@ -21,7 +21,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
         "exit_code": outcome.exit_code,
         "time": format_time(time.time()),
     }
-    if outcome.command == "check":  # that found out nothing: what it finds has its own form
+    if outcome.command == "check":  # without results: they have a document of their own
         nothing: dict[str, Any] = {"endpoints": [], "chain_ids": [], "max_lag": None}
         return head | nothing | {"elapsed_ms": 0.0, "error": outcome.error}
     if outcome.line is not None:
@@ -31,7 +31,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
     if outcome.waited:
         head |= {"receipt": outcome.receipt, "level": outcome.level}
     if outcome.explanation is not None:
-        from seqsend.render.explained import explanation_document  # loads what few need
+        from seqsend.render.explained import explanation_document  # few runs need it
 
         head["explanation"] = explanation_document(outcome.explanation)
     return head | {
@@ -64,7 +64,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
 
 
 def format_time(seconds: float) -> str:
-    """Return a moment, in seconds since 1970, as RFC 3339 writes it: in UTC, to the millisecond."""
+    """Return a time, in seconds since 1970, in the form of RFC 3339: in UTC, to the millisecond."""
     whole, milliseconds = divmod(round(seconds * 1000), 1000)
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{milliseconds:03d}Z"
 

@@ -1,4 +1,4 @@
-"""How a transaction of `send` ended, alone or as a line among others, as an outcome."""
+"""The outcome of a transaction of `send`, alone or as one line among others."""
 
 from seqsend.errors import CallError, Interrupted
 from seqsend.models import NotSent, Sent
@@ -12,7 +12,7 @@ from seqsend.render.outcome import (
 )
 from seqsend.sending.stream import Ended
 
-_REVERTED = "mined, and reverted: it had no effect but its fee"
+_REVERTED = "mined, but reverted: it had no effect except its fee"
 
 _WANTED = {"latest": "in the chain", "safe": "safe", "finalized": "finalized"}
 
@@ -27,7 +27,7 @@ def outcome_of_line(ended: Ended) -> Outcome:
 def outcome_of_single(ended: Ended, *, interrupted: bool) -> Outcome:
     """Return the outcome of a transaction that was sent alone.
 
-    If a signal ended the command, the outcome is that, and says what became of the transaction.
+    If a signal ended the command, the outcome says so, and what became of the transaction.
     """
     end = ended.end
     if interrupted and isinstance(end, Sent | NotSent):
@@ -35,7 +35,7 @@ def outcome_of_single(ended: Ended, *, interrupted: bool) -> Outcome:
     if isinstance(end, Sent):
         return _with_receipt(outcome_of_sent(end), ended)
     outcome = _outcome_of_failure(ended)
-    # The verdict had come before; what was left was to explain it.
+    # The verdict had come before; only its explanation is missing.
     return outcome._replace(interrupted=interrupted and outcome.status == "rejected")
 
 
@@ -53,7 +53,7 @@ def _with_receipt(outcome: Outcome, ended: Ended) -> Outcome:
 
 
 def _words_of_wait(ended: Ended) -> str | None:
-    """Return what is wrong after a wait; None for nothing."""
+    """Return what is wrong after a wait; None if nothing is."""
     if ended.status == "reverted":
         return _REVERTED
     if ended.status != "pending":

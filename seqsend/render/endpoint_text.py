@@ -1,4 +1,4 @@
-"""What is known of one endpoint, in words and numbers; `check` shows it in several forms."""
+"""What is known about one endpoint, as text; `check` shows it in several forms."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,12 +14,12 @@ _WIDEST_SPARKLINE = 24  # characters
 
 
 class Fact(NamedTuple):
-    """Something that can be known of an endpoint, and how it is shown."""
+    """Something that can be known about an endpoint, and how to show it."""
 
     heading: str
-    """Above its column."""
+    """The heading of its column."""
     phrase: str
-    """How it is said in a line; ``{}`` stands for the value."""
+    """Its form within a line; ``{}`` stands for the value."""
     value: Callable[[EndpointReport], str | None]
     """None if it is not known."""
     is_number: bool = True
@@ -45,7 +45,7 @@ def _number(number: int | None) -> str | None:
 
 
 def format_signed_age(seconds: float) -> str:
-    """Return an age, of what is still to come with a minus sign."""
+    """Return an age in seconds as text, with a minus sign if it is negative."""
     return f"-{format_age(-seconds)}" if seconds < 0 else format_age(seconds)
 
 
@@ -99,13 +99,13 @@ FACTS = (
 
 
 def phrases(report: EndpointReport, facts: tuple[Fact, ...]) -> str:
-    """Return those of ``facts`` that are known, as a list in words."""
+    """Return the ``facts`` that are known, in one line."""
     values = [(fact.phrase, fact.value(report)) for fact in facts]
     return ", ".join(phrase.format(value) for phrase, value in values if value is not None)
 
 
 def remarks(report: EndpointReport) -> list[Remark]:
-    """Return what is wrong and what to do, and what several measurements gave."""
+    """Return what is wrong, what to do, and the results of several measurements."""
     found = []
     if report.reason is not None:
         found.append(Remark(report.phase or "", report.reason))
@@ -117,7 +117,7 @@ def remarks(report: EndpointReport) -> list[Remark]:
 
 
 def is_fault(report: EndpointReport) -> bool:
-    """Tell whether an endpoint needs somebody's attention; a standby as such does not."""
+    """Return whether an endpoint needs attention; a standby as such does not."""
     return report.verdict not in ("usable", "STANDBY") or report.reason is not None
 
 

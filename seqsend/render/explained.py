@@ -16,7 +16,7 @@ _Row = tuple[str, str, str]
 
 
 def explanation_document(explanation: Explanation) -> dict[str, Any]:
-    """Return an explanation as JSON has it. Amounts are in wei, as decimal strings."""
+    """Return an explanation's JSON object. Amounts are in wei, as decimal strings."""
     chain = explanation.chain
     return {
         "sentence": explanation.sentence,

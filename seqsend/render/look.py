@@ -1,4 +1,4 @@
-"""What `check` writes: on stdout as JSON, plain lines or a table; on stderr how far it is."""
+"""What `check` writes: on stdout JSON, plain lines or a table; on stderr its progress."""
 
 import os
 import sys
@@ -21,7 +21,7 @@ from seqsend.render.text import detail_line
 
 
 class CheckView:
-    """Shows diagnoses on stdout, and on stderr what `-v` adds and how far a long run is."""
+    """Shows diagnoses on stdout, and on stderr what `-v` adds and the progress of a long run."""
 
     def __init__(self, style: Style) -> None:
         self._style = style
@@ -30,16 +30,16 @@ class CheckView:
         self._console = Console(file=sys.stdout, color_system=system, highlight=False)
         self._status = StatusLine(quiet=style.quiet)
         self.draws_in_place = False
-        """Whether the terminal is taken over by a picture now."""
+        """Whether a picture fills the terminal now."""
 
     @property
     def console(self) -> Console:
-        """What draws on stdout."""
+        """The console that draws on stdout."""
         return self._console
 
     @property
     def redraws(self) -> bool:
-        """Whether a new look takes the place of the last one."""
+        """Whether a new look replaces the last one on the screen."""
         return self._in_colour and not self._style.json
 
     @property
@@ -48,7 +48,7 @@ class CheckView:
         return self._style.json
 
     def show(self, diagnosis: Diagnosis, exit_code: int) -> Written:
-        """Write a diagnosis; JSON says which ``exit_code`` it means."""
+        """Write a diagnosis; ``exit_code`` is written in JSON only."""
         self._status.clear()
         if self._style.json:
             return write_stdout(to_json(document(diagnosis) | {"exit_code": exit_code}))
@@ -61,27 +61,27 @@ class CheckView:
         )
 
     def write_changes(self, before: Diagnosis, after: Diagnosis) -> Written:
-        """Write on stdout what has changed, a line with the time for each change."""
+        """Write changes to stdout, each on a line with the time."""
         found = changes(before, after)
         return write_stdout("\n".join(map(dated, found))) if found else "written"
 
     def report_changes(self, found: Sequence[str]) -> None:
-        """Write changes on stderr, in one line with the time."""
+        """Write changes to stderr, all on one line with the time."""
         if not self._style.quiet:
             self._status.clear()
             write_stderr(dated("; ".join(found)), "note")
 
     def observe(self, attempt: Attempt) -> None:
-        """Write the line that `-v` adds for an attempt; not into a picture on the same terminal."""
+        """Write the line that `-v` adds for an attempt, but not into a picture on the terminal."""
         if self._style.verbose and not (self.draws_in_place and has_colour(sys.stderr, os.environ)):
             self._status.clear()
             write_stderr(detail_line(attempt), "detail")
 
     def show_status(self, text: str | None) -> None:
-        """Show on a terminal what is waited for, until something else is written."""
+        """Show on a terminal what the command waits for, until something else is written."""
         if text is not None:
             self._status.draw(text)
 
     def clear_status(self) -> None:
-        """Take that away."""
+        """Remove that line."""
         self._status.clear()

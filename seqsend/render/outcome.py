@@ -1,4 +1,4 @@
-"""How a command ended, in one record that text, JSON and the exit code are all made from."""
+"""How a command ended: the one record from which text, JSON and exit code are made."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -40,7 +40,8 @@ EXIT_CODES: Mapping[str, int] = MappingProxyType(
         "interrupted": 130,
     }
 )
-"""Status → exit code (contract, section 3). 1 is left to defects of seqsend itself."""
+"""Status → exit code (contract, section 3). 1 is for input that cannot be read, for answers that
+cannot be written, and for defects of seqsend."""
 
 
 class Outcome(NamedTuple):
@@ -52,42 +53,42 @@ class Outcome(NamedTuple):
     """The transaction's, for `send`."""
     result: Any = None
     error: Mapping[str, Any] | None = None
-    """code, message and data; code is None where the words are ours and not a sequencer's."""
+    """code, message and data; code is None if the message is ours and not a sequencer's."""
     endpoint: Endpoint | None = None
     attempts: tuple[Attempt, ...] = ()
     elapsed: float = 0.0
     """Seconds."""
     line: int | None = None
-    """The line of the input, where there are several."""
+    """The line of the input, if there are several."""
     receipt: Mapping[str, Any] | None = None
     level: Level | None = None
-    """How deep in the chain it is, as far as that was waited for."""
+    """How deep in the chain it is, up to the level that was waited for."""
     waited: bool = False
-    """A receipt was waited for."""
+    """Whether the command waited for a receipt."""
     explanation: "Explanation | None" = None
-    """Why it was rejected, if that was asked."""
+    """Why it was rejected, if that was asked for."""
     interrupted: bool = False
-    """A signal ended the command once this was decided."""
+    """A signal ended the command after this was decided."""
 
     @property
     def exit_code(self) -> int | None:
-        """What the process ends with; None for what was not sent."""
+        """The exit code of the process; None for a transaction that was not sent."""
         return EXIT_CODES.get("interrupted" if self.interrupted else self.status)
 
     @property
     def role(self) -> Role | None:
-        """The role of the endpoint that answered, when it did; None if it is not known."""
+        """The role of the endpoint when it answered; None if it is not known."""
         return None if self.endpoint is None else role_in(self.attempts, self.endpoint)
 
     @property
     def is_by_standby(self) -> bool:
-        """Whether an endpoint took the transaction of which the sequencer is not the active one."""
+        """Whether the endpoint that took the transaction is a standby."""
         took = self.command == "send" and self.status in ("accepted", "pending", "reverted")
         return took and self.role == "standby"
 
     @property
     def rounds(self) -> int:
-        """Over how many rounds the attempts went."""
+        """The number of rounds over the endpoints."""
         return count_rounds(self.attempts)
 
     @property
@@ -161,7 +162,7 @@ def outcome_of_dry_run(
 
 
 def outcome_of_usage(command: Command, message: str) -> Outcome:
-    """Return the outcome of a command that was given something wrong: nothing was sent."""
+    """Return the outcome of a command with wrong input: nothing was sent."""
     return Outcome(command, "usage", error=in_our_words(message))
 
 
@@ -191,5 +192,5 @@ def outcome_of_interrupt(
 
 
 def in_our_words(message: str) -> dict[str, Any]:
-    """Return an error of which the words are ours."""
+    """Return an error whose message is ours."""
     return {"code": None, "message": message, "data": None}

@@ -1,4 +1,4 @@
-"""How far a diagnosis is that is under way."""
+"""The progress of a diagnosis."""
 
 import time
 from dataclasses import dataclass, field
@@ -7,24 +7,24 @@ from seqsend.diagnosis.report import EndpointReport
 from seqsend.render.changes import name_endpoints
 from seqsend.units import format_duration
 
-_SOON = 1.0  # seconds after which is shown what is waited for
+_SOON = 1.0  # seconds after which the screen shows what a diagnosis waits for
 
 
 @dataclass(slots=True)
 class Progress:
-    """How far a diagnosis is that is under way."""
+    """The progress of a diagnosis that is under way."""
 
     total: int
-    """Of the endpoints."""
+    """How many endpoints it asks."""
     limit: float
     """Seconds that it may take."""
     answers: int = 0
-    """How many times of an answer it measures in all, if it does."""
+    """How many answers it times in all; 0 if it times none."""
     started: float = field(default_factory=time.monotonic)
     reports: dict[int, EndpointReport] = field(default_factory=dict)
-    """What was found out so far, by position."""
+    """The reports so far, by the endpoint's position."""
     measured: int = 0
-    """How many times of an answer were measured."""
+    """How many answers it has timed so far."""
 
     @property
     def elapsed(self) -> float:
@@ -33,7 +33,7 @@ class Progress:
 
     @property
     def text(self) -> str | None:
-        """What is waited for; None if it does not take long yet."""
+        """What the diagnosis waits for; None if it has not taken long yet."""
         if self.answers:
             return f"measuring: {self.measured} of {self.answers} answers"
         missing = [index for index in range(1, self.total + 1) if index not in self.reports]

@@ -44,7 +44,7 @@ class Report:
         self._status = StatusLine(quiet=style.quiet)
 
     def __call__(self, event: Event) -> None:
-        """Write a line for an attempt; the other events are for other observers."""
+        """Write lines for attempts, roles and waits; other events are for other observers."""
         if isinstance(event, WaitProgress):
             self._report_wait(event)
         elif isinstance(event, RolesAsked):
@@ -68,7 +68,7 @@ class Report:
         self._roles.report(asked)
 
     def _report_wait(self, progress: WaitProgress) -> None:
-        """Say that a receipt is waited for, at once; then each change, or how long it still is."""
+        """Report a wait at its beginning, then each change; a terminal also shows the time left."""
         from seqsend.render.waits import WaitLines, status_text
 
         self._waits = self._waits or WaitLines()
@@ -84,7 +84,7 @@ class Report:
     def finish(self, outcome: Outcome, error: CallError | None = None) -> int:
         """Write the answer, say how it ended, and return the exit code.
 
-        ``error`` adds the attempts that `--quiet` kept silent about until now.
+        ``error`` adds the attempts that `--quiet` has left out so far.
         """
         self._status.clear()
         text = answer_text(outcome, as_json=self.style.json)

@@ -1,4 +1,4 @@
-"""What is said of the roles of the endpoints, once they were asked for."""
+"""Lines about the roles of the endpoints."""
 
 from seqsend.models import RolesAsked
 from seqsend.render.streams import write_stderr
@@ -11,7 +11,7 @@ class RoleLines:
         self._quiet = quiet
         self._verbose = verbose
         self._active = 1
-        """How many endpoints were active the last time."""
+        """How many endpoints were active in the last report."""
 
     def report(self, asked: RolesAsked) -> None:
         """Write what is wrong with the roles, if that is new; otherwise, with `-v`, the roles."""

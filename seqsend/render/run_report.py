@@ -1,4 +1,4 @@
-"""Reports several transactions of `send`: a line for each, and at the end a summary."""
+"""Reports several transactions of `send`: one line each, and a summary at the end."""
 
 import os
 import sys
@@ -42,10 +42,10 @@ class RunReport:
     """Reports each line as it ends; an observer of the client and a context manager."""
 
     def __init__(self, style: Style, size: int | None) -> None:
-        """``size`` is that of the input in bytes, if it is known."""
+        """``size`` is that of the input, in the units of a position, if it is known."""
         self._style = style
         self._size = size
-        # Attempts come from several threads: lines stay whole, and status and progress in place.
+        # Several threads report attempts: this keeps lines whole, and the progress in its place.
         self._writing = threading.Lock()
         self._started = time.monotonic()
         self._statuses: Counter[str] = Counter()
@@ -66,11 +66,11 @@ class RunReport:
         self._last: int | None = 0
         self._attempts_reported: tuple[Attempt, ...] = ()
         self.written: Written = "written"
-        """What became of the last line; after any other word stdout takes no more."""
+        """Whether the last line was written; if not, stdout takes no more."""
         self.lines = 0
-        """How many have ended."""
+        """How many lines have ended."""
         self.exit_code = 0
-        """That of the first line that is not 0."""
+        """The first exit code of a line that is not 0."""
 
     def __call__(self, event: Event) -> None:
         """Write a line for an attempt that failed; with `-v` for every one."""
@@ -100,17 +100,17 @@ class RunReport:
         write_stderr(line, style)
 
     def _make_way(self) -> None:
-        """Take away what stands on the line that is written next; it is drawn again later."""
+        """Remove status and progress from the line that is written next; they are drawn again."""
         self._status.clear()
         if self._progress is not None and self._drawn:
             self._drawn = 0.0
             write_raw_stderr(CLEAR)
 
     def add(self, outcome: Outcome, position: int, *, more: bool = False) -> None:
-        """Report ``outcome``; ``position`` is how many bytes of the input were read.
+        """Report ``outcome``; ``position`` says how far the input was read.
 
-        Its line is written at once, or together with the next ones if there is ``more`` that has
-        ended already: a batch needs no write for each of its transactions.
+        Its line is written at once or, if ``more`` lines have ended already, together with them: a
+        batch needs no write for each of its transactions.
         """
         with self._writing:
             self._add(outcome, position, more=more)
@@ -136,7 +136,7 @@ class RunReport:
         self._draw(position)
 
     def _note_standby(self, outcome: Outcome) -> None:
-        """Warn of the first that a standby took; the summary says how many there were."""
+        """Warn of the first transaction that a standby took; the summary counts them."""
         if not outcome.is_by_standby:
             return
         standby = standby_line(outcome)
@@ -157,7 +157,7 @@ class RunReport:
     def _report_failure(self, outcome: Outcome, said: str) -> None:
         mined = _mined(outcome)
         self._say(f"error: line {outcome.line}: {said}{f' ({mined})' if mined else ''}", "error")
-        # Lines of one batch may have their attempts in common.
+        # Lines of one batch may share their attempts.
         if self._style.quiet and outcome.attempts != self._attempts_reported:
             self._attempts_reported = outcome.attempts
             for line in filter(None, map(attempt_line, outcome.attempts)):
@@ -171,24 +171,24 @@ class RunReport:
             self._say(hint, "note")
 
     def note_unwritten(self, ended: Ended) -> None:
-        """Say on stderr how a line ended that stdout does not take any more."""
+        """Report on stderr how a line ended that stdout no longer takes."""
         if not self._style.quiet:
             self._say(f"line {ended.line}: {ended.status} {ended.hash or ''}", "note")
 
     def note_unsent_rest(self, first: Ended) -> None:
-        """Say on stderr that ``first`` and all lines after it were not sent."""
+        """Report on stderr that ``first`` and all lines after it were not sent."""
         why = "is closed" if self.written == "closed" else "cannot be written"
         rest = f"line {first.line} and all after it were not sent"
         self._say(f"error: {rest}: stdout {why}", "error")
         self.exit_code = self.exit_code or 1
 
     def note_input_error(self, error: SeqsendError) -> None:
-        """Say on stderr that the input failed; every line before that has been reported."""
+        """Report on stderr that the input failed; every line before that has been reported."""
         self._say(f"error: {error}; nothing after line {self._last} was read", "error")
         self.exit_code = self.exit_code or 1
 
     def give_up(self) -> None:
-        """Say that a second signal left lines without a word; nothing was sent after the first."""
+        """Report that a second signal left lines unreported; nothing was sent after the first."""
         self._say(
             f"error: interrupted again: the lines after line {self._last} are not reported; "
             "sending all of them again is safe",
@@ -196,7 +196,7 @@ class RunReport:
         )
 
     def finish(self) -> None:
-        """Say how all of it went."""
+        """Write the summary."""
         self._status.clear()
         self._stack.close()
         self._progress = None
@@ -234,7 +234,7 @@ class RunReport:
         self._progress.refresh()
 
     def _wants_progress(self) -> bool:
-        # Where the lines themselves are on the screen, they show how far it is.
+        # If the lines themselves are on the screen, they show the progress.
         on_screen = sys.stdout is not None and sys.stdout.isatty()
         return not self._style.quiet and not on_screen and has_colour(sys.stderr, os.environ)
 

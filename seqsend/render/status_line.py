@@ -1,4 +1,4 @@
-"""One line on a terminal that is redrawn in place, and gone before anything else is written."""
+"""A line on a terminal, redrawn in place, and removed before anything else is written."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ CLEAR = "\r\x1b[2K"
 
 
 class StatusLine:
-    """Says on stderr what is waited for; draws nothing if that is not a terminal."""
+    """Shows on stderr what the command waits for; draws nothing if stderr is not a terminal."""
 
     def __init__(self, *, quiet: bool) -> None:
         self.is_shown = not quiet and has_colour(sys.stderr, os.environ)
@@ -19,7 +19,7 @@ class StatusLine:
         self._drawn = False
 
     def draw(self, text: str) -> None:
-        """Show ``text`` in place of what was shown before; what is too long is cut off."""
+        """Show ``text`` in place of the last one, cut to the width of the terminal."""
         if not self.is_shown:
             return
         try:
@@ -31,7 +31,7 @@ class StatusLine:
         self._drawn = True
 
     def clear(self) -> None:
-        """Take the line away."""
+        """Remove the line."""
         if self._drawn:
             self._drawn = False
             write_raw_stderr(CLEAR)

@@ -1,4 +1,4 @@
-"""stdout and stderr: who gets colour, and what becomes of an answer that cannot be written."""
+"""Writing to stdout and stderr, in colour or not, and with answers that cannot be written."""
 
 import io
 import os
@@ -17,12 +17,12 @@ STYLES: Mapping[str, str] = MappingProxyType(
 
 
 Written = Literal["written", "closed", "failed"]
-"""``closed`` by a reader that has what it wanted, or given up at a second signal because nobody
-reads; ``failed`` if the answer is lost."""
+"""``closed``: the reader has closed it, or nobody reads and a second signal has ended the wait.
+``failed``: the answer is lost."""
 
 
 def has_colour(stream: TextIO | None, environ: Mapping[str, str]) -> bool:
-    """Tell whether ``stream``, if it is open, is a terminal that wants escapes.
+    """Return whether ``stream`` is an open terminal that wants colour.
 
     See https://no-color.org.
     """
@@ -33,8 +33,8 @@ def has_colour(stream: TextIO | None, environ: Mapping[str, str]) -> bool:
 def write_stderr(line: str, style: str) -> None:
     """Write one line to stderr, in the colour of :data:`STYLES` if it shows colour.
 
-    A stderr that is closed or full is no reason to stop: the line is dropped. One that nobody reads
-    is waited for until the second signal.
+    If stderr is closed or full, the line is dropped. If nobody reads it, this waits until the
+    second signal.
     """
     if sys.stderr is None:
         return
@@ -66,11 +66,11 @@ def _coloured(line: str, style: str) -> str:
     return captured.get()
 
 
-_AT_ONCE = 4096  # bytes; what a pipe that is ready takes without waiting (PIPE_BUF, pipe(7))
+_AT_ONCE = 4096  # bytes that a pipe takes without waiting once it is ready (PIPE_BUF, pipe(7))
 
 
 def write_stdout(text: str) -> Written:
-    """Write the answer and a newline to stdout, as UTF-8; else say on stderr what it was."""
+    """Write the answer and a newline to stdout, as UTF-8; if it is lost, write it to stderr."""
     written = _write(sys.stdout, f"{text}\n")
     if written != "written" and sys.stdout is not None:
         _drop_stdout()
@@ -101,7 +101,7 @@ def _write(stream: TextIO | None, text: str) -> Written:
 
 
 def _descriptor_of(stream: TextIO) -> int | None:
-    """Return the descriptor of a stream, or None if it is not a file: in a notebook, say."""
+    """Return the descriptor of a stream; None if it has none, as in a notebook."""
     try:
         return stream.fileno()
     except io.UnsupportedOperation:
@@ -114,5 +114,5 @@ def print_version() -> int:
 
 
 def _drop_stdout() -> None:
-    # Python flushes stdout once more at its end, and would complain of it there.
+    # Python flushes stdout once more when it ends, and would report the error then.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""All endpoints of a diagnosis in one line, and the whole of it in plain lines."""
+"""A diagnosis as plain lines, and all its endpoints in one line."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from seqsend.render.endpoint_text import (
 from seqsend.render.text import format_elapsed
 from seqsend.units import format_age, format_count
 
-_OLD = 60.0  # seconds from which the age of a head is said; a rollup's blocks come every 2 s
+_OLD = 60.0  # seconds from which the age of a head is shown; a rollup's blocks come every 2 s
 _OTHERS: Mapping[Verdict, tuple[str, str]] = MappingProxyType(
     {
         "DIFFERS": ("differs", "differ"),
@@ -22,11 +22,11 @@ _OTHERS: Mapping[Verdict, tuple[str, str]] = MappingProxyType(
         "NOT USABLE": ("not usable", "not usable"),
     }
 )
-"""How one endpoint of a verdict is counted, and several."""
+"""The words for one endpoint with a verdict, and for several."""
 
 
 def lines(diagnosis: Diagnosis) -> list[str]:
-    """Return the diagnosis as plain lines: some for each endpoint, and a last one for them all."""
+    """Return the diagnosis as plain lines: some for each endpoint, and one for all of them."""
     found: list[str] = []
     for report in diagnosis.endpoints:
         found.append(f"{report.endpoint.index}  {report.verdict:10}  {report.endpoint.redacted}")
@@ -36,7 +36,7 @@ def lines(diagnosis: Diagnosis) -> list[str]:
 
 
 def summary(diagnosis: Diagnosis) -> str:
-    """Return the line that says it all; it never calls what is old or different usable."""
+    """Return the summary line; it never calls an old or different endpoint usable."""
     reports = diagnosis.endpoints
     parts = [
         _count(reports),
@@ -49,14 +49,14 @@ def summary(diagnosis: Diagnosis) -> str:
 
 
 def _status(diagnosis: Diagnosis) -> str:
-    """Return the status in words; "unreachable" is for endpoints that no answer came from."""
+    """Return the status in words; "unreachable" only if no endpoint answered."""
     if diagnosis.status == "unreachable" and _reached(diagnosis.endpoints):
         return "not usable"
     return diagnosis.status
 
 
 def _reached(reports: tuple[EndpointReport, ...]) -> int:
-    """Return how many answered as a node does."""
+    """Return how many answered like a node."""
     return sum(r.verdict != "NOT USABLE" or r.chain_id is not None for r in reports)
 
 
@@ -77,7 +77,7 @@ def _count(reports: tuple[EndpointReport, ...]) -> str:
 
 
 def _reached_in_vain(reports: tuple[EndpointReport, ...]) -> str:
-    """Return what is to be added about endpoints of which none is usable."""
+    """Return what to add if none of the endpoints is usable."""
     reached = _reached(reports)
     if not reached:
         return ""
@@ -107,7 +107,7 @@ def _heads(diagnosis: Diagnosis) -> str | None:
 
 
 def _roles(reports: tuple[EndpointReport, ...]) -> str | None:
-    """Return what is wrong with the sequencers' roles, if they are known: one is to be active."""
+    """Return what is wrong with the roles, if they are known: one sequencer must be active."""
     roles = [report.role for report in reports if report.role is not None]
     active = roles.count("active")
     if not roles or active == 1:

@@ -51,7 +51,7 @@ _NARROWEST_TABLE = 110  # columns
 _GAP = 2  # columns between those of the table
 _WIDEST_VERDICT = len("✗ NOT USABLE")
 _SHORT: Mapping[Fact, str] = MappingProxyType({BLOCK: "block {}", HEAD_AGE: "{} old", ANSWER: "{}"})
-"""What is said of an endpoint beside its address, and how; the rest goes below."""
+"""The facts that are shown beside an address, and their form; the rest goes below."""
 _MOVED_FIRST = (
     CLIENT,
     FINALIZED_LAG,
@@ -68,8 +68,8 @@ def picture(
 ) -> list[Text]:
     """Return the diagnosis as lines that fit into the width of ``console``.
 
-    If they are more than ``height``, the details are left out, and the hints for endpoints without
-    a fault; with ``crop`` as many endpoints as necessary, too, those without a fault first.
+    If there are more than ``height``, the details are left out, and the hints for endpoints without
+    a fault; with ``crop`` also as many endpoints as necessary, those without a fault first.
     """
     end = [Text(), *wrapped(console, _end(diagnosis))]
     left = None if height is None else height - len(end)
@@ -86,7 +86,7 @@ def _end(diagnosis: Diagnosis) -> Text:
 def picture_of_endpoints(
     reports: Sequence[EndpointReport], console: Console, height: int | None, *, crop: bool
 ) -> list[Text]:
-    """Return the same without what is said of all of them together."""
+    """Return the same lines without the summary."""
     whole = _body(reports, console, is_brief=False)
     if height is None or len(whole) <= height:
         return whole
@@ -133,7 +133,7 @@ def _cropped(reports: Sequence[EndpointReport], console: Console, height: int) -
 
 
 class _Table(NamedTuple):
-    """A table that fits, and what it has no columns for."""
+    """A table that fits, and the facts for which it has no columns."""
 
     lines: list[Text]
     moved: tuple[Fact, ...]
@@ -190,7 +190,7 @@ def _verdict(report: EndpointReport) -> Text:
 
 
 def _block(report: EndpointReport, console: Console, *, is_brief: bool) -> list[Text]:
-    """Return an endpoint in a line, and what else is to be said of it below."""
+    """Return one line for an endpoint, and everything else about it below."""
     verdict = _verdict(report)
     verdict.pad_right(_WIDEST_VERDICT - verdict.cell_len)
     head = Text("  ").join([verdict, Text(report.endpoint.redacted)])
@@ -208,7 +208,7 @@ def _block(report: EndpointReport, console: Console, *, is_brief: bool) -> list[
 
 
 def _remarks(report: EndpointReport, *, is_brief: bool) -> list[Text]:
-    """Return what is wrong with an endpoint and what to do; of one without a fault maybe less."""
+    """Return what is wrong with an endpoint and what to do; less if ``is_brief`` and no fault."""
     return [
         Text.assemble((f"{label}: ", style), text) if label else Text(text)
         for label, text in remarks(report)
@@ -220,7 +220,7 @@ def _remarks(report: EndpointReport, *, is_brief: bool) -> list[Text]:
 def _moved(
     reports: Sequence[EndpointReport], console: Console, facts: tuple[Fact, ...]
 ) -> list[Text]:
-    """Return ``facts`` of all endpoints, one line for those of which they are the same."""
+    """Return ``facts`` of all endpoints; those with the same facts share a line."""
     indexes: dict[str, list[int]] = {}
     for report in reports:
         indexes.setdefault(phrases(report, facts), []).append(report.endpoint.index)

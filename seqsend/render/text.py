@@ -8,14 +8,14 @@ from seqsend.redaction import escape
 from seqsend.render.document import document, to_json
 from seqsend.render.outcome import Outcome
 
-# What follows an attempt's reason; an outcome that is not here gets no line of its own, because
-# the last line of the command says it.
+# The line for an attempt, by its outcome. Other outcomes get no line: the command's last line
+# reports them.
 _ATTEMPT_LINES: Mapping[str, str] = MappingProxyType(
     {
         "failover": "{endpoint}: {reason} ({phase}, {elapsed}); trying the next",
         "outage": "{endpoint}: {reason} ({phase}, {elapsed})",
         "abandoned": "{endpoint}: abandoned because {reason} ({phase}, {elapsed})",
-        "refused": "{endpoint}: {reason}; asking with smaller ones",
+        "refused": "{endpoint}: {reason}; sending smaller batches",
         "unsupported": "{endpoint}: {reason} ({method}); sending it and waiting instead",
         "found": "{endpoint}: has the transaction (look-up by hash, {elapsed})",
         "not_found": "{endpoint}: does not have the transaction (look-up by hash, {elapsed})",
@@ -39,7 +39,7 @@ _HINTS: Mapping[tuple[str, str], str] = MappingProxyType(
 
 _SPENT_NONCE: Mapping[str, str] = MappingProxyType(
     {
-        # Found nowhere, or it would not be rejected.
+        # It was found nowhere, or it would not be rejected.
         "send": (
             "another transaction has its nonce, and this one was not found: "
             "sign it again with the next nonce"
@@ -57,13 +57,13 @@ _HAS_HASH = ("ok", "accepted", "known", "unknown", "pending", "reverted")
 
 
 def answer_text(outcome: Outcome, *, as_json: bool) -> str | None:
-    """Return what stdout gets, without the newline; None for nothing."""
+    """Return what is written to stdout, without the newline; None for nothing."""
     if as_json:
         return to_json(document(outcome))
     if outcome.command == "send":
         if outcome.status in _HAS_HASH or _may_be_there(outcome):
             return outcome.hash
-        # Among several, every line gets one: a word if there is no hash to print.
+        # Among several, every line gets an answer: a word if there is no hash to print.
         return None if outcome.line is None else outcome.status
     if outcome.status != "ok":
         return None
@@ -71,12 +71,12 @@ def answer_text(outcome: Outcome, *, as_json: bool) -> str | None:
 
 
 def _may_be_there(outcome: Outcome) -> bool:
-    """Tell whether Ctrl-C ended it when an endpoint may have had the transaction."""
+    """Return whether Ctrl-C ended it when an endpoint may have had the transaction."""
     return outcome.status == "interrupted" and any(a.delivered != "no" for a in outcome.attempts)
 
 
 def attempt_line(attempt: Attempt) -> str | None:
-    """Return the line that tells of an attempt as it ends; None where the last line will."""
+    """Return the line for an attempt; None if the command's last line reports it."""
     form = _ATTEMPT_LINES.get(attempt.outcome)
     if form is None:
         return None
@@ -90,9 +90,9 @@ def attempt_line(attempt: Attempt) -> str | None:
 
 
 class AttemptFilter:
-    """Tells attempts that say something new from those that repeat the last one.
+    """Tells attempts that are new from those that repeat the last one.
 
-    A receipt is polled for several times a second, and there are several rounds: a failure is
+    A receipt is polled several times a second, and there may be several rounds: a failure is
     reported once, and again when it changes.
     """
 
@@ -100,12 +100,12 @@ class AttemptFilter:
         self._last: dict[tuple[int, str], tuple[str, str | None]] = {}
 
     def is_new(self, attempt: Attempt) -> bool:
-        """Whether ``attempt`` is other than a repetition that ended as the one before it did."""
-        # Whether another endpoint follows is nothing new in itself.
+        """Return whether ``attempt`` is not a repetition that ended like the one before it."""
+        # Whether another endpoint follows makes no difference.
         outcome = "failover" if attempt.outcome == "outage" else attempt.outcome
         is_poll = attempt.method in _POLLED
         if is_poll and attempt.outcome == "refused":
-            return False  # the user has asked for no batch, and the answer comes with the next one
+            return False  # the user did not ask for a batch, and the next attempt brings the answer
         asked = (attempt.endpoint.index, "" if is_poll else attempt.method)
         said = (outcome, attempt.reason)
         is_change = self._last.get(asked) != said
@@ -155,11 +155,11 @@ def standby_line(outcome: Outcome) -> str | None:
 def explanation_text(outcome: Outcome, *, brief: bool) -> str | None:
     """Return why a transaction was rejected and, unless ``brief``, what was compared.
 
-    None if that was not asked. The sentence is left out where the error says it.
+    None if that was not asked for. The sentence is left out if the error says it.
     """
     if outcome.explanation is None:
         return None
-    from seqsend.render.explained import explanation_rows  # loads what few need
+    from seqsend.render.explained import explanation_rows  # loads modules that few runs need
 
     why = f"why: {outcome.explanation.sentence}" if outcome.status == "rejected" else None
     rows = [] if brief else explanation_rows(outcome.explanation)
@@ -182,7 +182,7 @@ def hint_line(outcome: Outcome) -> str | None:
 
 
 def _has_spent_nonce(outcome: Outcome) -> bool:
-    """Tell whether the verdict says that the nonce is spent."""
+    """Return whether the verdict says that the nonce is spent."""
     verdict = next((a.error for a in outcome.attempts if a.outcome == "verdict"), None)
     if verdict is None:
         return False

@@ -1,4 +1,4 @@
-"""What is said while a transaction that was taken is waited for."""
+"""Lines about a wait for a transaction that the sequencer took."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -30,7 +30,7 @@ def receipt_text(receipt: Mapping[str, Any] | None, level: Level | None = None) 
 
 
 def status_text(progress: WaitProgress) -> str:
-    """Return the line that a terminal shows while it is waited."""
+    """Return the line that a terminal shows during a wait."""
     reached = receipt_text(progress.receipt, progress.level) or "not mined yet"
     others = f" and {progress.others} more" if progress.others else ""
     left = format_duration(round(progress.remaining)) if progress.remaining >= 1 else "0s"
@@ -40,13 +40,13 @@ def status_text(progress: WaitProgress) -> str:
 
 
 class WaitLines:
-    """The lines for one transaction: that it is waited for, and each change since then."""
+    """The lines for one transaction: one at the beginning of the wait, and one for each change."""
 
     def __init__(self) -> None:
         self._last: WaitProgress | None = None
 
     def line(self, progress: WaitProgress) -> str | None:
-        """Return what is new in ``progress``; None for nothing, and for what the last line says."""
+        """Return what is new in ``progress``; None if nothing is, or if the wait has ended."""
         last, self._last = self._last, progress
         if last is None:
             within = format_duration(round(progress.remaining, 1))
@@ -55,7 +55,7 @@ class WaitLines:
         if progress.ended or _reached(progress) == _reached(last):
             return None
         if progress.receipt is None:
-            return "its block was reorganised away; waiting until it is in another block block"
+            return "its block was reorganised away; waiting until it is in another block"
         return receipt_text(progress.receipt, progress.level)
 
 

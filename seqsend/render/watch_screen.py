@@ -1,4 +1,4 @@
-"""What `check --watch` shows on a terminal: the last look, in place of the one before."""
+"""The screen of `check --watch`: each look replaces the one before."""
 
 import time
 from typing import Self
@@ -15,7 +15,7 @@ from seqsend.units import format_duration
 
 
 class WatchScreen:
-    """A context manager that takes the terminal over, and gives it back as it was."""
+    """A context manager that takes over the terminal, and gives it back as it was."""
 
     def __init__(self, console: Console, every: float) -> None:
         """``every`` is the time between looks, in seconds."""
@@ -34,8 +34,8 @@ class WatchScreen:
     def draw(self, progress: Progress | None = None) -> Written:
         """Draw what is known, if that or the size of the terminal has changed.
 
-        ``progress`` is that of the look that is under way; as long as there was none before, what
-        it has found so far is shown.
+        ``progress`` is that of the look under way; until the first look has ended, its reports so
+        far are shown.
         """
         said = None if progress is None else progress.text
         answered = len(progress.reports) if progress is not None and self._last is None else 0
