@@ -118,7 +118,7 @@ class CallError(SeqsendError):
     """
 
     status: str
-    """How it ended: ``rejected``, ``unreachable`` or ``unknown`` (contract, section 3)."""
+    """How it ended: ``rejected``, ``unreachable`` or ``unknown``."""
     delivered: Delivered
     """Whether any endpoint can have received the request."""
 

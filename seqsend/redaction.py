@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 HIDDEN = "***"
 
-# API keys in a path are runs at least this long (contract, section 2).
+# API keys in a path are runs at least this long (examples/REFERENCE.md, "Security").
 _KEY_IN_PATH = re.compile(r"[A-Za-z0-9_-]{16,}")
 
 # Compiled on use: most output is plain ASCII.

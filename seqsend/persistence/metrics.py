@@ -1,4 +1,4 @@
-"""Metrics in a file for node_exporter's textfile collector (contract, section 9).
+"""Metrics in a file for node_exporter's textfile collector (examples/REFERENCE.md, "Metrics").
 
 The counts of a run are added to those in the file, so that counters go on over runs. Metrics are
 named and counted as in op-reth's sequencer client.
@@ -16,6 +16,7 @@ from seqsend.errors import PersistenceError
 from seqsend.models import Attempt, CallEnded, Event, WaitProgress
 from seqsend.persistence import atomic_file
 from seqsend.verdicts.methods import SEND_METHODS, SYNC
+from seqsend.waiting import SignalReceived
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ class Metrics:
         Raises:
             PersistenceError: the file cannot be understood or replaced; it is left as it is, and
                 what was counted is kept for the next time.
-            SignalReceived: a signal came while another run had the lock.
+            SignalReceived: a signal came while another run had the lock; kept likewise.
 
         """
         with self._lock:
@@ -185,7 +186,7 @@ class Metrics:
                 return _format(_merged(_parse(text), counted, current))
 
             atomic_file.replace(self.path, change, mode=_MODE, patience=patience)
-        except PersistenceError:
+        except (PersistenceError, SignalReceived):
             with self._lock:
                 self._counted = _added(counted, self._counted)
                 self._current = current | self._current

@@ -1,4 +1,4 @@
-"""The preferred endpoint of each endpoint list, kept between runs (contract, section 9).
+"""The preferred endpoint of each endpoint list, kept between runs.
 
 A run that finds the first endpoint dead saves later runs its dial timeout.
 """

@@ -1,4 +1,4 @@
-"""A diagnosis as JSON (contract, section 7)."""
+"""A diagnosis as JSON (examples/REFERENCE.md, "JSON")."""
 
 import time
 from typing import Any
@@ -10,7 +10,7 @@ from seqsend.render.outcome import EXIT_CODES
 
 
 def document(diagnosis: Diagnosis) -> dict[str, Any]:
-    """Return the object that `--json` prints (contract, section 7)."""
+    """Return the object that `--json` prints (examples/REFERENCE.md, "JSON")."""
     return {
         "status": diagnosis.status,
         "exit_code": EXIT_CODES[diagnosis.status],

@@ -1,4 +1,4 @@
-"""Outcomes as JSON (contract, section 3)."""
+"""Outcomes as JSON (examples/REFERENCE.md, "JSON")."""
 
 import json
 import time

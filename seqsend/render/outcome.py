@@ -40,7 +40,7 @@ EXIT_CODES: Mapping[str, int] = MappingProxyType(
         "interrupted": 130,
     }
 )
-"""Status → exit code (contract, section 3). 1 is for input that cannot be read, for answers that
+"""Status → exit code. 1 is for input that cannot be read, for answers that
 cannot be written, and for defects of seqsend."""
 
 

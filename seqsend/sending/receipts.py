@@ -21,7 +21,7 @@ _LAST_POLL = 0.25  # seconds; what a promised time may be passed by
 _LONGEST_QUEUE = 1000  # results held back at a time: memory does not grow with the input
 _LARGEST_QUEUE = 16 * 2**20  # characters of transactions that may have to be sent again
 _POLLED_TOGETHER = 100  # receipts in one batch
-_SENT_AGAIN_EVERY = 15.0  # seconds (contract, section 4)
+_SENT_AGAIN_EVERY = 15.0  # seconds (examples/REFERENCE.md, "send")
 
 _NO_TIME = Deadline(0.0, "no wait")
 

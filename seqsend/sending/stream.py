@@ -56,7 +56,7 @@ class Ended(NamedTuple):
 
     @property
     def status(self) -> str:
-        """The word for it (contract, section 3)."""
+        """The word for it (examples/REFERENCE.md, "Exit codes")."""
         if isinstance(self.end, CallError):
             return self.end.status
         if not isinstance(self.end, Sent):

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqsend import Diagnosis, EndpointReport, Head, Rejected, SequencerClient
+from seqsend import Diagnosis, EndpointReport, Head, Rejected, SequencerClient, Unreachable
 from seqsend.endpoints import parse_endpoints
 from seqsend.errors import PersistenceError
 from seqsend.persistence.metrics import _BUCKETS, _END, Metrics, _format, _parse
+from seqsend.waiting import SignalReceived, Signals
 from tests.conftest import FreshTx
 from tests.support.cli import read_line, seqsend, start
 from tests.support.moments import is_asleep, until
@@ -316,6 +317,25 @@ def test_ctrl_c_ends_a_watch_that_is_saving(tmp_path: Path, node: Anvil) -> None
     process.communicate(timeout=20)
     os.close(descriptor)
     assert process.returncode == 130
+
+
+def test_a_signal_while_another_run_is_writing_loses_no_count(tmp_path: Path) -> None:
+    metrics = Metrics(str(tmp_path / "seqsend.prom"))
+    with (
+        dead() as nobody,
+        SequencerClient(nobody.url, observer=metrics) as client,
+        pytest.raises(Unreachable),
+    ):
+        client.request("eth_chainId")
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)  # another run is writing
+    with Signals([signal.SIGUSR1]):
+        signal.raise_signal(signal.SIGUSR1)
+        with pytest.raises(SignalReceived):
+            metrics.save(patience=20)
+    os.close(descriptor)
+    metrics.save(patience=1)
+    assert _plain(read_metrics(tmp_path / "seqsend.prom"))["calls_total"] == 1
 
 
 def test_no_secret_or_address_is_in_the_files_of_a_call(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The failure table (contract, section 4), row by row."""
+"""The failure table (examples/REFERENCE.md, "Failover"), row by row."""
 
 import json
 from typing import Any

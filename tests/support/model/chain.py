@@ -20,7 +20,7 @@ class Treatment:
     name: str
     said: Said
     delivered: str | None
-    """The failure table's verdict (contract, section 4); None if several are right."""
+    """The failure table's verdict; None if several are right."""
     code: int | None = None
     message: str | None = None
     final: bool = True

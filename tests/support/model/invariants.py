@@ -1,4 +1,4 @@
-"""Rules that must hold after every run, whatever the endpoints did (contract, sections 3 to 5).
+"""Rules that must hold after every run, whatever the endpoints did.
 
 Each rule is a function that yields one line per violation.
 """
