@@ -22,7 +22,7 @@ def dry_run_all(run: CommandRun, words: list[str], file: str | None, options: Se
 
     """
     if options.wait is not None:
-        raise UsageError("--dry-run sends nothing that --wait could wait for", example="--dry-run")
+        raise UsageError("--dry-run and --wait cannot be combined", example="--dry-run")
     if options.conditions is not None:
         raise UsageError("--dry-run cannot compare what --conditional says", example="--dry-run")
     if file is None and len(words) == 1 and words != ["-"]:

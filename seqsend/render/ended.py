@@ -59,7 +59,7 @@ def _words_of_wait(ended: Ended) -> str | None:
     if ended.status != "pending":
         return None
     if ended.receipt is None:
-        return "accepted, and no receipt came within the time given"
+        return "accepted, but no receipt came in time"
     return f"its block was not {_WANTED[str(ended.waited)]} within the time given"
 
 

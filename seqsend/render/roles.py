@@ -34,7 +34,7 @@ def _problem(asked: RolesAsked) -> str:
     if asked.active:
         first, *others = (str(endpoint.index) for endpoint in asked.active)
         return (
-            f"endpoints {', '.join([first, *others])} all say that they are the active sequencer; "
+            f"endpoints {', '.join([first, *others])} all report an active sequencer; "
             f"calls begin at endpoint {first}"
         )
     return f"no active sequencer, endpoints are tried in the usual order: {_listed(asked)}"

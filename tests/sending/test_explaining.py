@@ -407,7 +407,7 @@ def test_a_dry_run_that_nobody_answers_is_unreachable() -> None:
     ("words", "said"),
     [
         (("0x7bc0",), "--dry-run: transactions of type 0x7b are not known here"),
-        ((sign(), "--wait"), "--dry-run sends nothing that --wait could wait for"),
+        ((sign(), "--wait"), "--dry-run and --wait cannot be combined"),
         (
             (sign(), '--conditional={"blockNumberMin":1}'),
             "--dry-run cannot compare what --conditional says",
