@@ -38,7 +38,7 @@ from seqsend.verdicts.failure_table import RESULT, VERDICT, Judgement
 from tests.support import ws
 from tests.support.calls import calls_in, respond
 from tests.support.cli import seqsend, start
-from tests.support.moments import is_asleep, until
+from tests.support.moments import count_connections, is_asleep, until
 from tests.support.servers import (
     Closing,
     Replying,
@@ -606,6 +606,7 @@ def test_a_signal_interrupts_all_open_attempts(number: signal.Signals) -> None:
             f"--rollup.sequencer-http={one.url},{two.url},{three.url}",
         )
         until(lambda: one.requests and two.requests)
+        until(lambda: count_connections("SYN_SENT", three.port) > three.waiting)
         until(lambda: is_asleep(running))
         running.send_signal(number)
         out, err = running.communicate(timeout=10)

@@ -44,7 +44,7 @@ class Network:
     """Ends each transaction how and when the test decides; counts open requests."""
 
     def __init__(self, *, bad: Sequence[int] = (), held: Sequence[int] = ()) -> None:
-        """Positions in ``bad`` are rejected; those in ``held`` wait for `let_go`."""
+        """Reject those at positions ``bad``; keep those at ``held`` until `let_go`."""
         self._bad = {HASHES[n] for n in bad}
         self._held = {HASHES[n]: threading.Event() for n in held}
         self._lock = threading.Lock()
@@ -277,7 +277,7 @@ def test_a_signal_interrupts_open_requests_and_keeps_results() -> None:
         with pytest.raises(SignalReceived):
             list(stream.run(lines))
         timer.join()
-        assert network.under_way == 0, "all requests noticed the signal before it was acknowledged"
+        assert network.under_way == 0, "a request has not noticed the signal"
         signals.acknowledge()
         found = list(stream.rest(lines))
     assert [e.line for e in found] == list(range(1, len(RAW) + 1))

@@ -256,7 +256,7 @@ def test_a_full_disk_stops_the_run_and_loses_no_answer(node: Anvil, signed: list
 
 
 class Dying(Relaying):
-    """Passes requests on to a node, and kills it at the last of ``after`` requests."""
+    """Passes requests on to a node, and kills it at request number ``after``."""
 
     def __init__(self, upstream: Anvil, after: int) -> None:
         super().__init__(upstream.url)

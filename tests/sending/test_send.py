@@ -71,7 +71,7 @@ def test_a_nonce_that_another_transaction_spent_is_rejected(node: Anvil, fresh_t
     with Replying(http(500, b"")) as second:
         sent = seqsend("send", other.raw, through(node.url, second.url), "--json")
         plain = seqsend("send", other.raw, through(node.url, second.url))
-        # The second endpoint may have it: it is asked for it, and gets nothing else.
+        # The second endpoint may have it: it gets a look-up and nothing else.
         asked = {request.json["method"] for request in second.requests}
         assert asked == {"eth_getTransactionByHash"}
     assert sent.document["status"] == "rejected"

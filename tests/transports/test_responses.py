@@ -279,7 +279,7 @@ def test_any_bytes_are_an_answer_or_a_known_failure(data: bytes) -> None:
         (answer(body=b"hello"), False),
         (b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", False),
         (b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\nConnection: Keep-Alive\r\n\r\n", True),
-        # Readers disagree where these end, which desynchronises connections.
+        # Readers disagree on where these end, which desynchronises connections.
         (answer("Transfer-Encoding: chunked", "Content-Length: 9", body=b"0\r\n\r\n"), False),
         (sized(b"hello", "no colon at all"), False),
     ],

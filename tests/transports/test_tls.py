@@ -45,7 +45,7 @@ def https(server: Server) -> str:
 
 
 @pytest.mark.parametrize("what", ["tickets", "key updates"])
-def test_a_server_that_sends_endless_records_without_data_ends_at_the_deadline(
+def test_the_deadline_ends_the_wait_at_endless_records_without_data(
     authority: Authority, tmp_path: Path, what: str
 ) -> None:
     with Flooding(authority.context(), tmp_path / "keys", what) as flooding:

@@ -55,8 +55,8 @@ REFUSALS: list[tuple[str, Reply, Delivered]] = [
     ("no arrays, Go", reply(refused(None, -32000, "cannot unmarshal array into Go value")), "no"),
     ("text", Reply(403, b"batch requests are disabled"), "no"),
     ("nginx", Reply(413, b"<html><title>413 Request Entity Too Large</title>"), "no"),
-    ("an unknown status", Reply(400, b"Bad Request"), "unknown"),
-    ("an unknown status", Reply(503, b""), "unknown"),
+    ("only a status", Reply(400, b"Bad Request"), "unknown"),
+    ("only a status", Reply(503, b""), "unknown"),
     ("unknown words", reply(refused(None, -32000, "the moon is blue")), "unknown"),
     ("unknown words", reply(refused(None, -32000, "the moon is blue"), 500), "unknown"),
 ]
