@@ -150,7 +150,7 @@ def test_a_batch_refused_with_http_500_is_split(node: Anvil, four: list[Signed])
             "maintenance until 04:00 UTC",
         ),
         (http(503, b"closed for now\nsee our page", {"Retry-After": "30"}), "closed for now"),
-        (http(429, b"", {"Retry-After": "30"}), "30"),
+        (http(429, b"", {"Retry-After": "30"}), "Retry-After: 30"),
     ],
 )
 def test_the_words_of_a_failing_server_are_shown(
