@@ -1,4 +1,4 @@
-"""The failover loop, over a transport that only answers: its order, its end, its memory."""
+"""The failover loop over a scripted transport: its order, its end, its preference."""
 
 import itertools
 import threading
@@ -30,7 +30,7 @@ Outcomes = dict[int, str]
 
 
 class Scripted:
-    """A transport whose endpoints do as they are told: the loop is what is tested here."""
+    """A transport whose endpoints behave as scripted: only the loop is tested here."""
 
     def __init__(self, outcomes: Outcomes) -> None:
         self.outcomes = outcomes
@@ -39,7 +39,7 @@ class Scripted:
 
     @property
     def asked(self) -> list[int]:
-        """Who was asked by this thread, in order."""
+        """The endpoints that this thread asked, in order."""
         found: list[int] = self._of_this_thread.__dict__.setdefault("asked", [])
         return found
 
@@ -95,7 +95,7 @@ def _end(failover: Failover, method: str = "eth_chainId", *, retry_unsafe: bool 
 def _model(
     outcomes: Outcomes, preferred: int, method: str, *, retry_unsafe: bool = False
 ) -> tuple[str, list[int], int]:
-    """What the contract says of one call: how it ends, whom it asks, who is preferred then."""
+    """Return what the contract says of a call: its end, the endpoints asked, the preferred one."""
     count = len(outcomes)
     asked: list[int] = []
     maybe = False
@@ -104,7 +104,7 @@ def _model(
         asked.append(index)
         outcome = outcomes[index]
         if outcome in ("result", "verdict"):
-            untrusted = maybe and method != "eth_chainId"  # what is submitted
+            untrusted = maybe and method != "eth_chainId"  # it submits something
             refused = "unknown" if untrusted else "rejected"
             return "ok" if outcome == "result" else refused, asked, index
         maybe = maybe or outcome == "silent"
@@ -122,7 +122,7 @@ _OUTCOMES = st.sampled_from(["refused", "silent", "result", "verdict"])
     method=st.sampled_from(["eth_chainId", "eth_sendRawTransaction", "eth_sendTransaction"]),
     retry_unsafe=st.booleans(),
 )
-def test_asks_and_ends_as_the_contract_says(
+def test_a_call_asks_and_ends_as_the_contract_says(
     count: int,
     data: st.DataObject,
     method: str,
@@ -150,7 +150,7 @@ def test_asks_and_ends_as_the_contract_says(
 def test_any_number_of_threads_keep_to_the_same_model(
     count: int, threads: int, data: st.DataObject, method: str
 ) -> None:
-    """Each call starts at an endpoint that was preferred for a while, and goes on as if alone."""
+    """Each call starts at an endpoint that was preferred at some time, and goes on as if alone."""
     one = st.fixed_dictionaries(dict.fromkeys(range(1, count + 1), _OUTCOMES))
     failover, transport = _failover(dict.fromkeys(range(1, count + 1), "refused"))
     for outcomes in data.draw(st.lists(one, min_size=1, max_size=3)):
@@ -179,12 +179,14 @@ def test_any_number_of_threads_keep_to_the_same_model(
         assert failover.preferred.index in preferred
 
 
-def test_every_endpoint_gets_the_same_bytes_and_every_attempt_is_told() -> None:
-    told: list[Event] = []
-    failover, transport = _failover({1: "refused", 2: "silent", 3: "result"}, observer=told.append)
+def test_every_endpoint_gets_the_same_bytes_and_every_attempt_is_reported() -> None:
+    events: list[Event] = []
+    failover, transport = _failover(
+        {1: "refused", 2: "silent", 3: "result"}, observer=events.append
+    )
     answer = failover.call(Call("eth_chainId", []))
     assert len(set(transport.bodies)) == 1
-    *attempts, preferred, ended = told
+    *attempts, preferred, ended = events
     assert isinstance(ended, CallEnded)
     assert answer.attempts == tuple(attempts)
     assert preferred == Preferred(answer.endpoint)
@@ -218,7 +220,7 @@ def test_a_verdict_carries_the_error_unchanged() -> None:
     assert failover.preferred.index == 2
 
 
-def test_says_why_it_stopped_before_the_last_endpoint() -> None:
+def test_the_error_says_why_it_stopped_before_the_last_endpoint() -> None:
     failover, _ = _failover({1: "silent", 2: "result", 3: "result"})
     with pytest.raises(DeliveryUnknown, match=r"could do it twice; endpoints 2, 3 not tried"):
         failover.call(Call("eth_sendTransaction", []))
@@ -228,7 +230,7 @@ def test_says_why_it_stopped_before_the_last_endpoint() -> None:
     assert transport.asked == [1]
 
 
-def test_fails_back_to_endpoint_1_only_once_the_time_has_passed() -> None:
+def test_it_fails_back_to_endpoint_1_only_once_the_time_has_passed() -> None:
     failover, transport = _failover({1: "refused", 2: "result"}, failback_after=3600)
     assert [_end(failover), _end(failover)] == ["ok", "ok"]
     assert transport.asked == [1, 2, 2]
@@ -254,7 +256,7 @@ def test_steady_traffic_does_not_put_off_the_failback(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("outcome", "method", "preferred"),
     [
-        ("lacking", "eth_chainId", 1),  # it may send well: a send-only endpoint is one of these
+        ("lacking", "eth_chainId", 1),  # it may be a send-only endpoint
         ("lacking", "eth_sendRawTransaction", 2),
         ("refused", "eth_chainId", 2),
     ],
@@ -268,19 +270,19 @@ def test_a_missing_method_moves_the_preferred_endpoint_only_if_it_sends(
     assert failover.preferred.index == preferred
 
 
-def test_begins_where_an_earlier_run_left_off_and_falls_back_by_its_age() -> None:
-    told: list[Event] = []
+def test_it_begins_where_an_earlier_run_ended_unless_that_was_too_long_ago() -> None:
+    events: list[Event] = []
     outcomes: Outcomes = {1: "result", 2: "result", 3: "refused"}
     for age, asked in ((9.0, [2, 2]), (11.0, [1, 1])):
-        told.clear()
+        events.clear()
         failover, transport = _failover(
-            outcomes, failback_after=10, begin_at=Preference(2, age), observer=told.append
+            outcomes, failback_after=10, begin_at=Preference(2, age), observer=events.append
         )
         assert failover.preferred.index == asked[0]
         assert [_end(failover), _end(failover)] == ["ok", "ok"]
         assert transport.asked == asked
-        # That endpoint 1 is the first again is told once, when it has answered.
-        changes = [event for event in told if isinstance(event, Preferred)]
+        # The return to endpoint 1 is reported once, when it has answered.
+        changes = [event for event in events if isinstance(event, Preferred)]
         assert [c.endpoint.index for c in changes] == ([1] if asked[0] == 1 else [])
 
 
@@ -292,12 +294,12 @@ def test_an_observer_that_fails_stops_nothing() -> None:
     assert _end(failover) == "ok"
 
 
-def test_an_interrupted_attempt_is_told_before_the_interrupt_goes_on() -> None:
-    told: list[Any] = []
-    failover, _ = _failover({1: "refused", 2: "interrupt"}, observer=told.append)
+def test_an_interrupted_attempt_is_reported_before_the_interrupt_is_raised() -> None:
+    events: list[Any] = []
+    failover, _ = _failover({1: "refused", 2: "interrupt"}, observer=events.append)
     with pytest.raises(KeyboardInterrupt):
         failover.call(Call("eth_sendRawTransaction", []))
-    *attempts, ended = told
+    *attempts, ended = events
     assert (ended.succeeded, ended.attempts) == (False, tuple(attempts))
     assert [(a.outcome, a.delivered) for a in attempts] == [
         ("failover", "no"),
@@ -318,7 +320,7 @@ def test_threads_share_the_preferred_endpoint() -> None:
     assert _end(failover) == "ok"
     assert transport.asked == [3]
     ids = [body.split(b'"id":')[1] for body in transport.bodies]
-    assert len(set(ids)) == 9  # one a call, the same for all its endpoints
+    assert len(set(ids)) == 9  # one per call, the same for all its endpoints
     assert all(len(list(group)) <= 3 for _, group in itertools.groupby(sorted(ids)))
 
 
@@ -335,7 +337,7 @@ def test_secrets_are_taken_out_of_an_error_and_its_data(method: str) -> None:
     assert "s3cr3t" not in repr([caught.value, *caught.value.attempts, *seen])
 
 
-def test_an_attempt_is_of_the_first_round_unless_another_is_named() -> None:
+def test_an_attempt_belongs_to_round_1_unless_another_is_given() -> None:
     failover, _ = _failover({1: "result"})
     requester, (endpoint,) = failover.requester, failover.endpoints
     exchanged = requester.ask(endpoint, [requester.prepare(Call("eth_chainId", []))], None)
@@ -345,7 +347,7 @@ def test_an_attempt_is_of_the_first_round_unless_another_is_named() -> None:
 
 
 @pytest.mark.parametrize(("late", "asked"), [(None, 3), ("deadline passed", 1)])
-def test_smaller_parts_of_a_batch_are_not_asked_for_once_the_time_is_up(
+def test_a_refused_batch_is_not_split_once_the_time_is_up(
     late: str | None, asked: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failover, transport = _failover({1: NO_BATCHES + "result"})
@@ -358,7 +360,7 @@ def test_smaller_parts_of_a_batch_are_not_asked_for_once_the_time_is_up(
 
 
 @pytest.mark.parametrize(("outcome", "asked"), [("refused", 3), ("silent", 2)])
-def test_the_last_endpoint_is_asked_for_all_parts_but_costs_one_timeout(
+def test_the_last_endpoint_is_sent_every_part_but_costs_one_timeout(
     outcome: str, asked: int
 ) -> None:
     failover, transport = _failover({1: NO_BATCHES + outcome})

@@ -1,4 +1,4 @@
-"""Every fault of the failure table, met by the program as a user runs it.
+"""Every fault of the failure table, with the program run as a user runs it.
 
 Endpoint 1 fails, endpoint 2 is a live node; over WebSocket the failing endpoint is alone. Whatever
 happens, the transaction is in the node or the outcome says truthfully why not, in time, without a
@@ -88,14 +88,14 @@ def send(world: World, options: tuple[str, ...], home: Path, *urls: str) -> Run:
         "-v",
         *options,
         directory=home,
-        # Not counted as covered: that would double the time of each of hundreds of starts.
+        # Without coverage, which would double the time of hundreds of starts.
         environment={k: v for k, v in os.environ.items() if not k.startswith("COVERAGE")}
         | {"HOME": str(home), "TMPDIR": str(home)},
     )
 
 
 def worst_overrun(run: Run) -> float:
-    """Return by how many ms an attempt missed its deadline; 0 where none did."""
+    """Return by how many ms an attempt missed its deadline; 0 if none did."""
     limits = {True: DIAL_MS, False: REQUEST_MS}
     late = (
         a["elapsed_ms"] - limits[a["phase"] in BEFORE_THE_REQUEST] for a in run.document["attempts"]
@@ -120,7 +120,7 @@ def check(run: Run, world: World, ends: str, home: Path) -> None:
 def provoked(
     world: World, url: str, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[list[Row], str]:
-    """Return the rows that the fault falls into, and all that a program could log of it."""
+    """Return the rows that the fault falls into, and everything a program could log of it."""
     judged: list[table.Judgement] = []
 
     def note(
@@ -151,8 +151,7 @@ def provoked(
     return [judgement.row for judgement in judged], said
 
 
-# Verdicts in words that nobody knows: a look-up is made, which these endpoints answer in the same
-# words.
+# Verdicts in unknown words: they lead to a look-up, which these endpoints answer in the same words.
 UNKNOWN_WORDS = {
     "hostile text",
     "a surrogate",
@@ -184,7 +183,7 @@ CASES = cases(HTTP, ENDS_HTTP, alone=False) + cases(WEBSOCKET, ENDS_WEBSOCKET, a
 
 
 @pytest.mark.parametrize(("row", "fault", "ends", "alone"), CASES)
-def test_a_fault_loses_no_transaction_and_is_told_truthfully(
+def test_a_fault_loses_no_transaction_and_is_reported_truthfully(
     *,
     row: Row,
     fault: Fault,
@@ -209,9 +208,9 @@ def test_a_fault_loses_no_transaction_and_is_told_truthfully(
     assert [s for s in SECRETS if s.lower() in said.lower()] == []
 
 
-def test_no_row_of_the_failure_table_is_without_what_provokes_it() -> None:
+def test_every_row_of_the_failure_table_has_a_fault() -> None:
     assert set(HTTP) == set(table.ROWS)
-    of_http_alone = {row for row in table.ROWS if row.name.startswith("HTTP ")}
-    assert set(WEBSOCKET) == set(table.ROWS) - of_http_alone
+    http_only = {row for row in table.ROWS if row.name.startswith("HTTP ")}
+    assert set(WEBSOCKET) == set(table.ROWS) - http_only
     assert all([*HTTP.values(), *WEBSOCKET.values()])
     assert len(CASES) >= 40

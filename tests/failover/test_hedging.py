@@ -1,4 +1,4 @@
-"""`--hedge-after`: the next endpoint beside one that is silent, and what becomes of both."""
+"""`--hedge-after`: asking the next endpoint beside a silent one, and how both attempts end."""
 
 import errno
 import json
@@ -38,7 +38,7 @@ from seqsend.verdicts.failure_table import RESULT, VERDICT, Judgement
 from tests.support import ws
 from tests.support.calls import calls_in, respond
 from tests.support.cli import seqsend, start
-from tests.support.moments import is_asleep, until
+from tests.support.moments import count_connections, is_asleep, until
 from tests.support.servers import (
     Closing,
     Replying,
@@ -54,13 +54,13 @@ from tests.support.servers import (
 from tests.support.wallet import Wallet
 
 SIGNED = Wallet(0).sign(2, nonce=0)
-MARGIN = 0.25  # seconds; what a promised time may be missed by
+MARGIN = 0.25  # seconds by which a promised time may be missed
 LONG = 20.0  # seconds; a request timeout that no test here reaches
 SENDS = "eth_sendRawTransaction"
 
 
 def accept(request: Request) -> bytes:
-    """Take every transaction; show none."""
+    """Accept every transaction; look-ups find none."""
     return jsonrpc_result(request, SIGNED.hash if request.json["method"] == SENDS else None)
 
 
@@ -76,7 +76,7 @@ def refuse(text: str, known: str | None = None) -> Callable[[Request], bytes]:
 
 
 class Hung(Server):
-    """Never answers a call that sends, and waits until its client has gone; it answers others."""
+    """Never answers a send, and waits until its client has gone; answers other calls."""
 
     def __init__(self, reply: Callable[[Request], bytes] = accept) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ class Hung(Server):
 
 
 class Late(Server):
-    """Answers a call that sends once it is allowed to, and takes the transaction then."""
+    """Answers, and takes the transaction, only once it is allowed to."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -129,7 +129,7 @@ def client_of(
         yield client, seen
 
 
-def told(attempts: tuple[Attempt, ...]) -> list[tuple[int, str, str]]:
+def summaries(attempts: tuple[Attempt, ...]) -> list[tuple[int, str, str]]:
     return [(a.endpoint.index, a.outcome, a.delivered) for a in attempts]
 
 
@@ -144,28 +144,28 @@ def threads() -> list[str]:
     return [t.name for t in threading.enumerate() if t.name == "seqsend-hedge"]
 
 
-# ---- Who is asked, when, and what is said of it ----
+# ---- Which endpoint is asked, when, and what is reported ----
 
 
-def test_a_hung_endpoint_costs_no_more_than_the_time_given() -> None:
+def test_a_hung_endpoint_costs_no_more_than_the_hedge_time() -> None:
     with Hung() as one, Replying(accept) as two:
         with client_of(two.url) as (client, _):
             alone = client.send_raw_transaction(SIGNED.raw).elapsed
         with client_of(one.url, two.url, hedge_after=0.3) as (client, seen):
             sent = client.send_raw_transaction(SIGNED.raw)
             assert 0.3 <= sent.elapsed < alone + 0.3 + 0.1
-            assert told(sent.attempts) == [(1, "abandoned", "unknown"), (2, "answered", "yes")]
+            assert summaries(sent.attempts) == [(1, "abandoned", "unknown"), (2, "answered", "yes")]
             assert (sent.status, sent.failovers, sent.endpoint.index) == ("accepted", 1, 2)
             assert client.preferred is sent.endpoint
             again = client.send_raw_transaction(SIGNED.raw)
         until(lambda: one.gone == 1)
-        assert told(again.attempts) == [(2, "answered", "yes")]
+        assert summaries(again.attempts) == [(2, "answered", "yes")]
     assert [e.endpoint.index for e in seen if isinstance(e, Preferred)] == [2]
     assert [e.failed_over for e in seen if isinstance(e, CallEnded)] == [True, False]
     until(lambda: not threads())
 
 
-def test_the_program_says_so() -> None:
+def test_the_program_reports_an_abandoned_attempt() -> None:
     with Hung() as one, Replying(accept) as two:
         where = f"--rollup.sequencer-http={one.url},{two.url}"
         run = seqsend("send", SIGNED.raw, where, "--hedge-after=300ms", "--json")
@@ -178,15 +178,15 @@ def test_the_program_says_so() -> None:
         line, answered = run.err.splitlines()
         assert line.startswith(f"endpoint 1 of 2 {one.url}: abandoned because another endpoint")
         assert "answered by endpoint 2 of 2" in answered
-        # A daemon thread does not keep the process.
+        # A daemon thread does not keep the process alive.
         assert run.lingered < 1.0
 
 
-def test_one_that_answers_in_time_is_asked_alone() -> None:
+def test_an_endpoint_that_answers_in_time_is_asked_alone() -> None:
     with Replying(accept) as one, Replying(accept) as two:
         with client_of(one.url, two.url, hedge_after=5.0) as (client, _):
             for _ in range(3):
-                assert told(client.send_raw_transaction(SIGNED.raw).attempts) == [
+                assert summaries(client.send_raw_transaction(SIGNED.raw).attempts) == [
                     (1, "answered", "yes")
                 ]
         assert one.connections == 1, "kept alive from thread to thread"
@@ -203,7 +203,7 @@ def test_zero_asks_all_at_once() -> None:
         assert sent.failovers == 2
 
 
-def test_each_waits_for_the_one_before() -> None:
+def test_each_endpoint_waits_for_the_one_before() -> None:
     with (
         Hung() as one,
         Hung() as two,
@@ -215,7 +215,7 @@ def test_each_waits_for_the_one_before() -> None:
     assert 0.2 <= sent.attempts[1].elapsed < 0.2 + MARGIN
 
 
-def test_an_outage_does_not_wait() -> None:
+def test_after_an_outage_the_next_is_asked_at_once() -> None:
     with (
         dead() as one,
         Replying(accept) as two,
@@ -223,10 +223,10 @@ def test_an_outage_does_not_wait() -> None:
     ):
         sent = client.send_raw_transaction(SIGNED.raw)
     assert sent.elapsed < MARGIN
-    assert told(sent.attempts) == [(1, "failover", "no"), (2, "answered", "yes")]
+    assert summaries(sent.attempts) == [(1, "failover", "no"), (2, "answered", "yes")]
 
 
-def test_an_outage_beside_one_that_is_open_does_not_wait() -> None:
+def test_after_an_outage_beside_an_open_attempt_the_next_is_asked_at_once() -> None:
     with (
         Hung() as one,
         dead() as two,
@@ -235,7 +235,7 @@ def test_an_outage_beside_one_that_is_open_does_not_wait() -> None:
     ):
         sent = client.send_raw_transaction(SIGNED.raw)
     assert 0.5 <= sent.elapsed < 0.5 + MARGIN
-    assert told(sent.attempts) == [
+    assert summaries(sent.attempts) == [
         (1, "abandoned", "unknown"),
         (2, "failover", "no"),
         (3, "answered", "yes"),
@@ -247,19 +247,19 @@ def test_the_first_may_still_win() -> None:
         one.answer_once(lambda: two.requests)
         sent = client.send_raw_transaction(SIGNED.raw)
         assert client.preferred.index == 1
-    assert told(sent.attempts) == [(1, "answered", "yes"), (2, "abandoned", "unknown")]
+    assert summaries(sent.attempts) == [(1, "answered", "yes"), (2, "abandoned", "unknown")]
     assert sent.failovers == 0
 
 
-def test_one_that_fails_while_another_is_open() -> None:
+def test_a_failure_beside_an_attempt_that_then_answers_is_not_a_failover() -> None:
     with Late() as one, dead() as two, client_of(one.url, two.url) as (client, seen):
         one.answer_once(lambda: seen)
         sent = client.send_raw_transaction(SIGNED.raw)
     # No endpoint was tried after it.
-    assert told(sent.attempts) == [(1, "answered", "yes"), (2, "outage", "no")]
+    assert summaries(sent.attempts) == [(1, "answered", "yes"), (2, "outage", "no")]
 
 
-def test_one_that_is_dialled_when_it_is_abandoned_cannot_have_it() -> None:
+def test_an_attempt_that_was_abandoned_while_dialling_did_not_deliver() -> None:
     with (
         blackhole() as one,
         Replying(refuse("insufficient funds")) as two,
@@ -267,7 +267,7 @@ def test_one_that_is_dialled_when_it_is_abandoned_cannot_have_it() -> None:
     ):
         ended = send(client)
     assert isinstance(ended, Rejected)
-    assert told(ended.attempts) == [(1, "abandoned", "no"), (2, "verdict", "yes")]
+    assert summaries(ended.attempts) == [(1, "abandoned", "no"), (2, "verdict", "yes")]
     assert ended.attempts[0].phase == "dial"
 
 
@@ -279,13 +279,16 @@ _SAID = {
     "nonce too low": Judgement(VERDICT, error=JsonRpcError(-32000, "nonce too low")),
     "insufficient funds": Judgement(VERDICT, error=JsonRpcError(-32000, "insufficient funds")),
 }
-"""What says most comes first."""
+"""The most conclusive comes first."""
 
 
 @pytest.mark.parametrize("words", ["nonce too low", "already known", "insufficient funds"])
 @pytest.mark.parametrize("shown", [True, False])
-def test_a_verdict_does_not_beat_one_that_may_deliver(words: str, shown: bool) -> None:  # noqa: FBT001
-    # Endpoint 1 has taken it without a word; what it knows is seen by a look-up.
+def test_a_verdict_is_not_final_if_an_abandoned_attempt_may_have_delivered(
+    words: str,
+    shown: bool,  # noqa: FBT001
+) -> None:
+    # Endpoint 1 took it and stayed silent; a look-up shows what it has.
     knows = refuse("", SIGNED.hash if shown else None)
     with (
         Hung(knows) as one,
@@ -300,7 +303,7 @@ def test_a_verdict_does_not_beat_one_that_may_deliver(words: str, shown: bool) -
     assert ended.endpoint.index == (1 if shown else 2)
 
 
-def test_a_verdict_on_what_submits_by_rpc_is_not_final_either() -> None:
+def test_a_verdict_on_a_submission_by_rpc_is_not_final_either() -> None:
     with (
         Hung() as one,
         Replying(refuse("nonce too low")) as two,
@@ -311,14 +314,14 @@ def test_a_verdict_on_what_submits_by_rpc_is_not_final_either() -> None:
     assert caught.value.message == "nonce too low"
 
 
-def test_a_verdict_on_what_only_reads_is_final() -> None:
+def test_a_verdict_on_a_read_is_final() -> None:
     with Late() as one, Replying(lambda r: jsonrpc_error(r, -32602, "missing value")) as two:
         with client_of(one.url, two.url) as (client, _), pytest.raises(Rejected):
             client.request("eth_call")
         one.may_answer.set()
 
 
-def test_both_refuse() -> None:
+def test_if_both_refuse_it_is_rejected_unless_one_was_abandoned() -> None:
     both = threading.Barrier(2)
 
     def reply(request: Request) -> bytes:
@@ -332,14 +335,14 @@ def test_both_refuse() -> None:
         client_of(one.url, two.url, hedge_after=0) as (client, _),
     ):
         ended = send(client)
-    # The other one's verdict came in time, or was not waited for.
+    # The other verdict either came in time or was not waited for.
     assert isinstance(ended, Rejected | DeliveryUnknown)
     outcomes = [a.outcome for a in ended.attempts[:2]]
     assert ("abandoned" in outcomes) is isinstance(ended, DeliveryUnknown)
 
 
 @given(st.permutations([*_SAID, *_SAID]), st.integers(1, 4))
-def test_of_several_answers_the_one_that_says_most_counts(said: list[str], count: int) -> None:
+def test_the_most_conclusive_of_several_answers_counts(said: list[str], count: int) -> None:
     endpoints = parse_endpoints([f"http://seq{n}" for n in range(count)])
     call = Call(SENDS, ["0x"], expected=SIGNED.hash)
     submission = Submission(Encoded(call, 1, b""))
@@ -351,7 +354,7 @@ def test_of_several_answers_the_one_that_says_most_counts(said: list[str], count
     assert submission.answered_by is endpoints[heard.index(most)]
 
 
-def test_all_fail() -> None:
+def test_if_all_fail_each_was_asked_and_none_was_abandoned() -> None:
     with Closing(after="request", how="fin") as one, dead() as two, dead() as three:
         with client_of(one.url, two.url, three.url, hedge_after=0) as (client, _):
             ended = send(client)
@@ -363,7 +366,7 @@ def test_all_fail() -> None:
     assert isinstance(nothing, Unreachable)
 
 
-def test_an_endpoint_that_did_not_answer_is_not_preferred_because_it_was_asked_first() -> None:
+def test_being_asked_first_does_not_make_a_failing_endpoint_preferred() -> None:
     with (
         dead() as one,
         dead() as two,
@@ -380,7 +383,7 @@ def test_an_endpoint_that_did_not_answer_is_not_preferred_because_it_was_asked_f
     assert [event for event in seen if isinstance(event, Preferred)] == []
 
 
-def test_all_hang() -> None:
+def test_if_all_hang_each_has_its_whole_request_timeout() -> None:
     with (
         Silent() as one,
         Silent() as two,
@@ -391,10 +394,13 @@ def test_all_hang() -> None:
             client.request("eth_chainId")
         took = time.monotonic() - began
     assert 0.6 <= took < 0.6 + MARGIN
-    assert told(caught.value.attempts) == [(1, "failover", "unknown"), (2, "outage", "unknown")]
+    assert summaries(caught.value.attempts) == [
+        (1, "failover", "unknown"),
+        (2, "outage", "unknown"),
+    ]
 
 
-def test_the_deadline_holds() -> None:
+def test_the_deadline_ends_all_attempts() -> None:
     with Silent() as one, Silent() as two, Silent() as three:
         urls = (one.url, two.url, three.url)
         with client_of(*urls, hedge_after=0.3, deadline=0.5) as (client, _):
@@ -407,7 +413,7 @@ def test_the_deadline_holds() -> None:
     assert "endpoint 3 not tried" in str(caught.value)
 
 
-def test_rounds_go_on() -> None:
+def test_hedged_rounds_are_repeated() -> None:
     busy = iter([True, True])
 
     def reply(request: Request) -> bytes:
@@ -423,12 +429,12 @@ def test_rounds_go_on() -> None:
     assert [a.delivered for a in sent.attempts if a.round == 1] == ["no", "no"]
 
 
-# ---- Never, and not at all ----
+# ---- When nothing is hedged ----
 
 
 @pytest.mark.parametrize("retry_unsafe", [False, True])
 @pytest.mark.parametrize("method", ["eth_sendTransaction", "wallet_sendCalls"])
-def test_what_does_it_twice_is_never_hedged(method: str, retry_unsafe: bool) -> None:  # noqa: FBT001
+def test_a_method_that_could_act_twice_is_never_hedged(method: str, retry_unsafe: bool) -> None:  # noqa: FBT001
     with Silent() as one, Replying(accept) as two:
         with (
             client_of(one.url, two.url, request_timeout=0.4, hedge_after=0) as (client, _),
@@ -453,13 +459,13 @@ def test_a_single_endpoint_needs_no_thread(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize("hedge_after", [-1.0, float("nan"), 1e9])
-def test_other_times_are_refused(hedge_after: float) -> None:
+def test_invalid_times_are_refused(hedge_after: float) -> None:
     with pytest.raises(UsageError, match="hedge_after"):
         SequencerClient("http://a,http://b", hedge_after=hedge_after)
 
 
 @pytest.mark.parametrize("typed", ["0ms", "0s", "300ms", "1m"])
-def test_times_that_can_be_typed(typed: str) -> None:
+def test_times_on_the_command_line_need_a_unit(typed: str) -> None:
     with dead() as one, dead() as two:
         where = f"--rollup.sequencer-http={one.url},{two.url}"
         assert seqsend("rpc", "eth_chainId", where, f"--hedge-after={typed}").code == 4
@@ -484,7 +490,7 @@ LACKING: dict[str, tuple[str, object]] = {
 
 
 @pytest.mark.parametrize("lacking", LACKING)
-def test_without_threads_or_descriptors_it_is_one_at_a_time(
+def test_without_threads_or_descriptors_endpoints_are_asked_one_by_one(
     lacking: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with (
@@ -496,7 +502,7 @@ def test_without_threads_or_descriptors_it_is_one_at_a_time(
         sent = client.send_raw_transaction(SIGNED.raw)
         monkeypatch.undo()
     assert sent.elapsed >= 0.4
-    assert told(sent.attempts) == [(1, "failover", "unknown"), (2, "answered", "yes")]
+    assert summaries(sent.attempts) == [(1, "failover", "unknown"), (2, "answered", "yes")]
 
 
 # ---- Late answers, batches, signals ----
@@ -512,7 +518,7 @@ def test_a_late_answer_disturbs_nothing() -> None:
             assert one.answered.wait(LONG)
             assert len(seen) == count
             assert client.preferred.index == 2
-            # Neither is its connection used again, nor its answer taken for another's.
+            # Its connection is not used again, nor its answer taken for another's.
             two.drop_connections()
             two._stopped.set()
             two._listening.close()
@@ -522,7 +528,7 @@ def test_a_late_answer_disturbs_nothing() -> None:
 
 
 @pytest.mark.parametrize("hedge_after", [0.0, 0.05])
-def test_nothing_is_left_over_of_many_calls(hedge_after: float) -> None:
+def test_many_calls_leave_no_threads_or_descriptors_behind(hedge_after: float) -> None:
     def descriptors() -> int:
         return len(os.listdir("/proc/self/fd"))
 
@@ -537,7 +543,7 @@ def test_nothing_is_left_over_of_many_calls(hedge_after: float) -> None:
         for _ in range(200 if hedge_after == 0 else 10):
             client.send_raw_transaction(SIGNED.raw)
         until(lambda: not threads())
-        # Those of the server, in the same process, are closed a moment later.
+        # The server's, in the same process, are closed a little later.
         until(lambda: descriptors() <= before + 2)
 
 
@@ -570,7 +576,7 @@ def test_a_batch_is_hedged_as_a_whole() -> None:
     assert attempts == [by_two, [(1, "abandoned"), (2, "failover"), (3, "answered")]] * 2
 
 
-def test_an_endpoint_that_takes_smaller_batches_is_asked_for_all_parts_beside_another() -> None:
+def test_an_endpoint_with_a_batch_limit_is_sent_every_part_beside_another() -> None:
     signed = [Wallet(0).sign(2, nonce=nonce) for nonce in range(4)]
     hashes = {s.raw: s.hash for s in signed}
 
@@ -593,13 +599,14 @@ def test_an_endpoint_that_takes_smaller_batches_is_asked_for_all_parts_beside_an
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_while_several_are_open(number: signal.Signals) -> None:
+def test_a_signal_interrupts_all_open_attempts(number: signal.Signals) -> None:
     with Hung() as one, Hung() as two, blackhole() as three:
         running = start(
             *("send", SIGNED.raw, "--json", "--hedge-after=0ms", "--sequencer-dial-timeout=20s"),
             f"--rollup.sequencer-http={one.url},{two.url},{three.url}",
         )
         until(lambda: one.requests and two.requests)
+        until(lambda: count_connections("SYN_SENT", three.port) > three.waiting)
         until(lambda: is_asleep(running))
         running.send_signal(number)
         out, err = running.communicate(timeout=10)
@@ -616,7 +623,9 @@ def test_a_signal_while_several_are_open(number: signal.Signals) -> None:
     assert "may have been delivered" in err
 
 
-def test_ctrl_c_in_a_program_that_uses_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_interrupts_all_open_attempts_of_the_library(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     take = "seqsend.threads.Mailbox.take"
     real = __import__("seqsend.threads", fromlist=["Mailbox"]).Mailbox.take
 
@@ -633,7 +642,7 @@ def test_ctrl_c_in_a_program_that_uses_the_library(monkeypatch: pytest.MonkeyPat
             pytest.raises(Interrupted) as caught,
         ):
             client.send_raw_transaction(SIGNED.raw)
-    assert told(caught.value.attempts) == [
+    assert summaries(caught.value.attempts) == [
         (1, "interrupted", "unknown"),
         (2, "interrupted", "unknown"),
     ]

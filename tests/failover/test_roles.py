@@ -1,4 +1,4 @@
-"""`--rollup-rpc`: calls begin at the active sequencer, and go with it when it changes."""
+"""`--rollup-rpc`: calls begin at the active sequencer, and follow when it changes."""
 
 import json
 import signal
@@ -53,14 +53,14 @@ from tests.support.servers import (
 from tests.support.wallet import Wallet
 
 SIGNED = Wallet(0).sign(2, nonce=0)
-MARGIN = 0.25  # seconds; what a promised time may be missed by
+MARGIN = 0.25  # seconds by which a promised time may be missed
 LONG = 20.0  # seconds; a timeout that no test here reaches
-GRACE = 0.5  # seconds that a slow op-node has once an active one has answered
+GRACE = 0.5  # seconds left to a slow op-node once an active one has answered
 NOT_LEADER = "refusing to proxy request to non-leader sequencer"
 
 
 def roles_in(events: list[Event]) -> list[list[str]]:
-    """Return what was found each time that the roles were asked for."""
+    """Return the roles that each round of questions found."""
     return [[each.role for each in e.roles] for e in events if isinstance(e, RolesAsked)]
 
 
@@ -98,7 +98,7 @@ def _saying(value: Any) -> Callable[[Request], bytes]:
     return lambda request: jsonrpc_result(request, value)
 
 
-# What an op-node does → a word of the reason for "unhealthy".
+# What an op-node does → part of the reason for "unhealthy".
 UNHEALTHY: dict[str, tuple[Callable[[], Any], str]] = {
     "refuses connections": (dead, "connection refused"),
     "takes no connection": (blackhole, "connection timed out (dial timeout 400ms)"),
@@ -118,7 +118,7 @@ UNHEALTHY: dict[str, tuple[Callable[[], Any], str]] = {
 
 
 @pytest.mark.parametrize("case", UNHEALTHY)
-def test_a_node_that_does_not_say_is_unhealthy_and_costs_nothing_but_its_time(case: str) -> None:
+def test_a_node_that_gives_no_role_is_unhealthy_and_costs_only_its_timeout(case: str) -> None:
     make, words = UNHEALTHY[case]
     events: list[Event] = []
     with make() as node, Rollup(["op-node"], active=None) as rollup:
@@ -139,7 +139,7 @@ def _send(*arguments: str) -> Run:
 
 
 @pytest.mark.parametrize("kind", ["op-node", "op-node without admin"])
-def test_without_an_active_one_there_is_a_warning_and_the_usual_order(kind: Kind) -> None:
+def test_without_an_active_sequencer_it_warns_and_keeps_the_usual_order(kind: Kind) -> None:
     with Rollup([kind] * 2, active=None) as rollup:
         run = _send(*rollup.arguments)
         shown = _send(*rollup.arguments, "--json").document
@@ -154,19 +154,19 @@ def test_without_an_active_one_there_is_a_warning_and_the_usual_order(kind: Kind
         assert standby in rest[0]
         assert "a standby according to its op-node" in rest[0]
         assert shown["endpoint"]["role"] == shown["attempts"][0]["endpoint"]["role"] == "standby"
-    else:  # nobody has said that it is one
+    else:  # no op-node said that it is one
         assert standby not in run.err
         assert shown["endpoint"]["role"] == "unhealthy"
 
 
-def test_without_the_option_nothing_is_said_of_roles() -> None:
+def test_without_the_option_roles_are_neither_asked_for_nor_shown() -> None:
     with Rollup(["op-node"]) as rollup:
         shown = _send(f"--rollup.sequencer-http={rollup.urls}", "--json").document
     assert "role" not in shown["endpoint"]
     assert rollup.questions == []
 
 
-def test_of_several_active_ones_the_first_is_taken_and_that_is_said() -> None:
+def test_the_first_of_several_active_sequencers_is_used_with_a_warning() -> None:
     with Rollup(["op-node"] * 3, active=2) as rollup, Replying(_saying(True)) as other:
         rollup.nodes[2] = other
         run = _send(*rollup.arguments)
@@ -175,7 +175,7 @@ def test_of_several_active_ones_the_first_is_taken_and_that_is_said() -> None:
     assert "begin at endpoint 2" in run.err
 
 
-def test_after_an_outage_the_same_call_goes_on_at_the_new_active_one() -> None:
+def test_after_an_outage_the_same_call_goes_on_at_the_new_active_sequencer() -> None:
     with Rollup(["op-node"] * 3) as rollup, open_client(rollup) as (client, events):
         assert client.request("eth_chainId").endpoint.index == 1
         rollup.kill(1)
@@ -189,7 +189,7 @@ def test_after_an_outage_the_same_call_goes_on_at_the_new_active_one() -> None:
     assert len(roles_in(events)) == 2
 
 
-def test_if_nobody_has_taken_over_yet_a_standby_is_used_and_said_until_one_has() -> None:
+def test_a_standby_is_used_until_another_sequencer_has_taken_over() -> None:
     with Rollup(["op-node"] * 3) as rollup, open_client(rollup) as (client, events):
         client.request("eth_chainId")
         rollup.kill(1)
@@ -201,13 +201,13 @@ def test_if_nobody_has_taken_over_yet_a_standby_is_used_and_said_until_one_has()
         def has_moved() -> bool:
             return client.request("eth_chainId").endpoint.index == 3
 
-        until(has_moved, within=3.0)  # no outage any more, and yet it is noticed
+        until(has_moved, within=3.0)  # noticed although there is no further outage
     assert roles_in(events)[-1] == ["standby", "standby", "active"]
     assert len(roles_in(events)) == 3
 
 
 @pytest.mark.parametrize("strict", [False, True])
-def test_one_that_says_it_does_not_lead_is_left(strict: bool) -> None:  # noqa: FBT001
+def test_an_endpoint_that_says_it_does_not_lead_is_left(strict: bool) -> None:  # noqa: FBT001
     with (
         Rollup(["op-conductor"] * 3) as rollup,
         open_client(rollup, strict_errors=strict) as (client, _),
@@ -217,7 +217,7 @@ def test_one_that_says_it_does_not_lead_is_left(strict: bool) -> None:  # noqa: 
         rollup.before = lambda index, request: (
             None if index == 3 else jsonrpc_error(request, -32000, NOT_LEADER)
         )
-        if strict:  # the error is the answer, and the next call is the wiser for it
+        if strict:  # the error is the answer, and the next call asks for the roles again
             with pytest.raises(Rejected):
                 client.send_raw_transaction(SIGNED.raw)
             assert rollup.landed == []
@@ -226,7 +226,7 @@ def test_one_that_says_it_does_not_lead_is_left(strict: bool) -> None:  # noqa: 
     assert [a.endpoint.index for a in sent.attempts] == ([3] if strict else [1, 3])
 
 
-def test_a_verdict_is_no_outage() -> None:
+def test_after_a_verdict_the_roles_are_not_asked_for_again() -> None:
     with Rollup(["op-node"] * 2) as rollup, open_client(rollup) as (client, events):
         rollup.before = lambda _, request: jsonrpc_error(request, -32000, "insufficient funds")
         for _ in range(2):
@@ -235,7 +235,7 @@ def test_a_verdict_is_no_outage() -> None:
     assert len(roles_in(events)) == 1
 
 
-def test_the_role_beats_what_an_earlier_run_preferred_and_the_failback() -> None:
+def test_the_role_beats_an_earlier_preference_and_the_failback() -> None:
     with (
         Rollup(["op-node"] * 3, active=3) as rollup,
         open_client(rollup, begin_at=Preference(2, age=9.0), failback_after=0.001) as (client, _),
@@ -261,7 +261,7 @@ def test_a_state_file_does_not_beat_the_role(tmp_path: Path) -> None:
     roles=st.lists(st.sampled_from(["active", "standby", "unhealthy"]), min_size=1, max_size=5),
     tried=st.sets(st.integers(1, 5)),
 )
-def test_the_order_is_cyclic_from_the_first_active_one_that_is_left(
+def test_the_order_is_cyclic_from_the_first_active_endpoint_not_yet_tried(
     roles: list[Any], tried: set[int]
 ) -> None:
     endpoints = parse_endpoints([f"http://seq{n}" for n in range(1, len(roles) + 1)])
@@ -296,12 +296,12 @@ FOLLOWER = judge_error(JsonRpcError(-32000, NOT_LEADER), strict_errors=True)
         ("active standby", 1, "eth_sendRawTransaction", LACKING, True),
         ("active standby", 1, "eth_chainId", FOLLOWER, True),
         ("standby standby", 2, "eth_chainId", REFUSED, True),
-        ("active standby", 2, "eth_chainId", REFUSED, False),  # of a call that began before
+        ("active standby", 2, "eth_chainId", REFUSED, False),  # of a call that began earlier
         ("active standby", 1, "eth_getProof", LACKING, False),
         ("active standby", 1, "eth_sendRawTransaction", FUNDS, False),
     ],
 )
-def test_what_makes_the_roles_doubtful(
+def test_which_failures_make_the_roles_doubtful(
     roles: str,
     index: int,
     method: str,
@@ -333,7 +333,7 @@ def test_what_makes_the_roles_doubtful(
 
 
 @pytest.mark.parametrize(("pause", "asked_then"), [(60.0, 1), (0.0, 2)])
-def test_an_active_one_that_is_slower_than_others_is_doubted_after_a_pause(
+def test_an_active_sequencer_slower_than_others_is_doubted_after_a_pause(
     pause: float, asked_then: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_PAUSE", pause)
@@ -361,7 +361,7 @@ def test_an_active_one_that_is_slower_than_others_is_doubted_after_a_pause(
 
 
 class Untouched:
-    """A transport that is not used."""
+    """A transport that must not be used."""
 
     def exchange(self, *_arguments: object) -> Any:
         raise AssertionError
@@ -400,7 +400,7 @@ def test_many_threads_ask_once_at_first_and_once_after_an_outage() -> None:
     assert roles_in(events) == [["active", "standby", "standby"], ["standby", "standby", "active"]]
 
 
-def test_threads_that_wait_go_on_once_the_answers_are_there() -> None:
+def test_waiting_threads_go_on_once_the_answers_have_come() -> None:
     endpoints = parse_endpoints("http://a,http://b")
     known = Roles(endpoints, endpoints, Untouched(), dial_timeout=LONG)
     may_end = threading.Event()
@@ -422,7 +422,7 @@ def test_threads_that_wait_go_on_once_the_answers_are_there() -> None:
     assert known.of(endpoints[0]) == "standby"
 
 
-def test_a_question_that_is_still_open_does_not_keep_the_process() -> None:
+def test_an_open_question_does_not_keep_the_process_alive() -> None:
     with Rollup(["op-node"] * 2, active=2) as rollup, Silent() as hung:
         rollup.nodes[0] = hung  # type: ignore[call-overload]
         with open_client(rollup, dial_timeout=LONG) as (client, _):
@@ -448,10 +448,10 @@ def test_a_hung_node_costs_the_dial_timeout_once() -> None:
     assert all(seconds <= 2 * GRACE + MARGIN for seconds in elapsed[1:])
 
 
-def test_a_slow_node_that_always_answers_in_time_has_all_of_it(
+def test_a_slow_node_that_always_answers_in_time_keeps_its_whole_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Only one that let the time pass is given less when it is asked the next time."""
+    """Only a node that missed its time gets less the next time."""
     grace, slow = 0.05, 0.3  # seconds
     monkeypatch.setattr(module, "_GRACE", grace)
     endpoints = parse_endpoints("http://a,http://b")
@@ -469,7 +469,7 @@ def test_a_slow_node_that_always_answers_in_time_has_all_of_it(
         assert slow <= asked.elapsed < LONG
 
 
-def test_a_defect_in_a_thread_that_asks_is_raised_in_the_one_that_waits() -> None:
+def test_a_defect_in_an_asking_thread_is_raised_in_the_waiting_one() -> None:
     endpoints = parse_endpoints("http://a,http://b")
     known = Roles(endpoints, endpoints, Untouched(), dial_timeout=LONG)
     began = time.monotonic()
@@ -478,13 +478,13 @@ def test_a_defect_in_a_thread_that_asks_is_raised_in_the_one_that_waits() -> Non
     assert time.monotonic() - began < LONG / 2
 
 
-def test_a_hung_node_beside_an_active_one_costs_half_a_second() -> None:
+def test_a_hung_node_beside_an_active_one_costs_less_than_the_dial_timeout() -> None:
     with Rollup(["op-node"] * 2, active=2) as rollup, Silent() as hung:
         rollup.nodes[0] = hung  # type: ignore[call-overload]
         run = _send(*rollup.arguments)
     assert [index for _, index, _ in rollup.landed] == [2]
     assert run.code == 0
-    assert run.elapsed < 4.5  # and not 5 s, however busy this machine is
+    assert run.elapsed < 4.5  # less than the 5 s dial timeout, even on a busy machine
 
 
 def test_questions_leave_half_of_the_deadline_to_the_call() -> None:
@@ -520,7 +520,7 @@ def _no_descriptors() -> Any:
     raise OSError(24, "Too many open files")
 
 
-def test_the_questions_are_no_calls_and_carry_none_of_the_endpoints_secrets(
+def test_questions_do_not_count_as_calls_and_carry_no_secrets_of_endpoints(
     tmp_path: Path,
 ) -> None:
     metrics = tmp_path / "m.prom"
@@ -559,7 +559,7 @@ def test_the_questions_are_no_calls_and_carry_none_of_the_endpoints_secrets(
     assert [run.document["attempts"][0]["endpoint"]["index"] for run in runs[1:]] == [2]
 
 
-def test_an_observer_sees_attempts_calls_and_roles_and_no_questions() -> None:
+def test_an_observer_sees_attempts_calls_and_roles_but_no_questions() -> None:
     with Rollup(["op-node"] * 2) as rollup, open_client(rollup) as (client, events):
         client.request("eth_chainId")
     assert [type(event) for event in events] == [RolesAsked, Attempt, CallEnded]
@@ -578,7 +578,7 @@ def test_an_observer_sees_attempts_calls_and_roles_and_no_questions() -> None:
         ("http://n1,wss://n2", "--rollup-rpc: endpoint 2 'wss://n2': "),
     ],
 )
-def test_what_is_no_list_of_op_nodes_is_refused(nodes: str, problem: str) -> None:
+def test_an_invalid_list_of_op_nodes_is_refused(nodes: str, problem: str) -> None:
     run = _send("--rollup.sequencer-http=http://a,http://b", f"--rollup-rpc={nodes}")
     assert run.code == 2
     assert problem in run.err
@@ -586,7 +586,7 @@ def test_what_is_no_list_of_op_nodes_is_refused(nodes: str, problem: str) -> Non
     assert "s3cret" not in run.err
 
 
-def test_the_library_refuses_it_as_well() -> None:
+def test_the_library_refuses_an_invalid_list_of_op_nodes_too() -> None:
     with pytest.raises(UsageError, match="--rollup-rpc: no URL given"):
         SequencerClient("http://a", rollup_rpc="")
     with pytest.raises(UsageError, match="2 URLs for 1 endpoint:"):
@@ -594,14 +594,14 @@ def test_the_library_refuses_it_as_well() -> None:
 
 
 def _interrupted(rollup: Rollup, waits: Callable[[], object]) -> dict[str, Any]:
-    """Run a send until ``waits()``, interrupt it, and return what it says."""
+    """Run a send until ``waits()`` holds, interrupt it, and return its document."""
     process = start("send", SIGNED.raw, *rollup.arguments, "--json")
     until(waits)
     until(lambda: is_asleep(process))
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=10)
-    assert time.monotonic() - began < 2.0  # and not the 5 s of the dial timeout
+    assert time.monotonic() - began < 2.0  # less than the 5 s dial timeout
     assert process.returncode == 130
     found: dict[str, Any] = json.loads(out)
     return found
@@ -616,7 +616,7 @@ def test_a_signal_during_the_first_questions_ends_the_call() -> None:
     assert rollup.landed == []
 
 
-def test_a_signal_during_later_questions_loses_nothing_that_was_learnt() -> None:
+def test_a_signal_during_later_questions_keeps_the_attempts_made() -> None:
     hung = threading.Event()
     silent = threading.Event()
 
@@ -644,11 +644,11 @@ def test_a_signal_during_later_questions_loses_nothing_that_was_learnt() -> None
 
 
 NUMBER = 2_000
-HAND_OVER = 1_000  # at which transaction
+HAND_OVER = 1_000  # the transaction at which the active sequencer changes
 
 
 @pytest.mark.parametrize("way", ["dies before", "dies after", "steps down"])
-def test_2000_transactions_land_at_the_one_that_was_active_when_each_was_sent(way: str) -> None:
+def test_each_of_2000_transactions_lands_at_the_sequencer_active_at_the_time(way: str) -> None:
     random = Random(1)
     transactions = [make_transaction(random, 1, nonce) for nonce in range(NUMBER)]
     seen = 0
@@ -661,7 +661,7 @@ def test_2000_transactions_land_at_the_one_that_was_active_when_each_was_sent(wa
                 rollup.active = 3
                 if way != "steps down":
                     threading.Thread(target=rollup.kill, args=(1,)).start()
-                if way == "dies after":  # it has it, and the answer is lost
+                if way == "dies after":  # it took the transaction, and the answer is lost
                     rollup.landed.append((transactions[HAND_OVER - 1].hash, 1, 1))
             if index == 1 and rollup.active != 1:
                 if way == "steps down":
@@ -682,7 +682,7 @@ def test_2000_transactions_land_at_the_one_that_was_active_when_each_was_sent(wa
     assert "standby" not in run.err
 
 
-def test_everything_down_ends_as_ever() -> None:
+def test_if_everything_is_down_it_is_unreachable_as_without_roles() -> None:
     with dead() as one, dead() as two, dead() as node, dead() as other:
         urls, nodes = f"{one.url},{two.url}", f"{node.url},{other.url}"
         with (

@@ -35,7 +35,7 @@ from tests.support.servers import (
 from tests.support.wallet import Wallet
 
 SIGNED = Wallet(0).sign(2, nonce=0)
-MARGIN = 0.25  # seconds; what a promised time may be missed by
+MARGIN = 0.25  # seconds by which a promised time may be missed
 
 
 def at(*urls: str) -> str:
@@ -80,7 +80,7 @@ def test_a_node_that_starts_after_the_command_gets_the_transaction() -> None:
         found = seqsend("send", SIGNED.raw, at(node.url), "--retry-for=15s", "--json")
     assert (run.code, run.out) == (0, f"{SIGNED.hash}\n")
     assert run.elapsed < 3.0 + 5.0 * 1.2 + 2
-    first, second, answered = run.err.splitlines()  # one for each change, not for each round
+    first, second, answered = run.err.splitlines()  # one per change, not one per round
     assert "endpoint 1" in first
     assert "connection refused" in first
     assert "endpoint 2" in second
@@ -92,8 +92,10 @@ def test_a_node_that_starts_after_the_command_gets_the_transaction() -> None:
 
 @pytest.mark.parametrize("endpoint", [dead, blackhole])
 @pytest.mark.parametrize("words", [["send", SIGNED.raw], ["rpc", "eth_chainId"]])
-def test_nothing_listens(endpoint: Callable[[], Any], words: list[str]) -> None:
-    # The first round is a whole one: a dial timeout of 1 s is over before the time is.
+def test_if_nothing_listens_rounds_last_for_the_time_given(
+    endpoint: Callable[[], Any], words: list[str]
+) -> None:
+    # The first round is always completed: with a dial timeout of 1 s it ends in time.
     with endpoint() as one, dead() as two:
         run = seqsend(
             *words, at(one.url, two.url), "--retry-for=3s", "--json", "--sequencer-dial-timeout=1s"
@@ -116,7 +118,7 @@ def test_each_endpoint_is_tried_at_most_once_in_a_round() -> None:
     for _, attempts in itertools.groupby(seen, key=lambda attempt: attempt.round):
         assert [attempt.endpoint.index for attempt in attempts] == [1, 2, 3]
     assert [a.outcome for a in seen[:3]] == ["failover", "failover", "outage"]
-    # One line for each endpoint: the others say the same.
+    # One line per endpoint: the later attempts say the same.
     assert len(str(caught.value).splitlines()) == 4
 
 
@@ -124,14 +126,14 @@ def _keep(seen: list[Attempt]) -> Callable[[object], None]:
     return lambda event: seen.append(event) if isinstance(event, Attempt) else None
 
 
-def test_the_deadline_bounds_it() -> None:
+def test_the_deadline_bounds_the_rounds() -> None:
     with dead() as one:
         run = seqsend("send", SIGNED.raw, at(one.url), "--retry-for=30s", "--deadline=1s", "--json")
     assert run.code == 4
     assert abs(run.document["elapsed_ms"] / 1000 - 1.0) < MARGIN
 
 
-def test_an_endpoint_that_says_when_is_asked_then_and_once() -> None:
+def test_an_endpoint_with_retry_after_is_asked_at_that_time_and_once() -> None:
     asked: list[float] = []
 
     def reply(request: Request) -> bytes:
@@ -148,7 +150,7 @@ def test_an_endpoint_that_says_when_is_asked_then_and_once() -> None:
     assert "Retry-After: 1" in run.err
 
 
-def test_others_are_not_kept_waiting_by_one_that_says_when() -> None:
+def test_retry_after_of_one_endpoint_does_not_delay_the_others() -> None:
     with ExitStack() as stack:
         limited = stack.enter_context(Replying(http(429, b"", {"Retry-After": "2"})))
         late = stack.enter_context(Late(0.6))
@@ -159,7 +161,7 @@ def test_others_are_not_kept_waiting_by_one_that_says_when() -> None:
 
 
 @pytest.mark.parametrize("retry_after", ["3600", "soon", "-1"])
-def test_what_does_not_fit_is_not_waited_for(retry_after: str) -> None:
+def test_a_retry_after_that_is_too_long_or_invalid_is_ignored(retry_after: str) -> None:
     answers = iter([http(503, b"", {"Retry-After": retry_after})])
 
     def reply(request: Request) -> bytes:
@@ -171,7 +173,7 @@ def test_what_does_not_fit_is_not_waited_for(retry_after: str) -> None:
     assert run.document["elapsed_ms"] < 1000
 
 
-def test_a_verdict_ends_it() -> None:
+def test_a_verdict_ends_the_rounds() -> None:
     answers = iter([http(429, b"")])
 
     def reply(request: Request) -> bytes:
@@ -183,7 +185,7 @@ def test_a_verdict_ends_it() -> None:
     assert run.document["status"] == "rejected"
 
 
-def test_that_no_endpoint_has_the_method_ends_a_call() -> None:
+def test_a_method_that_no_endpoint_has_ends_the_rounds() -> None:
     with Replying(lambda r: jsonrpc_error(r, -32601, "the method does not exist")) as server:
         client = SequencerClient(server.url, retry_for=20.0)
         with client, pytest.raises(Rejected):
@@ -222,17 +224,17 @@ def test_a_send_that_may_have_been_delivered_is_sent_again() -> None:
         (lambda: Replying(http(429, b"")), 4, 3),
     ],
 )
-def test_what_does_something_twice_is_repeated_only_if_nothing_was_delivered(
+def test_a_method_that_could_act_twice_is_repeated_only_if_not_delivered(
     server: Callable[[], Any], code: int, tries: int
 ) -> None:
     with server() as running:
         run = seqsend("rpc", "eth_sendTransaction", "{}", at(running.url), "--retry-for=1s")
-        assert (len(running.requests) >= tries) is True
-        assert (len(running.requests) == 1) is (tries == 1)
+        assert len(running.requests) >= tries
+        assert (len(running.requests) == 1) == (tries == 1)
     assert run.code == code
 
 
-def test_of_a_batch_only_what_is_open_goes_again() -> None:
+def test_only_the_open_part_of_a_batch_is_sent_again() -> None:
     signed = [Wallet(0).sign(2, nonce=nonce) for nonce in range(4)]
     bodies: list[list[Any]] = []
 
@@ -257,7 +259,7 @@ def test_of_a_batch_only_what_is_open_goes_again() -> None:
     assert bodies == [[s.raw for s in signed], [signed[1].raw, signed[3].raw]]
 
 
-def test_a_signal_in_a_pause() -> None:
+def test_a_signal_ends_a_pause() -> None:
     with dead() as one:
         running = start("send", SIGNED.raw, at(one.url), "--retry-for=30s", "--json")
         assert running.stderr is not None
@@ -270,7 +272,7 @@ def test_a_signal_in_a_pause() -> None:
     assert "nothing was delivered" in err
 
 
-def test_a_client_in_a_program_is_interrupted_in_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_ends_a_pause_in_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(_seconds: float) -> None:
         raise KeyboardInterrupt
 
@@ -284,7 +286,7 @@ def test_a_client_in_a_program_is_interrupted_in_a_pause(monkeypatch: pytest.Mon
     assert len(caught.value.attempts) == 1
 
 
-# The plan of rounds alone
+# The plan of the rounds alone
 
 
 class Clock:
@@ -346,5 +348,5 @@ NOW = 1_700_000_000.0
         ("Tue, 99 Nov 99999999999 99:99:99 GMT", None),
     ],
 )
-def test_retry_after(text: str, seconds: float | None) -> None:
+def test_retry_after_is_read_as_seconds_or_as_a_date(text: str, seconds: float | None) -> None:
     assert parse_retry_after(text, NOW) == seconds

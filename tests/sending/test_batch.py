@@ -1,4 +1,4 @@
-"""JSON-RPC batches: every odd answer, each transaction with an end that is true."""
+"""JSON-RPC batches: whatever the answer, each transaction ends with its true status."""
 
 import json
 import threading
@@ -19,7 +19,7 @@ HASHES: dict[str, str] = {}
 
 @pytest.fixture
 def signed(node: Anvil, wallet: Wallet) -> list[Signed]:
-    """Eight transactions that the node will take, in their order."""
+    """Return eight transactions of one account, in nonce order."""
     first = node.nonce(wallet.address)
     made = [wallet.sign(2, nonce=first + i) for i in range(8)]
     HASHES.update({s.raw: s.hash for s in made})
@@ -37,7 +37,7 @@ def statuses(ended: list[Ended]) -> list[str]:
 
 
 def sizes(server: Replying) -> list[int]:
-    """How many transactions were in each request."""
+    """Return the number of transactions in each request."""
     asked = [r.json for r in server.requests]
     return [len(a) if isinstance(a, list) else 1 for a in asked]
 
@@ -91,11 +91,11 @@ REFUSALS: dict[str, Callable[[Request], bytes]] = {
 
 @pytest.mark.parametrize("refusal", REFUSALS)
 @pytest.mark.parametrize("limit", [1, 3])
-def test_a_batch_that_is_refused_is_asked_again_smaller_and_the_size_is_remembered(
+def test_a_refused_batch_is_split_and_the_smaller_size_is_remembered(
     refusal: str, limit: int, signed: list[Signed]
 ) -> None:
     with Replying(limited(limit, REFUSALS[refusal])) as server:
-        ended = run([server.url], signed + signed[:0])
+        ended = run([server.url], signed)
         found = sizes(server)
     assert statuses(ended) == ["accepted"] * 8
     assert found == ([8, 4, 2, 1, 1, 1, 1, 1, 1, 1, 1] if limit == 1 else [8, 4, 2, 2, 2, 2])
@@ -107,7 +107,7 @@ def test_the_size_is_remembered_for_the_run(signed: list[Signed]) -> None:
         assert sizes(server) == [4, 2, 2, 2, 2]
 
 
-def test_a_rate_limit_is_no_refusal_and_goes_to_the_next(
+def test_a_rate_limited_batch_goes_to_the_next_endpoint_whole(
     signed: list[Signed],
 ) -> None:
     said = _said(-32016, "over rate limit", array=False, status=200)
@@ -123,7 +123,7 @@ def test_answers_are_matched_by_their_ids(signed: list[Signed]) -> None:
         assert statuses(run([server.url], signed)) == ["accepted"] * 8
 
 
-def test_a_batch_that_is_shortened_is_asked_again_for_the_rest(signed: list[Signed]) -> None:
+def test_transactions_missing_from_an_answer_are_sent_again(signed: list[Signed]) -> None:
     def reply(request: Request) -> bytes:
         found = results(request)
         whole: Any = found[:3] if isinstance(request.json, list) else found[0]
@@ -135,9 +135,9 @@ def test_a_batch_that_is_shortened_is_asked_again_for_the_rest(signed: list[Sign
     assert statuses(ended) == ["accepted"] * 8
 
 
-def test_too_many_answers_doubled_ids_and_strangers(signed: list[Signed]) -> None:
-    """An id that is answered twice is not answered; what nobody asked for is not looked at."""
-
+def test_an_id_answered_twice_counts_as_unanswered_and_unknown_ids_are_ignored(
+    signed: list[Signed],
+) -> None:
     def reply(request: Request) -> bytes:
         if not isinstance(request.json, list):  # the look-ups that follow
             return http(200, json.dumps(results(request)[0]).encode())
@@ -150,7 +150,9 @@ def test_too_many_answers_doubled_ids_and_strangers(signed: list[Signed]) -> Non
     assert statuses(ended) == ["unknown"] + ["accepted"] * 7
 
 
-def test_a_single_object_that_answers_one(signed: list[Signed]) -> None:
+def test_a_single_object_answers_one_transaction_and_the_rest_are_sent_again(
+    signed: list[Signed],
+) -> None:
     def reply(request: Request) -> bytes:
         return http(200, json.dumps(results(request)[0]).encode())
 
@@ -158,14 +160,16 @@ def test_a_single_object_that_answers_one(signed: list[Signed]) -> None:
         assert statuses(run([server.url], signed[:3])) == ["accepted"] * 3
 
 
-def test_verdicts_and_results_are_mixed(node: Anvil, wallet: Wallet, signed: list[Signed]) -> None:
+def test_a_batch_may_mix_verdicts_and_results(
+    node: Anvil, wallet: Wallet, signed: list[Signed]
+) -> None:
     poor = Wallet.of_key("0x" + "22" * 32).sign(2, nonce=0)
     mixed = [signed[0], poor, signed[1], signed[0]]
     ended = run([node.url], mixed)
     assert statuses(ended) == ["accepted", "rejected", "accepted", "known"]
 
 
-def test_what_an_endpoint_excuses_itself_for_goes_to_the_next(
+def test_transactions_that_an_endpoint_cannot_take_now_go_to_the_next(
     node: Anvil, signed: list[Signed]
 ) -> None:
     def reply(request: Request) -> bytes:
@@ -177,7 +181,7 @@ def test_what_an_endpoint_excuses_itself_for_goes_to_the_next(
             item["result"] = node.rpc("eth_sendRawTransaction", *asked["params"])
         return http(200, json.dumps(found).encode())
 
-    # With the nonces of one account every second could be taken by nobody: so of two accounts.
+    # Two accounts: with one, every second nonce would be missing at both endpoints.
     other = Wallet(1)
     nonce = node.nonce(other.address)
     pairs = [pair for i in range(4) for pair in (other.sign(2, nonce=nonce + i), signed[i])]
@@ -187,7 +191,9 @@ def test_what_an_endpoint_excuses_itself_for_goes_to_the_next(
     assert [e.end.endpoint.index for e in ended] == [2, 1] * 4  # type: ignore[union-attr]
 
 
-def test_a_timeout_with_part_of_it_delivered(node: Anvil, signed: list[Signed]) -> None:
+def test_a_timeout_after_half_of_the_batch_was_delivered_loses_nothing(
+    node: Anvil, signed: list[Signed]
+) -> None:
     """The first endpoint takes half of the batch and never answers."""
 
     def reply(request: Request) -> bytes:
@@ -216,7 +222,7 @@ def test_a_timeout_with_part_of_it_delivered(node: Anvil, signed: list[Signed]) 
         (lambda: Replying(http(429, b"")), "unreachable"),
     ],
 )
-def test_all_of_a_batch_that_fails_at_every_endpoint(
+def test_if_a_batch_fails_at_every_endpoint_all_its_transactions_say_so(
     server: Callable[[], Any], status: str, signed: list[Signed]
 ) -> None:
     with server() as failing:
@@ -225,7 +231,9 @@ def test_all_of_a_batch_that_fails_at_every_endpoint(
     assert all(e.end.attempts for e in ended)  # type: ignore[union-attr]
 
 
-def test_a_failover_makes_the_next_preferred(node: Anvil, signed: list[Signed]) -> None:
+def test_after_a_failover_the_next_batch_starts_at_the_new_endpoint(
+    node: Anvil, signed: list[Signed]
+) -> None:
     with dead() as nobody, SequencerClient([nobody.url, node.url]) as client:
         lines = iter([Line(i, s.raw) for i, s in enumerate(signed, start=1)])
         ended = list(client.stream(batch_size=4).run(lines))
@@ -235,7 +243,7 @@ def test_a_failover_makes_the_next_preferred(node: Anvil, signed: list[Signed]) 
 
 
 def test_threads_may_share_a_client(node: Anvil) -> None:
-    """Three streams at once, each of its own account."""
+    """Three streams at once, each with its own account."""
     failures: list[str] = []
 
     def send(index: int, client: SequencerClient) -> None:

@@ -1,4 +1,4 @@
-"""`send --chain-id N`: what is signed for another chain is not sent."""
+"""`send --chain-id N`: a transaction signed for another chain is not sent."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def _taking(*signed: Signed) -> Replying:
 
 
 @pytest.mark.parametrize("kind", range(5))
-def test_one_for_another_chain_is_a_usage_error(kind: int) -> None:
+def test_a_transaction_for_another_chain_is_a_usage_error(kind: int) -> None:
     signed = WALLET.sign(kind, nonce=0, chain_id=10)
     with Replying(b"") as nobody:
         through = f"--rollup.sequencer-http={nobody.url}"
@@ -39,27 +39,27 @@ def test_one_for_another_chain_is_a_usage_error(kind: int) -> None:
 
 @pytest.mark.parametrize("kind", range(5))
 @pytest.mark.parametrize("spelling", ["10", "0xa"])
-def test_one_for_this_chain_is_sent(kind: int, spelling: str) -> None:
+def test_a_transaction_for_this_chain_is_sent(kind: int, spelling: str) -> None:
     signed = WALLET.sign(kind, nonce=0, chain_id=10)
     with _taking(signed) as node:
         through = f"--rollup.sequencer-http={node.url}"
         assert seqsend("send", signed.raw, through, "--chain-id", spelling).code == 0
 
 
-def test_a_legacy_one_without_a_chain_id_is_valid_everywhere() -> None:
+def test_a_legacy_transaction_without_a_chain_id_is_valid_everywhere() -> None:
     signed = _for_every_chain()
     with _taking(signed) as node, SequencerClient(node.url) as client:
         assert client.send_raw_transaction(signed.raw, chain_id=10).hash == signed.hash
 
 
 @pytest.mark.parametrize("raw", ["0x7bc0", "0x02cc" + "c0" + "80" * 9 + "0101"])
-def test_one_whose_chain_cannot_be_told_is_not_sent(raw: str) -> None:
+def test_a_transaction_whose_chain_cannot_be_read_is_not_sent(raw: str) -> None:
     said = pytest.raises(UsageError, match="cannot read the chain of the raw transaction")
     with dead() as nobody, SequencerClient(nobody.url) as client, said:
         client.send_raw_transaction(raw, chain_id=10)
 
 
-def test_of_many_the_one_for_another_chain_stops_the_run(tmp_path: Path) -> None:
+def test_a_transaction_for_another_chain_stops_the_run(tmp_path: Path) -> None:
     signed = [WALLET.sign(2, nonce=n, chain_id=10 + (n == 1)) for n in range(3)]
     (tmp_path / "transactions.txt").write_text("".join(f"{each.raw}\n" for each in signed))
     with _taking(*signed) as node:
@@ -70,8 +70,8 @@ def test_of_many_the_one_for_another_chain_stops_the_run(tmp_path: Path) -> None
         sent = seqsend(*words)
         assert (sent.code, sent.out) == (2, f"{signed[0].hash}\nusage\nnot_sent\n")
         assert "line 2: raw transaction is signed for chain 11, not for chain 10" in sent.err
-        going_on = seqsend(*words, "--keep-going")
-        assert going_on.out == f"{signed[0].hash}\nusage\n{signed[2].hash}\n"
+        kept_going = seqsend(*words, "--keep-going")
+        assert kept_going.out == f"{signed[0].hash}\nusage\n{signed[2].hash}\n"
 
 
 @pytest.mark.parametrize("number", ["ten", "-1", ""])

@@ -1,4 +1,4 @@
-"""One sentence names what a transaction and its chain differ in."""
+"""One sentence names the difference between a transaction and its chain."""
 
 from dataclasses import replace
 
@@ -41,7 +41,7 @@ def decoded(content: Content | None = GOOD, **more: object) -> Decoded:
     return replace(Decoded("0x" + "ee" * 32, 2, 120, content), **more)  # type: ignore[arg-type]
 
 
-def test_nothing_speaks_against_a_good_one() -> None:
+def test_nothing_speaks_against_a_good_transaction() -> None:
     found = explain(decoded(), CHAIN)
     assert not found.speaks_against
     compared = "(chain id, nonce, balance, fees, gas limit)"
@@ -122,7 +122,7 @@ def test_the_difference_is_named(
     assert sentence is None or sentence in found.sentence
 
 
-def test_of_several_differences_the_one_that_nodes_check_first_is_named() -> None:
+def test_the_difference_that_nodes_check_first_is_named() -> None:
     poor = replace(CHAIN, balance=0, base_fee=9 * GWEI, chain_id=1, next_nonce=9)
     for chain, word in (
         (poor, "signed for chain"),
@@ -134,12 +134,12 @@ def test_of_several_differences_the_one_that_nodes_check_first_is_named() -> Non
         assert word in explain(decoded(), chain).sentence
 
 
-def test_what_is_there_already_has_nothing_against_it() -> None:
+def test_nothing_speaks_against_a_transaction_that_the_endpoint_has() -> None:
     found = explain(decoded(), replace(CHAIN, is_there=True, next_nonce=6))
     assert (found.speaks_against, found.sentence) == (False, "the endpoint has this transaction")
 
 
-def test_what_the_endpoint_did_not_say_is_named_and_no_difference() -> None:
+def test_values_that_the_endpoint_did_not_return_are_named_but_not_held_against_it() -> None:
     found = explain(decoded(), ChainState(ENDPOINT, chain_id=10, base_fee=1))
     assert not found.speaks_against
     assert "(chain id, fees; unknown: nonce, balance, gas limit)" in found.sentence
@@ -147,7 +147,7 @@ def test_what_the_endpoint_did_not_say_is_named_and_no_difference() -> None:
     assert (silent.speaks_against, silent.sentence.partition(":")[0]) == (False, "not known")
 
 
-def test_a_legacy_one_without_a_chain_id_is_for_every_chain() -> None:
+def test_a_legacy_transaction_without_a_chain_id_fits_every_chain() -> None:
     assert not explain(decoded(replace(GOOD, chain_id=None)), CHAIN).speaks_against
 
 
@@ -155,7 +155,9 @@ def test_a_legacy_one_without_a_chain_id_is_for_every_chain() -> None:
     ("known", "against", "said"),
     [(True, True, "it is malformed: a reason"), (False, False, "it cannot be compared")],
 )
-def test_what_cannot_be_taken_apart(*, known: bool, against: bool, said: str) -> None:
+def test_a_transaction_that_cannot_be_decoded_is_malformed_or_of_an_unknown_type(
+    *, known: bool, against: bool, said: str
+) -> None:
     found = explain(decoded(None, problem="a reason", is_known_type=known), CHAIN)
     assert found.speaks_against == against
     assert found.sentence.startswith(said)
@@ -175,7 +177,9 @@ def test_what_cannot_be_taken_apart(*, known: bool, against: bool, said: str) ->
         ({"authorizations": (Authorization(0, ADDRESS, 0, None),) * 2}, 71_000, 71_000),
     ],
 )
-def test_the_least_gas(content: dict[str, object], gas: int, gas_with_floor: int) -> None:
+def test_the_least_gas_follows_the_eips(
+    content: dict[str, object], gas: int, gas_with_floor: int
+) -> None:
     each = replace(GOOD, **content)  # type: ignore[arg-type]
     assert least_gas(each, has_data_floor=False) == gas
     assert least_gas(each, has_data_floor=True) == gas_with_floor

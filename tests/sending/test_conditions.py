@@ -1,4 +1,4 @@
-"""`--conditional`: which conditions are taken, and what is said of the others."""
+"""`--conditional`: which conditions are accepted, and why the others are refused."""
 
 import json
 from typing import Any
@@ -34,7 +34,7 @@ def test_numbers_become_quantities(name: str, value: Any, sent: str) -> None:
     "value",
     [-1, 2**64, 1.0, True, None, "", "100", "0x", "0x064", "0x1" + "0" * 16, "0xg", " 0x1", [1]],
 )
-def test_what_is_not_a_number_is_refused(name: str, value: Any) -> None:
+def test_anything_but_a_number_is_refused(name: str, value: Any) -> None:
     with pytest.raises(UsageError, match=f"{name} is not a number"):
         parse_conditions(json.dumps({name: value}))
 
@@ -44,7 +44,12 @@ def test_what_is_not_a_number_is_refused(name: str, value: Any) -> None:
     ("least", "most", "good"),
     [(5, 5, True), (5, 6, True), (9, "0x10", True), (6, 5, False), ("0x10", 15, False)],
 )
-def test_the_least_is_not_above_the_most(what: str, least: Any, most: Any, good: bool) -> None:  # noqa: FBT001
+def test_a_minimum_above_its_maximum_is_refused(
+    what: str,
+    least: Any,
+    most: Any,
+    good: bool,  # noqa: FBT001
+) -> None:
     text = json.dumps({f"{what}Min": least, f"{what}Max": most})
     if good:
         assert set(parse_conditions(text)) == {f"{what}Min", f"{what}Max"}
@@ -100,6 +105,6 @@ def test_other_accounts_are_refused(accounts: Any, said: str) -> None:
         ('{"BlockNumberMin": 1}', "no condition 'BlockNumberMin'"),
     ],
 )
-def test_what_is_not_a_set_of_conditions_is_refused(text: str, said: str) -> None:
+def test_anything_but_a_set_of_conditions_is_refused(text: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         parse_conditions(text)

@@ -1,4 +1,4 @@
-"""What a raw transaction says is what its signer has put into it, or there is no sender."""
+"""A decoded transaction holds what its signer signed, or it has no sender."""
 
 import json
 import os
@@ -27,7 +27,7 @@ from tests.support.wallet import Wallet
 
 WALLET = Wallet(0)
 ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
-NO_POINT = 5  # there is no point of secp256k1 with this x
+NO_POINT = 5  # no point of secp256k1 has this x
 
 
 def _number(most: int) -> st.SearchStrategy[int]:
@@ -102,7 +102,7 @@ def content_of(raw: str) -> Content:
 @pytest.mark.parametrize("kind", FIELDS)
 @settings(max_examples=500)
 @given(data=st.data())
-def test_agrees_with_eth_account(kind: str, data: st.DataObject) -> None:
+def test_decoding_agrees_with_eth_account(kind: str, data: st.DataObject) -> None:
     account = _account(data.draw(KEYS))
     fields = data.draw(st.fixed_dictionaries(FIELDS[kind]))
     authorities = []
@@ -134,7 +134,7 @@ def test_agrees_with_eth_account(kind: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("sidecar", ["blob proofs", "cell proofs"])
-def test_a_blob_transaction_in_network_form_says_the_same(sidecar: str) -> None:
+def test_a_blob_transaction_in_network_form_has_the_canonical_hash_and_sender(sidecar: str) -> None:
     network, canonical = WALLET.sign_blob(sidecar, nonce=3), WALLET.sign(3, nonce=3)
     assert decode(network.raw).hash == canonical.hash
     content = content_of(network.raw)
@@ -143,11 +143,11 @@ def test_a_blob_transaction_in_network_form_says_the_same(sidecar: str) -> None:
     assert "1, with sidecar" in decoded_text(decode(network.raw))
 
 
-# ---- What no signer can have made ----
+# ---- Signatures that no signer makes ----
 
 
 def _resigned(kind: int, *signature: int) -> str:
-    """Return a transaction with another signature, of as many of its last fields as are given."""
+    """Return a transaction whose last fields are replaced by ``signature``."""
     raw = bytes.fromhex(WALLET.sign(kind, nonce=7).raw[2:])
     prefix = b"" if kind == 0 else raw[:1]
     fields = rlp.decode(raw[len(prefix) :])
@@ -170,7 +170,7 @@ GOOD_S = ORDER // 2
         (NO_POINT, 1, "no public key fits the signature"),
     ],
 )
-def test_has_no_sender_with_a_signature_out_of_range(kind: int, r: int, s: int, said: str) -> None:
+def test_a_signature_out_of_range_has_no_sender(kind: int, r: int, s: int, said: str) -> None:
     content = content_of(_resigned(kind, r, s))
     assert content.sender is None
     assert said in (content.problem or "")
@@ -191,11 +191,11 @@ def test_the_largest_s_that_eip_2_allows_has_a_sender() -> None:
         (2, 27, "y_parity is 27, which no signer makes"),
     ],
 )
-def test_has_no_sender_with_a_parity_that_is_none(kind: int, parity: int, said: str) -> None:
+def test_an_impossible_parity_has_no_sender(kind: int, parity: int, said: str) -> None:
     assert content_of(_resigned(kind, parity, 1, 1)).problem == said
 
 
-def test_an_authorization_of_nobody_is_shown_with_the_reason() -> None:
+def test_an_authorization_without_a_signer_is_shown_with_the_reason() -> None:
     raw = bytes.fromhex(WALLET.sign(4, nonce=7).raw[2:])
     fields = rlp.decode(raw[1:])
     authorization = fields[9][0]
@@ -208,7 +208,7 @@ def test_an_authorization_of_nobody_is_shown_with_the_reason() -> None:
     assert f"nobody ({bad.problem})" in decoded_text(decoded)
 
 
-# ---- What cannot be taken apart ----
+# ---- Transactions that cannot be decoded ----
 
 
 def _with_field(kind: int, position: int, value: Any) -> str:
@@ -221,7 +221,7 @@ def _with_field(kind: int, position: int, value: Any) -> str:
 
 
 def _long_form(raw: str) -> str:
-    """Return the transaction with the length of its list in one byte more than it needs."""
+    """Return the transaction with one byte more than needed in the length of its list."""
     data = bytes.fromhex(raw[2:])
     assert data[1] == 0xF8
     return (data[:1] + b"\xf9\0" + data[2:]).hex()
@@ -254,7 +254,7 @@ def _long_form(raw: str) -> str:
         (_long_form(WALLET.sign(2, nonce=7).raw), "is not encoded as RLP wants it"),
     ],
 )
-def test_shows_hash_and_size_of_what_it_cannot_take_apart(raw: str, said: str) -> None:
+def test_hash_and_size_are_shown_even_if_the_rest_cannot_be_decoded(raw: str, said: str) -> None:
     decoded = decode(raw)
     assert decoded.content is None
     assert said in str(decoded.problem)
@@ -275,7 +275,7 @@ def _recovered(raw: str) -> str | None:
 
 @settings(max_examples=1000)
 @given(st.data())
-def test_no_mutation_crashes_it_or_gets_another_sender(data: st.DataObject) -> None:
+def test_no_mutation_crashes_the_decoder_or_yields_a_wrong_sender(data: st.DataObject) -> None:
     known = data.draw(st.sampled_from(KNOWN))
     start = data.draw(st.integers(0, len(known) - 1))
     length = data.draw(st.integers(0, 3))
@@ -291,7 +291,7 @@ def test_no_mutation_crashes_it_or_gets_another_sender(data: st.DataObject) -> N
         assert _recovered(raw) in (decoded.content.sender, None)
 
 
-def test_deep_nesting_is_no_trouble() -> None:
+def test_deep_nesting_is_harmless() -> None:
     nested = b"\xc0"
     for _ in range(5_000):
         nested = b"\xfa" + len(nested).to_bytes(3, "big") + nested
@@ -302,7 +302,9 @@ def test_deep_nesting_is_no_trouble() -> None:
 
 
 @pytest.mark.parametrize("kind", range(5))
-def test_recovers_without_coincurve_as_well(kind: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sender_is_recovered_without_coincurve_too(
+    kind: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     raw, nobody = WALLET.sign(kind, nonce=1).raw, _resigned(kind, NO_POINT, 1)
     monkeypatch.setitem(sys.modules, "coincurve", None)
     monkeypatch.setenv("ECC_BACKEND_CLASS", "eth_keys.backends.NotThere")
@@ -315,7 +317,7 @@ def test_recovers_without_coincurve_as_well(kind: int, monkeypatch: pytest.Monke
         signatures._curve.cache_clear()
 
 
-# ---- Beside another program ----
+# ---- Compared with another program ----
 
 _PEERS = ROOT / "tests" / "bench" / "peers" / "node_modules" / "@foundry-rs"
 
@@ -324,12 +326,12 @@ def _find_cast() -> str:
     beside = [*_PEERS.glob("cast-*/bin/cast"), Path(".venv/bin/cast")]
     found = shutil.which("cast") or next((str(p) for p in beside if os.access(p, os.X_OK)), None)
     if found is None:
-        pytest.skip("cast is not here: sh tests/bench/run.sh brings it")
+        pytest.skip("cast is not installed: sh tests/bench/run.sh installs it")
     return found
 
 
 @pytest.mark.parametrize("kind", range(5))
-def test_agrees_with_cast(kind: int) -> None:
+def test_decoding_agrees_with_cast(kind: int) -> None:
     raw = WALLET.sign(kind, nonce=300, value=10**18 + 1).raw
     said = subprocess.run(
         [_find_cast(), "decode-transaction", raw, "--json"],
@@ -339,7 +341,7 @@ def test_agrees_with_cast(kind: int) -> None:
         timeout=30,
     )
     theirs = json.loads(said.stdout)
-    theirs = json.loads(theirs) if isinstance(theirs, str) else theirs  # cast 1.7 quotes it all
+    theirs = json.loads(theirs) if isinstance(theirs, str) else theirs  # cast 1.7 quotes the object
     ours = decoded_document(decode(raw))
     assert ours["hash"] == theirs["hash"]
     assert str(ours["sender"]).lower() == theirs["signer"].lower()
@@ -357,7 +359,7 @@ def test_agrees_with_cast(kind: int) -> None:
             assert int(ours[name]) == int(theirs[quantity], 16), name
 
 
-def test_a_decoded_record_of_another_type_is_whole_in_json() -> None:
+def test_a_transaction_of_an_unknown_type_has_every_key_in_json() -> None:
     known = decoded_document(decode(WALLET.sign(2, nonce=1).raw))
     strange = decoded_document(Decoded("0x" + "00" * 32, 0x7B, 2, None, "not known"))
     assert known.keys() == strange.keys()

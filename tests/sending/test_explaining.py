@@ -1,4 +1,4 @@
-"""Why a transaction was rejected: provoked on a real node, and asked of endpoints that fail."""
+"""Why a transaction was rejected: with a real node, and with endpoints that fail."""
 
 import json
 import os
@@ -57,7 +57,7 @@ def chain() -> Any:
         yield node
 
 
-# What is sent, the sentence, and what the chain says.
+# Cause → fields of the transaction, and how the sentence begins.
 REJECTED: dict[str, tuple[dict[str, Any], str]] = {
     "other chain": ({"nonce": 1, "chainId": 10}, "it is signed for chain 10, but this is chain"),
     "nonce spent": ({"nonce": 0}, "its nonce 0 is spent by transaction 0x"),
@@ -86,7 +86,7 @@ REJECTED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("cause", REJECTED)
-def test_the_sentence_names_what_a_real_node_rejects_for(cause: str, chain: Anvil) -> None:
+def test_the_sentence_names_why_a_real_node_rejects_it(cause: str, chain: Anvil) -> None:
     fields, sentence = REJECTED[cause]
     raw = sign(fields.get("by", RICH), **{k: v for k, v in fields.items() if k != "by"})
     as_json = seqsend("send", raw, at(chain.url), "--json")
@@ -107,7 +107,7 @@ def test_the_sentence_names_what_a_real_node_rejects_for(cause: str, chain: Anvi
     ]
 
 
-def test_a_transaction_with_its_nonce_in_the_pool_is_named() -> None:
+def test_another_transaction_with_its_nonce_in_the_pool_is_named() -> None:
     with Anvil(extra=("--no-mining",)) as node:
         first = node.rpc("eth_sendRawTransaction", sign(value=5))
         found = explanation_of(seqsend("send", sign(value=6), at(node.url), "--json"))
@@ -116,7 +116,7 @@ def test_a_transaction_with_its_nonce_in_the_pool_is_named() -> None:
     assert (found["chain"]["next_nonce"], found["chain"]["pending_nonce"]) == (0, 1)
 
 
-def test_quiet_leaves_the_sentence_and_no_explain_nothing(chain: Anvil) -> None:
+def test_quiet_keeps_only_the_sentence_and_no_explain_asks_nothing(chain: Anvil) -> None:
     quiet = seqsend("send", sign(value=6), at(chain.url), "-q")
     assert "why: its nonce 0 is spent" in quiet.err
     assert "base fee" not in quiet.err
@@ -134,7 +134,7 @@ def _methods(request: Request) -> list[str]:
     return [call["method"] for call in calls_in(request)]
 
 
-def test_it_is_one_batch(chain: Anvil) -> None:
+def test_the_questions_are_one_batch(chain: Anvil) -> None:
     with Relaying(chain.url) as seen:
         seqsend("send", sign(POOR), at(seen.url))
         assert [len(_methods(request)) for request in seen.requests] == [1, 7]
@@ -158,7 +158,7 @@ def test_an_endpoint_without_batches_is_asked_one_by_one(chain: Anvil) -> None:
 
 
 @pytest.mark.parametrize("kind", ["accepted", "known", "unknown", "unreachable"])
-def test_no_other_end_is_explained(kind: str, node: Anvil, fresh_tx: Any) -> None:
+def test_only_a_rejection_is_explained(kind: str, node: Anvil, fresh_tx: Any) -> None:
     raw = fresh_tx().raw
     answers = {"unknown": http(500, b""), "unreachable": http(404, b"")}
     server = Replying(answers[kind]) if kind in answers else Relaying(node.url)
@@ -173,7 +173,7 @@ def test_no_other_end_is_explained(kind: str, node: Anvil, fresh_tx: Any) -> Non
 
 
 def _rejecting(node: Anvil | None = None, *, then: Callable[[], bytes] | None = None) -> Any:
-    """Return what rejects every transaction, and answers all else by a node, or by ``then``."""
+    """Reject every transaction; answer all else with ``then``, or through ``node``."""
 
     def reply(request: Request) -> bytes:
         if isinstance(request.json, dict) and request.json["method"].startswith("eth_sendRaw"):
@@ -216,7 +216,7 @@ def test_garbage_in_place_of_answers_changes_nothing(garbage: bytes) -> None:
     assert explanation_of(run)["transaction"]["nonce"] == 0
 
 
-def test_silence_costs_one_request_timeout_and_no_exit_code() -> None:
+def test_silence_costs_one_request_timeout_and_keeps_the_exit_code() -> None:
     released = threading.Event()
 
     def wait() -> bytes:
@@ -232,12 +232,12 @@ def test_silence_costs_one_request_timeout_and_no_exit_code() -> None:
     explanation = explanation_of(run)
     assert explanation["chain"] is None
     assert explanation["sentence"].startswith("not known: no endpoint returned")
-    # What explains is loaded meanwhile, which a busy machine takes long for.
+    # The explaining modules are loaded meanwhile, which is slow on a busy machine.
     assert 0.6 < run.elapsed - usual.elapsed < 0.7 + 1.5
     assert short.elapsed - usual.elapsed < 0.4 + 1.5
 
 
-def test_readers_are_asked_first_and_then_whoever_knows(chain: Anvil) -> None:
+def test_readers_are_asked_first_and_then_the_other_endpoints(chain: Anvil) -> None:
     send_only = http(200, b'{"jsonrpc":"2.0","id":null,"error":{"code":-32601,"message":"no"}}')
     with (
         Replying(_rejecting(then=lambda: send_only)) as sequencer,
@@ -253,7 +253,7 @@ def test_readers_are_asked_first_and_then_whoever_knows(chain: Anvil) -> None:
     assert explanation_of(by_other)["chain"]["endpoint"] == {"index": 3, "url": chain.url}
 
 
-def test_of_many_it_is_asked_with_v_only(chain: Anvil, tmp_path: Path) -> None:
+def test_several_rejections_are_explained_only_with_v(chain: Anvil, tmp_path: Path) -> None:
     (tmp_path / "transactions.txt").write_text(f"{sign(POOR)}\n{sign(value=9)}\n")
     words = ("send", "--file", str(tmp_path / "transactions.txt"), "--keep-going", at(chain.url))
     plain = seqsend(*words, "--json")
@@ -266,7 +266,7 @@ def test_of_many_it_is_asked_with_v_only(chain: Anvil, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_meanwhile_leaves_the_verdict(number: int) -> None:
+def test_a_signal_during_the_questions_keeps_the_verdict(number: int) -> None:
     asked, released = threading.Event(), threading.Event()
 
     def wait() -> bytes:
@@ -290,7 +290,7 @@ def test_a_signal_meanwhile_leaves_the_verdict(number: int) -> None:
 
 
 def _with_high_s(raw: str) -> str:
-    """Return the other signature that the same key could have made of the same transaction."""
+    """Return the transaction with its mirrored signature, whose s is in the upper half."""
     fields = rlp.decode(bytes.fromhex(raw[4:]))
     parity, s = fields[-3] == b"", ORDER - int.from_bytes(fields[-1], "big")
     whole: bytes = b"\x02" + rlp.encode([*fields[:-3], b"\x01" * parity, fields[-2], _bytes(s)])
@@ -301,7 +301,7 @@ def _bytes(number: int) -> bytes:
     return number.to_bytes((number.bit_length() + 7) // 8, "big")
 
 
-def test_a_signature_that_no_account_makes_is_named(chain: Anvil) -> None:
+def test_an_impossible_signature_is_named(chain: Anvil) -> None:
     with Replying(_rejecting(chain)) as server:
         run = seqsend("send", _with_high_s(sign(nonce=1)), at(server.url), "--json")
         assert len(server.requests) == 1
@@ -310,9 +310,9 @@ def test_a_signature_that_no_account_makes_is_named(chain: Anvil) -> None:
     assert (found["chain"], found["transaction"]["sender"]) == (None, None)
 
 
-def test_a_send_that_succeeds_loads_nothing_of_this(node: Anvil, fresh_tx: Any) -> None:
+def test_a_send_that_succeeds_loads_no_explaining_module(node: Anvil, fresh_tx: Any) -> None:
     words = ("-X", "importtime", "-m", "seqsend", "send", fresh_tx().raw, at(node.url))
-    # Not measured for coverage, which loads modules of its own.
+    # Without coverage, which loads more modules.
     plain = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
     done = subprocess.run(
         [sys.executable, *words], capture_output=True, text=True, check=True, env=plain
@@ -324,7 +324,7 @@ def test_a_send_that_succeeds_loads_nothing_of_this(node: Anvil, fresh_tx: Any) 
     assert loaded.isdisjoint({*unwanted, *ours, "seqsend.render.decoded"})
 
 
-def test_a_failure_of_what_explains_leaves_the_verdict(
+def test_a_defect_while_explaining_keeps_the_verdict(
     monkeypatch: pytest.MonkeyPatch, chain: Anvil
 ) -> None:
     monkeypatch.setattr("seqsend.sending.comparison.explain", lambda *_: 1 / 0)
@@ -333,7 +333,7 @@ def test_a_failure_of_what_explains_leaves_the_verdict(
     assert caught.value.explanation is None
 
 
-def test_the_library_asks_only_if_it_is_to(chain: Anvil) -> None:
+def test_the_library_explains_only_on_request(chain: Anvil) -> None:
     for explain in (False, True):
         with SequencerClient(chain.url) as client, pytest.raises(Rejected) as caught:
             client.send_raw_transaction(sign(POOR), explain=explain)
@@ -364,7 +364,7 @@ def test_a_dry_run_sends_nothing_and_says_ok(chain: Anvil) -> None:
         ({"nonce": 0}, "its nonce 0 is spent by transaction"),
     ],
 )
-def test_a_dry_run_says_what_speaks_against_it(
+def test_a_dry_run_says_why_it_should_not_be_sent(
     fields: dict[str, Any], sentence: str, chain: Anvil
 ) -> None:
     run = seqsend("send", sign(**fields), at(chain.url), "--dry-run", "--json")
@@ -375,13 +375,13 @@ def test_a_dry_run_says_what_speaks_against_it(
     assert plain.err.startswith(f"error: it should not be sent now: {sentence}")
 
 
-def test_what_is_on_the_chain_already_is_ok_in_a_dry_run(chain: Anvil) -> None:
+def test_a_transaction_already_on_the_chain_is_ok_in_a_dry_run(chain: Anvil) -> None:
     run = seqsend("send", sign(value=5), at(chain.url), "--dry-run", "--json")
     assert run.code == 0
     assert explanation_of(run)["sentence"] == "the endpoint has this transaction"
 
 
-def test_of_many_in_a_dry_run_those_before_count_as_sent(chain: Anvil) -> None:
+def test_a_dry_run_counts_earlier_transactions_as_sent(chain: Anvil) -> None:
     half = 6_000 * 10**18
     raws = [sign(nonce=1, value=half), sign(nonce=2), sign(nonce=3, value=half), sign(nonce=5)]
     run = seqsend("send", *raws, "zz", at(chain.url), "--dry-run", "--json")
@@ -392,7 +392,7 @@ def test_of_many_in_a_dry_run_those_before_count_as_sent(chain: Anvil) -> None:
     assert run.code == 3
 
 
-def test_a_dry_run_that_nobody_answers_is_unreachable() -> None:
+def test_a_dry_run_without_an_answer_is_unreachable() -> None:
     with dead() as nobody:
         run = seqsend("send", sign(), at(nobody.url), "--dry-run", "--json")
     assert (run.code, run.document["status"]) == (4, "unreachable")

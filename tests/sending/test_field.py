@@ -1,4 +1,4 @@
-"""Words of the field, through the program: endpoint 1 says them, endpoint 2 is a node."""
+"""Errors met in the field, end to end: endpoint 1 returns them, endpoint 2 is a node."""
 
 import json
 from collections.abc import Callable
@@ -20,12 +20,11 @@ def at(*urls: str) -> str:
 
 
 def saying(code: int, message: str) -> Callable[[Request], bytes]:
-    """Return what answers every call with this error, alone and in a batch."""
-
+    """Answer every call with this error, alone and in a batch."""
     return answering(lambda _: {"error": {"code": code, "message": message}})
 
 
-# Text, whether it may have been delivered, reason code; sources in cases.md, part B.
+# Code, text, delivered, reason code; sources in cases.md, part B.
 NOT_FROM_ME = [
     (-32000, 'Post "https://seq.example": context deadline exceeded', "unknown", "forward_failed"),
     (
@@ -50,7 +49,7 @@ NOT_FROM_ME = [
 
 @pytest.mark.parametrize(("code", "text", "delivered", "reason_code"), NOT_FROM_ME)
 @pytest.mark.parametrize("batch", [False, True])
-def test_not_from_me_leads_to_the_next_alone_and_in_a_batch(
+def test_an_error_that_is_not_a_verdict_moves_on_alone_and_in_a_batch(
     *,
     code: int,
     text: str,
@@ -63,29 +62,29 @@ def test_not_from_me_leads_to_the_next_alone_and_in_a_batch(
     first = node.nonce(wallet.address)
     signed = [wallet.sign(2, nonce=first + i) for i in range(1 + batch)]
     words = ["--batch-size=2"] if batch else []
-    with Replying(saying(code, text)) as sayer:
-        run = seqsend("send", *(s.raw for s in signed), *words, at(sayer.url, node.url), "--json")
+    with Replying(saying(code, text)) as server:
+        run = seqsend("send", *(s.raw for s in signed), *words, at(server.url, node.url), "--json")
     for document in run.documents:
         assert document["status"] == "accepted", run
-        told = document["attempts"][0]
-        assert (told["outcome"], told["delivered"]) == ("failover", delivered)
-        assert told["reason_code"] == reason_code
-        assert text[:40] in told["reason"].replace("***", "")
+        attempt = document["attempts"][0]
+        assert (attempt["outcome"], attempt["delivered"]) == ("failover", delivered)
+        assert attempt["reason_code"] == reason_code
+        assert text[:40] in attempt["reason"].replace("***", "")
 
 
-def test_a_wrapped_verdict_is_the_inner_one(node: Anvil, fresh_tx: FreshTx) -> None:
+def test_a_wrapped_verdict_counts_as_a_verdict(node: Anvil, fresh_tx: FreshTx) -> None:
     text = (
         "failed to forward tx to sequencer, please try again. "
         "Error message: 'insufficient funds for gas * price + value'"
     )
-    with Replying(saying(-32000, text)) as sayer:
-        run = seqsend("send", fresh_tx().raw, at(sayer.url, node.url), "--json")
+    with Replying(saying(-32000, text)) as server:
+        run = seqsend("send", fresh_tx().raw, at(server.url, node.url), "--json")
     assert (run.code, run.document["status"]) == (3, "rejected")
     assert len(run.document["attempts"]) == 1
 
 
 def send_only(node: Anvil) -> Callable[[Request], bytes]:
-    """Return what passes sends on to a node, and knows nothing else."""
+    """Pass sends on to a node; refuse every other method."""
 
     def reply(request: Request) -> bytes:
         if all(call["method"] == SEND for call in calls_in(request)):
@@ -95,7 +94,7 @@ def send_only(node: Anvil) -> Callable[[Request], bytes]:
     return reply
 
 
-def test_a_send_only_endpoint_first_and_a_full_one_second(node: Anvil, fresh_tx: FreshTx) -> None:
+def test_a_send_only_endpoint_works_in_front_of_a_full_one(node: Anvil, fresh_tx: FreshTx) -> None:
     signed = fresh_tx()
     with Replying(send_only(node)) as sequencer:
         urls = at(sequencer.url, node.url)
@@ -105,7 +104,7 @@ def test_a_send_only_endpoint_first_and_a_full_one_second(node: Anvil, fresh_tx:
             assert run.document["receipt"]["transactionHash"] == signed.hash
 
 
-def test_a_read_goes_on_where_its_method_is_not_there(node: Anvil) -> None:
+def test_a_read_moves_on_if_the_endpoint_lacks_its_method(node: Anvil) -> None:
     with Replying(send_only(node)) as first, Replying(send_only(node)) as second:
         read = ["rpc", "eth_getBlockByNumber", "latest", "false", "--json"]
         found = seqsend(*read, at(first.url, node.url))
@@ -121,7 +120,7 @@ def four(node: Anvil, wallet: Wallet) -> list[Signed]:
     return [wallet.sign(2, nonce=first + i) for i in range(4)]
 
 
-def test_a_batch_that_is_refused_with_http_500(node: Anvil, four: list[Signed]) -> None:
+def test_a_batch_refused_with_http_500_is_split(node: Anvil, four: list[Signed]) -> None:
     def reply(request: Request) -> bytes:
         if len(calls_in(request)) > 3:
             text = "Batch of more than 3 requests are not allowed on free tier"
@@ -151,16 +150,18 @@ def test_a_batch_that_is_refused_with_http_500(node: Anvil, four: list[Signed]) 
             "maintenance until 04:00 UTC",
         ),
         (http(503, b"closed for now\nsee our page", {"Retry-After": "30"}), "closed for now"),
-        (http(429, b"", {"Retry-After": "30"}), "30"),
+        (http(429, b"", {"Retry-After": "30"}), "Retry-After: 30"),
     ],
 )
-def test_what_a_server_said_is_shown(answer: bytes, shown: str, fresh_tx: FreshTx) -> None:
+def test_the_words_of_a_failing_server_are_shown(
+    answer: bytes, shown: str, fresh_tx: FreshTx
+) -> None:
     signed = fresh_tx()
     with Replying(answer) as server:
         run = seqsend("send", signed.raw, at(server.url))
-        told = seqsend("send", signed.raw, at(server.url), "--json")
+        as_json = seqsend("send", signed.raw, at(server.url), "--json")
     assert shown in run.err
-    assert shown in told.document["attempts"][0]["reason"]
+    assert shown in as_json.document["attempts"][0]["reason"]
 
 
 @pytest.mark.parametrize(
@@ -171,7 +172,7 @@ def test_what_a_server_said_is_shown(answer: bytes, shown: str, fresh_tx: FreshT
         *((s, "unknown") for s in (408, 500, 502, 503, 504, 520, 524, 527)),
     ],
 )
-def test_statuses_that_cannot_have_delivered(
+def test_the_status_decides_whether_it_may_have_been_delivered(
     status: int, delivered: str, fresh_tx: FreshTx
 ) -> None:
     with Replying(http(status, b"")) as server:
@@ -181,7 +182,7 @@ def test_statuses_that_cannot_have_delivered(
 
 
 @pytest.mark.parametrize("interim", [100, 102, 103])
-def test_interim_answers_are_read_on(interim: int, node: Anvil, fresh_tx: FreshTx) -> None:
+def test_interim_answers_are_skipped(interim: int, node: Anvil, fresh_tx: FreshTx) -> None:
     def reply(request: Request) -> bytes:
         before = f"HTTP/1.1 {interim} Wait\r\nLink: </style.css>\r\n\r\n".encode()
         return before + http(200, pass_on(request.body, node.url))

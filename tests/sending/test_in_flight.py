@@ -1,4 +1,4 @@
-"""Several requests under way at once: as many as asked for, each line as true as one by one."""
+"""`--in-flight`: up to N requests at once, and each line still ends with its true status."""
 
 import gc
 import itertools
@@ -29,7 +29,7 @@ from tests.support.wallet import Wallet
 
 (ENDPOINT,) = parse_endpoints("http://a")
 WALLETS = [Wallet.of_key(f"0x{n:064x}") for n in range(1, 5)]
-# The transactions of four senders, in turns.
+# The transactions of four senders, in turn.
 RAW = [WALLETS[n % 4].sign(2, nonce=n // 4).raw for n in range(24)]
 HASHES = [parse_raw_transaction(raw).hash for raw in RAW]
 BAD = "0x1234"
@@ -41,10 +41,10 @@ def lines_of(texts: Sequence[str]) -> list[Line]:
 
 
 class Network:
-    """Ends each transaction as the test decides, when the test allows it; counts what is open."""
+    """Ends each transaction how and when the test decides; counts open requests."""
 
     def __init__(self, *, bad: Sequence[int] = (), held: Sequence[int] = ()) -> None:
-        """``bad`` are rejected; ``held`` wait until they are let go; by position."""
+        """Reject those at positions ``bad``; keep those at ``held`` until `let_go`."""
         self._bad = {HASHES[n] for n in bad}
         self._held = {HASHES[n]: threading.Event() for n in held}
         self._lock = threading.Lock()
@@ -52,7 +52,7 @@ class Network:
         self.begun: list[str] = []
         self.under_way = self.most = 0
         self.overlapped = False
-        """Two transactions of one sender were under way in two requests."""
+        """Whether two requests held transactions of one sender at the same time."""
 
     def let_go(self, position: int) -> None:
         self._held[HASHES[position]].set()
@@ -97,7 +97,7 @@ class Network:
     most=st.integers(2, 5),
     keep_going=st.booleans(),
 )
-def test_every_line_has_one_end_in_its_order(
+def test_every_line_has_one_end_in_input_order(
     kinds: list[str],
     size: int,
     most: int,
@@ -112,7 +112,7 @@ def test_every_line_has_one_end_in_its_order(
     statuses = [e.status for e in ended]
     full = [words[kind] for kind in kinds]
     assert all(said in (right, "not_sent") for said, right in zip(statuses, full, strict=True))
-    # What is said to be sent was sent, once, and nothing else was.
+    # What is reported as sent was sent once, and nothing else was.
     sent = [e.hash for e in ended if e.status not in ("usage", "not_sent")]
     assert sorted(network.begun) == sorted(filter(None, sent))
     assert network.most <= most
@@ -127,7 +127,7 @@ def test_every_line_has_one_end_in_its_order(
         unsent = [e.end for e in ended if isinstance(e.end, NotSent)]
         assert {end.because for end in unsent} <= {stopped[0]}
     if "bad" not in kinds and "bad line" in kinds and not keep_going:
-        first = kinds.index("bad line")  # as one by one: all before it went
+        first = kinds.index("bad line")  # as if one by one: all before it were sent
         assert statuses[: first + 1] == full[: first + 1]
         assert set(statuses[first + 1 :]) <= {"not_sent"}
     for wallet in range(4):
@@ -136,9 +136,7 @@ def test_every_line_has_one_end_in_its_order(
 
 
 @pytest.mark.parametrize(("most", "reached"), [(2, 2), (3, 3), (4, 4), (8, 4)])
-def test_as_many_are_under_way_as_asked_for_and_as_there_are_senders(
-    most: int, reached: int
-) -> None:
+def test_up_to_n_requests_are_under_way_but_only_one_per_sender(most: int, reached: int) -> None:
     network = Network(held=range(len(RAW)))
     stream = InFlight(network, most)
     found: list[Ended] = []
@@ -152,7 +150,7 @@ def test_as_many_are_under_way_as_asked_for_and_as_there_are_senders(
     assert network.most == reached
 
 
-def test_nothing_is_begun_once_a_bad_end_is_known_and_what_is_under_way_is_waited_for() -> None:
+def test_after_a_bad_end_nothing_is_begun_and_open_requests_are_awaited() -> None:
     network = Network(bad=[1], held=[0, 1, 2])
     stream = InFlight(network, 3)
     found: list[Ended] = []
@@ -170,7 +168,7 @@ def test_nothing_is_begun_once_a_bad_end_is_known_and_what_is_under_way_is_waite
     assert stream.last_sent == 3
 
 
-def test_of_two_bad_ones_the_first_in_the_input_is_the_one_it_stopped_at() -> None:
+def test_of_two_bad_ends_the_first_in_the_input_is_named() -> None:
     network = Network(bad=[0, 2], held=[0, 2])
     stream = InFlight(network, 3)
     found: list[Ended] = []
@@ -185,7 +183,7 @@ def test_of_two_bad_ones_the_first_in_the_input_is_the_one_it_stopped_at() -> No
 
 
 @pytest.mark.parametrize(("most", "size"), [(2, 1), (3, 2)])
-def test_no_more_is_read_than_a_window_while_the_first_is_slow(most: int, size: int) -> None:
+def test_reading_stops_at_the_window_while_the_first_is_slow(most: int, size: int) -> None:
     network = Network(held=[0])
     read: list[int] = []
 
@@ -194,7 +192,7 @@ def test_no_more_is_read_than_a_window_while_the_first_is_slow(most: int, size: 
             read.append(line.number)
             yield line
 
-    # The first sender sends one, all the others can go on.
+    # Only the first sender waits; the others can go on.
     stream = InFlight(network, most, size=size)
     found: list[Ended] = []
     thread = threading.Thread(target=lambda: found.extend(stream.run(lines())))
@@ -228,7 +226,7 @@ def test_large_transactions_make_the_window_shorter(monkeypatch: pytest.MonkeyPa
     assert len(found) == len(RAW)
 
 
-def test_what_has_ended_is_yielded_while_the_input_is_idle() -> None:
+def test_results_are_yielded_while_the_input_is_idle() -> None:
     network = Network(held=[1])
     reader, writer = os.pipe()
     try:
@@ -236,7 +234,7 @@ def test_what_has_ended_is_yielded_while_the_input_is_idle() -> None:
         os.write(writer, f"{RAW[0]}\n{RAW[1]}\n{RAW[2][:40]}".encode())
         assert next(results).hash == HASHES[0]
         network.let_go(1)
-        assert next(results).hash == HASHES[1]  # and a half of the third is there
+        assert next(results).hash == HASHES[1]  # and half of the third line has come
         os.write(writer, f"{RAW[2][40:]}\n".encode())
         assert next(results).hash == HASHES[2]
         os.close(writer)
@@ -260,7 +258,7 @@ def test_lines_are_sent_as_they_come() -> None:
     assert [ended.hash for ended in found] == HASHES
 
 
-def test_an_input_that_cannot_be_read_from_is_not_waited_for() -> None:
+def test_an_unreadable_input_fails_at_once() -> None:
     reader, writer = os.pipe()
     try:
         with pytest.raises(Exception, match="Bad file descriptor"):
@@ -270,7 +268,7 @@ def test_an_input_that_cannot_be_read_from_is_not_waited_for() -> None:
         os.close(writer)
 
 
-def test_a_signal_ends_all_that_is_under_way_and_what_is_decided_stays() -> None:
+def test_a_signal_interrupts_open_requests_and_keeps_results() -> None:
     network = Network(held=[0, 2, 3])
     with Signals() as signals:
         stream, lines = InFlight(network, 4), iter(lines_of(RAW))
@@ -279,11 +277,11 @@ def test_a_signal_ends_all_that_is_under_way_and_what_is_decided_stays() -> None
         with pytest.raises(SignalReceived):
             list(stream.run(lines))
         timer.join()
-        assert network.under_way == 0, "before anything is acknowledged all have noticed it"
+        assert network.under_way == 0, "a request has not noticed the signal"
         signals.acknowledge()
         found = list(stream.rest(lines))
     assert [e.line for e in found] == list(range(1, len(RAW) + 1))
-    # The second was free to go on to its sender's next ones, the others were not.
+    # Only the second sender was not held: it went on to its next transactions.
     statuses = [e.status for e in found]
     assert [statuses[n] for n in (0, 1, 2, 3)] == [
         "interrupted",
@@ -295,7 +293,7 @@ def test_a_signal_ends_all_that_is_under_way_and_what_is_decided_stays() -> None
     assert said == set(network.begun)
 
 
-def test_a_run_that_has_sent_nothing_is_left_at_the_last_line_that_was_read() -> None:
+def test_a_run_that_sent_nothing_stops_at_the_last_line_read() -> None:
     def read() -> Iterator[Line]:
         yield from lines_of(RAW)[:2]
         raise KeyboardInterrupt
@@ -309,7 +307,7 @@ def test_a_run_that_has_sent_nothing_is_left_at_the_last_line_that_was_read() ->
     assert network.begun == []
 
 
-def test_a_second_signal_ends_the_wait_for_what_does_not_end() -> None:
+def test_a_second_signal_ends_the_wait_for_stuck_requests() -> None:
     stuck = threading.Event()
 
     def send(group: Sequence[RawTransaction], _signals: Signals) -> GroupEnd:
@@ -319,11 +317,11 @@ def test_a_second_signal_ends_the_wait_for_what_does_not_end() -> None:
     found = _ends_after_two_signals(send)
     stuck.set()
     assert [e.status for e in found] == ["interrupted"] * 2 + ["not_sent"] * 22
-    # Many more were read by then.
+    # By then many more lines had been read.
     assert {e.end.because for e in found if isinstance(e.end, NotSent)} == {2}
 
 
-def test_what_the_second_signal_ends_is_reported_as_it_ended() -> None:
+def test_requests_that_the_second_signal_ends_are_reported_as_they_ended() -> None:
     def send(group: Sequence[RawTransaction], signals: Signals) -> GroupEnd:
         until(lambda: len(signals.received) == 2)
         return GroupEnd([Sent(group[0].hash, "accepted", ENDPOINT, (), 0.0)])
@@ -335,7 +333,7 @@ def test_what_the_second_signal_ends_is_reported_as_it_ended() -> None:
 def _ends_after_two_signals(
     send: Callable[[Sequence[RawTransaction], Signals], GroupEnd],
 ) -> list[Ended]:
-    """Return how all ended: one signal came once two groups were begun, the other after it."""
+    """Return all ends, with one signal after two groups have begun and another after that."""
     begun: list[str] = []
     with Signals() as signals:
 
@@ -363,7 +361,7 @@ def _signal_when(*events: Callable[[], bool]) -> None:
         signal.pthread_kill(main, signal.SIGINT)
 
 
-def test_a_defect_in_a_thread_is_raised_in_the_one_that_asked() -> None:
+def test_a_defect_in_a_thread_is_raised_in_the_caller() -> None:
     def send(group: Sequence[RawTransaction]) -> GroupEnd:
         raise ZeroDivisionError
 
@@ -372,7 +370,7 @@ def test_a_defect_in_a_thread_is_raised_in_the_one_that_asked() -> None:
 
 
 @pytest.mark.parametrize("first_is_interrupted", [True, False])
-def test_a_signal_in_one_of_several_that_end_together_is_heard(
+def test_a_signal_is_noticed_even_if_several_groups_end_together(
     first_is_interrupted: bool,  # noqa: FBT001
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -393,28 +391,28 @@ def sending() -> set[threading.Thread]:
 
 
 def test_its_threads_end_once_the_rest_is_reported() -> None:
-    before = sending()  # some of another test may still be ending
+    before = sending()  # those of another test may still be ending
     stream, lines = InFlight(Network(), 4), iter(lines_of(RAW))
     assert next(stream.run(lines)).hash == HASHES[0]
     assert sending() - before
     list(stream.rest(lines))
     until(lambda: sending() <= before)
-    assert stream.stopped_at is not None  # it is still there
+    assert stream.stopped_at is not None  # the stream still exists
 
 
-def test_its_threads_end_with_it() -> None:
+def test_its_threads_end_with_the_run() -> None:
     before = sending()
     stream = InFlight(Network(), 4)
     assert len(list(stream.run(lines_of(RAW)))) == len(RAW)
     until(lambda: sending() <= before)
-    assert stream.last_sent == len(RAW)  # it is still there
+    assert stream.last_sent == len(RAW)  # the stream still exists
     dropped = InFlight(Network(), 4).run(lines_of(RAW))
     assert next(dropped).hash == HASHES[0]
     del dropped
     until(lambda: sending() <= before)
 
 
-def test_senders_that_cannot_be_known_count_as_one() -> None:
+def test_unknown_senders_count_as_one() -> None:
     unknown = [f"0x76{0xC0 + 2:02x}80{n:02x}" for n in range(1, 6)]
     network = Network()
     assert len(list(InFlight(network, 4).run(lines_of(unknown)))) == len(unknown)
@@ -424,13 +422,13 @@ def test_senders_that_cannot_be_known_count_as_one() -> None:
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 257])
-def test_the_library_says_how_many_can_be(wrong: int) -> None:
+def test_the_library_refuses_other_numbers_in_flight(wrong: int) -> None:
     with SequencerClient("http://a") as client, pytest.raises(UsageError, match="1 to 256"):
         client.stream(in_flight=wrong)
 
 
 @pytest.mark.parametrize("left", [0, 1, 2])
-def test_threads_that_are_not_to_be_had_are_done_without(
+def test_everything_is_sent_even_if_threads_cannot_be_started(
     left: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begin, begun = threading.Thread.start, itertools.count()

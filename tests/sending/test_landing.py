@@ -16,13 +16,13 @@ from seqsend.sending.stream import Ended, Line
 from seqsend.sending.transaction import parse_raw_transaction
 from tests.support.chain import FakeChain, Step, receipt_of, stay
 from tests.support.cli import Run, seqsend, start
-from tests.support.servers import Replying, dead
+from tests.support.servers import dead
 from tests.support.terminal import on_a_terminal
 from tests.support.wallet import Wallet
 
 SIGNED = [Wallet(0).sign(2, nonce=nonce) for nonce in range(30)]
 TX = SIGNED[0]
-MARGIN = 0.25  # seconds; what a promised time may be missed by
+MARGIN = 0.25  # seconds by which a promised time may be missed
 
 
 def at(*urls: str) -> str:
@@ -50,7 +50,7 @@ def preconfirm(chain: FakeChain) -> None:
 
 
 class Watched(FakeChain):
-    """Notes how deep the transaction truly was at each request that was not a send."""
+    """Notes the transaction's true level at each request that is not a send."""
 
     def __init__(self, steps: list[Step]) -> None:
         super().__init__(steps)
@@ -82,11 +82,11 @@ def test_each_level_is_reached_at_its_time(level: Level) -> None:
     assert found["receipt"]["blockNumber"] == hex(11)
     assert chain.truth[-1] == wanted
     late = sum(depth >= wanted for depth in chain.truth)
-    # Seen by the request after the one that it came true before, as a rule; a poll is two at most.
+    # The next request usually sees it; a poll is at most two requests.
     assert late <= 4, chain.truth
 
 
-def test_hash_and_nothing_else_on_stdout() -> None:
+def test_stdout_holds_the_hash_and_nothing_else() -> None:
     with FakeChain([mine, stay, safe_is(11)]) as chain:
         run = send(chain, "--wait-for=safe")
     assert (run.code, run.out) == (0, f"{TX.hash}\n")
@@ -102,14 +102,14 @@ def test_quiet_is_silent() -> None:
     assert (run.code, run.out, run.err) == (0, f"{TX.hash}\n", "")
 
 
-def test_reverted() -> None:
+def test_a_reverted_transaction_exits_with_7() -> None:
     with FakeChain([lambda chain: chain.mine(status=0)]) as chain:
         run = send(chain, "--wait")
     assert run.code == 7
     assert "mined in block 11, reverted" in run.err
 
 
-def test_a_block_that_is_reorganised_away_starts_the_wait_anew() -> None:
+def test_the_wait_starts_over_if_the_block_is_reorganised_away() -> None:
     steps: list[Step] = [
         mine,
         stay,
@@ -132,7 +132,7 @@ def test_a_block_that_is_reorganised_away_starts_the_wait_anew() -> None:
     assert sum("reorganised away" in line for line in said) == 1
 
 
-def test_gone_for_good() -> None:
+def test_a_transaction_that_is_reorganised_away_for_good_is_pending() -> None:
     steps: list[Step] = [mine, stay, lambda chain: chain.reorganise()]
     with FakeChain(steps) as chain:
         run = send(chain, "--wait-for=finalized", "--json", "--wait-timeout=3s")
@@ -146,14 +146,14 @@ def mine_in_a_fork(chain: FakeChain) -> None:
     chain.blocks[11] = "0x" + "1" * 64
 
 
-def test_a_receipt_of_a_block_that_is_not_the_canonical_one_does_not_count() -> None:
+def test_a_receipt_from_a_block_outside_the_chain_does_not_count() -> None:
     with FakeChain([mine_in_a_fork]) as chain:
         run = send(chain, "--wait", "--json", "--wait-timeout=1s")
     assert run.code == 6
     assert run.document["receipt"] is None
 
 
-def test_not_that_deep_in_time() -> None:
+def test_a_level_that_is_not_reached_in_time_is_pending() -> None:
     with FakeChain([mine]) as chain:
         run = send(chain, "--wait-for=safe", "--json", "--wait-timeout=1s")
     found = run.document
@@ -164,29 +164,29 @@ def test_not_that_deep_in_time() -> None:
 
 
 @pytest.mark.parametrize("words", [["--deadline=2s"], ["--wait-timeout=2s"]])
-def test_a_node_that_does_not_mine(words: list[str]) -> None:
+def test_the_wait_ends_in_time_if_the_node_does_not_mine(words: list[str]) -> None:
     with FakeChain() as chain:
         run = send(chain, "--wait", *words)
     assert (run.code, run.out) == (6, f"{TX.hash}\n")
-    assert 2.0 <= run.elapsed < 2.0 + MARGIN + 1.0  # and the start of Python
+    assert 2.0 <= run.elapsed < 2.0 + MARGIN + 1.0  # plus the start of Python
     assert run.err.startswith(TX.hash)
 
 
-def test_it_asks_sparingly() -> None:
+def test_it_polls_sparingly() -> None:
     with FakeChain([stay, mine, stay, stay, stay, safe_is(11)]) as chain:
         assert send(chain, "--wait-for=safe").code == 0
     receipt, block = "eth_getTransactionReceipt", "eth_getBlockByNumber"
     assert chain.polls == [[receipt], [receipt], *[[block, block]] * 4]
 
 
-def mine_what_was_asked_for_together(chain: FakeChain) -> None:
+def mine_once_all_are_asked_for_together(chain: FakeChain) -> None:
     if len(chain.asked[-1]) == len(SIGNED):
         chain.mine()
 
 
 @pytest.mark.parametrize("words", [[], ["--batch-size=30"]])
-def test_receipts_of_many_are_asked_for_in_batches(words: list[str]) -> None:
-    with FakeChain([mine_what_was_asked_for_together] * 60) as chain:
+def test_receipts_of_several_are_requested_in_one_batch(words: list[str]) -> None:
+    with FakeChain([mine_once_all_are_asked_for_together] * 60) as chain:
         run = seqsend(
             *("send", "-", at(chain.url), "--wait", "--json", *words),
             stdin="".join(f"{s.raw}\n" for s in SIGNED),
@@ -198,7 +198,7 @@ def test_receipts_of_many_are_asked_for_in_batches(words: list[str]) -> None:
     assert polled == 30
 
 
-def test_another_endpoint_has_the_receipt() -> None:
+def test_the_receipt_may_come_from_another_endpoint() -> None:
     with FakeChain([mine]) as chain, dead() as other:
         run = seqsend("send", TX.raw, at(chain.url), f"--reads-from={other.url}", "--wait")
     assert run.code == 0
@@ -206,7 +206,7 @@ def test_another_endpoint_has_the_receipt() -> None:
 
 
 @pytest.mark.parametrize("odd", ["0x" + "f" * 5000, "11", None, 11, {}])
-def test_odd_block_numbers_are_not_receipts(odd: Any) -> None:
+def test_a_receipt_with_an_odd_block_number_does_not_count(odd: Any) -> None:
     landing = Landing(TX.hash, "latest")
     landing.take_receipt(receipt_of(TX.hash, 1, "0x1") | {"blockNumber": odd})
     assert (landing.receipt, landing.level) == (None, None)
@@ -222,13 +222,13 @@ def test_another_transactions_receipt_never_counts() -> None:
 
 
 @pytest.mark.parametrize("shown", [None, {"number": "0x1", "hash": "0xab"}])
-def test_without_a_receipt_no_block_says_anything(shown: Any) -> None:
+def test_without_a_receipt_no_block_counts(shown: Any) -> None:
     landing = Landing(TX.hash, "preconfirmed")
     landing.compare(shown, {"safe": 9, "finalized": 9})
     assert (landing.level, landing.has_landed, landing.needs_receipt) == (None, False, True)
 
 
-def test_sent_again_as_long_as_retries_last(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_sent_again_while_retries_last(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(receipts, "_SENT_AGAIN_EVERY", 0.3)
     seen: list[WaitProgress] = []
     with FakeChain([*[stay] * 8, mine]) as chain:
@@ -249,7 +249,7 @@ def _keep(seen: list[WaitProgress], event: object) -> None:
         seen.append(event)
 
 
-def test_not_sent_again_before_its_time() -> None:
+def test_it_is_not_sent_again_too_early() -> None:
     with (
         FakeChain([*[stay] * 4, mine]) as chain,
         SequencerClient(chain.url, retry_for=60.0) as client,
@@ -258,7 +258,7 @@ def test_not_sent_again_before_its_time() -> None:
     assert chain.hashes == [TX.hash]
 
 
-def test_one_that_has_its_receipt_does_not_keep_others_from_being_sent_again(
+def test_a_transaction_with_a_receipt_does_not_keep_others_from_being_sent_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(receipts, "_SENT_AGAIN_EVERY", 0.0)
@@ -280,7 +280,7 @@ def test_one_that_has_its_receipt_does_not_keep_others_from_being_sent_again(
     assert again == [signed.hash for signed in SIGNED[1:3]]
 
 
-def test_it_is_said_how_many_others_are_waited_for() -> None:
+def test_progress_counts_the_others_that_are_waited_for() -> None:
     seen: list[WaitProgress] = []
     with (
         FakeChain([stay, stay, mine]) as chain,
@@ -292,14 +292,14 @@ def test_it_is_said_how_many_others_are_waited_for() -> None:
     assert [progress.others for progress in seen if progress.ended] == [2, 1, 0]
 
 
-def test_not_sent_again_without_being_asked_to(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_not_sent_again_without_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(receipts, "_SENT_AGAIN_EVERY", 0.1)
     with FakeChain([*[stay] * 4, mine]) as chain, SequencerClient(chain.url) as client:
         list(client.stream(wait=20.0).run([Line(1, TX.raw)]))
     assert chain.hashes == [TX.hash]
 
 
-def test_a_signal_while_it_waits() -> None:
+def test_a_signal_ends_the_wait_and_leaves_the_hash() -> None:
     with FakeChain() as chain:
         running = start("send", TX.raw, at(chain.url), "--wait")
         assert running.stderr is not None
@@ -310,7 +310,7 @@ def test_a_signal_while_it_waits() -> None:
     assert "accepted; no receipt came before the interrupt" in err
 
 
-def test_a_terminal_shows_what_is_waited_for_in_place() -> None:
+def test_a_terminal_shows_the_wait_in_place() -> None:
     with FakeChain([stay, stay, stay, mine, stay, safe_is(11)]) as chain:
         seen = on_a_terminal(
             ["send", TX.raw, at(chain.url), "--wait-for=safe"],
@@ -328,16 +328,16 @@ def test_a_terminal_shows_what_is_waited_for_in_place() -> None:
     ("words", "said"),
     [
         (["--wait-for=deep"], "preconfirmed, latest, safe, finalized"),
-        (["--wait-timeout=1s"], "--wait"),
+        (["--wait-timeout=1s"], "--wait-timeout needs --wait"),
     ],
 )
-def test_usage(words: list[str], said: str) -> None:
+def test_wrong_options_are_usage_errors(words: list[str], said: str) -> None:
     run = seqsend("send", TX.raw, at("http://127.0.0.1:1"), *words)
     assert run.code == 2
     assert said in run.err
 
 
-def test_a_head_that_the_node_does_not_name_is_waited_for() -> None:
+def test_a_safe_head_that_is_not_there_yet_is_waited_for() -> None:
     class Young(FakeChain):
         def answer(self, call: dict[str, Any]) -> dict[str, Any]:
             if call["params"][0] == "safe":
@@ -347,4 +347,3 @@ def test_a_head_that_the_node_does_not_name_is_waited_for() -> None:
     with Young([mine]) as chain:
         run = send(chain, "--wait-for=safe", "--json", "--wait-timeout=1s")
     assert (run.code, run.document["level"]) == (6, "latest")
-    assert isinstance(chain, Replying)

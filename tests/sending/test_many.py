@@ -1,4 +1,4 @@
-"""`seqsend send` with many transactions: a line for each, and none lost."""
+"""`seqsend send` with several transactions: one line for each, and none lost."""
 
 import json
 import os
@@ -58,14 +58,14 @@ def test_each_transaction_gets_its_line(
         assert run.err.startswith(
             f"6 transactions: 6 {status}; answered by endpoint 1: 6; 0 failov"
         )
-    told = seqsend("send", *words, at(node.url), "--json", "-q", stdin=file.read_bytes())
-    assert [d["hash"] for d in told.documents] == [s.hash for s in signed]
+    as_json = seqsend("send", *words, at(node.url), "--json", "-q", stdin=file.read_bytes())
+    assert [d["hash"] for d in as_json.documents] == [s.hash for s in signed]
     first = 1 if by == "words" else 3
-    assert [d["line"] for d in told.documents] == list(range(first, first + 6))
-    assert told.err == ""
+    assert [d["line"] for d in as_json.documents] == list(range(first, first + 6))
+    assert as_json.err == ""
 
 
-def test_the_first_bad_one_stops_the_run_unless_it_is_to_keep_going(
+def test_the_first_bad_line_stops_the_run_unless_keep_going_is_given(
     node: Anvil, signed: list[Signed]
 ) -> None:
     lines = f"{signed[0].raw}\n0xnothex\n{text_of(signed[1:])}"
@@ -75,20 +75,20 @@ def test_the_first_bad_one_stops_the_run_unless_it_is_to_keep_going(
     assert "error: line 2: raw transaction is not hex" in stopped.err
     assert "1 accepted" in stopped.err
     assert "5 not_sent" in stopped.err
-    going = seqsend("send", "-", at(node.url), "--keep-going", "--json", stdin=lines)
-    assert going.code == 2
-    assert [d["status"] for d in going.documents] == ["known", "usage", *["accepted"] * 5]
-    assert [d["exit_code"] for d in going.documents] == [0, 2, 0, 0, 0, 0, 0]
+    kept_going = seqsend("send", "-", at(node.url), "--keep-going", "--json", stdin=lines)
+    assert kept_going.code == 2
+    assert [d["status"] for d in kept_going.documents] == ["known", "usage", *["accepted"] * 5]
+    assert [d["exit_code"] for d in kept_going.documents] == [0, 2, 0, 0, 0, 0, 0]
 
 
-def test_the_exit_code_is_that_of_the_first_that_is_not_0(signed: list[Signed]) -> None:
+def test_the_exit_code_is_the_first_that_is_not_0(signed: list[Signed]) -> None:
     poor = Wallet.of_key("0x" + "33" * 32).sign(2, nonce=0)
     with dead() as nobody:
         run = seqsend("send", poor.raw, "zz", at(nobody.url), "--keep-going", "--json")
     assert [d["exit_code"] for d in run.documents] == [4, 2]
     assert run.code == 4
     assert "connection refused" in run.err
-    assert "trying the next" not in run.err  # there is none
+    assert "trying the next" not in run.err  # there is no next one
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,9 @@ def test_wrong_input_is_named(words: list[str], said: str) -> None:
     assert "; example: " in run.document["error"]["message"]
 
 
-def test_batches(node: Anvil, signed: list[Signed]) -> None:
+def test_transactions_are_sent_in_batches_of_the_size_given(
+    node: Anvil, signed: list[Signed]
+) -> None:
     with Replying(lambda r: http(200, pass_on(r.body, node.url))) as relay:
         run = seqsend("send", "-", at(relay.url), "--batch-size=4", stdin=text_of(signed))
         assert [len(r.json) for r in relay.requests] == [4, 2]
@@ -123,14 +125,13 @@ def test_batches(node: Anvil, signed: list[Signed]) -> None:
 
 
 class Slow(Relaying):
-    """Passes on to a node, and stops to do so at one of the sends, until it is to go on."""
+    """Passes requests on to a node; stops at one of the sends until `go_on` is set."""
 
     def __init__(self, upstream: str, *, stuck_at: int = 3) -> None:
         super().__init__(upstream)
         self.stuck, self.go_on = threading.Event(), threading.Event()
         self._stuck_at = stuck_at
         self._sends = 0
-        self._pass = self._reply
 
     def read_request(self, connection: Any) -> Request | None:
         request = super().read_request(connection)
@@ -143,7 +144,7 @@ class Slow(Relaying):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_in_the_middle_leaves_a_line_for_each(
+def test_a_signal_midway_still_gives_every_transaction_its_line(
     number: signal.Signals, node: Anvil, signed: list[Signed], tmp_path: Path
 ) -> None:
     file = tmp_path / "transactions.txt"
@@ -164,14 +165,14 @@ def test_a_signal_in_the_middle_leaves_a_line_for_each(
     assert "may have been delivered" in found[2]["error"]["message"]
     assert running.returncode == 130
     assert "Traceback" not in err
-    # The same again ends with everything there.
+    # Sending the same file again completes it.
     again = seqsend("send", "--file", str(file), at(node.url), "--json")
     ends = [d["status"] for d in again.documents]
     assert ends[:2] + ends[3:] == [*["known"] * 2, *["accepted"] * 3]
     assert ends[2] in ("known", "accepted")  # it may have been delivered
 
 
-def test_ctrl_c_while_stdin_is_waited_for(node: Anvil, signed: list[Signed]) -> None:
+def test_ctrl_c_ends_the_wait_for_stdin(node: Anvil, signed: list[Signed]) -> None:
     running = start("send", "-", at(node.url))
     write_to(running, text_of(signed[:1]))
     assert read_line(running) == hashes(signed[:1])
@@ -198,10 +199,10 @@ def test_a_second_ctrl_c_ends_the_wait_for_more_lines(node: Anvil, signed: list[
 
 
 @pytest.mark.parametrize("count", [1, 6])
-def test_what_a_script_put_into_the_background_goes_on(
+def test_a_background_job_of_a_script_ignores_ctrl_c(
     count: int, node: Anvil, signed: list[Signed]
 ) -> None:
-    """There SIGINT is ignored: Ctrl-C is for what is in the foreground."""
+    """A script's shell starts such jobs with SIGINT ignored."""
     given = signed[:count]
     with Slow(node.url, stuck_at=1) as slow:
         words = ["send", *(s.raw for s in given), at(slow.url), "-q"]
@@ -218,12 +219,12 @@ def test_a_failure_ends_a_run_whose_input_does_not_end(signed: list[Signed]) -> 
     with dead() as nobody:
         running = start("send", "-", at(nobody.url))
         write_to(running, text_of(signed[:3]))
-        assert running.wait(timeout=20) == 4  # and stdin is open still
+        assert running.wait(timeout=20) == 4  # although stdin is still open
         out, _ = running.communicate(timeout=10)
         assert out.splitlines() == ["unreachable", "not_sent", "not_sent"]
 
 
-def test_a_reader_that_leaves_stops_the_run(node: Anvil, signed: list[Signed]) -> None:
+def test_a_closed_stdout_stops_the_run(node: Anvil, signed: list[Signed]) -> None:
     with start("send", *[s.raw for s in signed], at(node.url)) as running:
         assert running.stdout is not None
         running.stdout.close()
@@ -255,7 +256,7 @@ def test_a_full_disk_stops_the_run_and_loses_no_answer(node: Anvil, signed: list
 
 
 class Dying(Relaying):
-    """Passes on to a node until it has had enough sends; then its node is killed."""
+    """Passes requests on to a node, and kills it at request number ``after``."""
 
     def __init__(self, upstream: Anvil, after: int) -> None:
         super().__init__(upstream.url)
@@ -269,8 +270,8 @@ class Dying(Relaying):
         return request
 
 
-def account(nodes: list[str], count: int, **options: Any) -> list[dict[str, Any]]:
-    """Send so many of a fresh account of each chain; every line is accounted for."""
+def send_from_a_fresh_account(nodes: list[str], count: int, **options: Any) -> list[dict[str, Any]]:
+    """Send ``count`` transactions of an account that is new to each node; check the hashes."""
     wallet = Wallet(0)
     made = [wallet.sign(2, nonce=nonce) for nonce in range(count)]
     run = seqsend(
@@ -280,10 +281,10 @@ def account(nodes: list[str], count: int, **options: Any) -> list[dict[str, Any]
     return run.documents
 
 
-def test_an_endpoint_that_dies_in_the_middle_over_nodes_that_share_no_state() -> None:
-    """The second node has none of the nonces before: what it takes it holds for later."""
+def test_the_second_node_takes_over_when_the_first_dies_midway() -> None:
+    """They share no state: the second lacks the earlier nonces, so it queues what it accepts."""
     with Anvil() as first, Anvil() as second:
-        found = account_over_a_death(first, second)
+        found = send_while_the_first_node_dies(first, second)
         by_second = [d for d in found if d["endpoint"] and d["endpoint"]["index"] == 2]
         taken = [d for d in by_second if d["status"] == "accepted"]
         pool = second.rpc("txpool_status")
@@ -292,9 +293,9 @@ def test_an_endpoint_that_dies_in_the_middle_over_nodes_that_share_no_state() ->
         assert len(taken) >= 30
 
 
-def account_over_a_death(first: Anvil, second: Anvil) -> list[dict[str, Any]]:
+def send_while_the_first_node_dies(first: Anvil, second: Anvil) -> list[dict[str, Any]]:
     with Dying(first, after=30) as dying:
-        found = account([dying.url, second.url], 60, words=("--keep-going",))
+        found = send_from_a_fresh_account([dying.url, second.url], 60, words=("--keep-going",))
     statuses = {d["status"] for d in found}
     assert statuses == {"accepted"}
     assert [d["endpoint"]["index"] for d in found] == [1] * 29 + [2] * 31
@@ -323,7 +324,7 @@ def test_a_proxy_that_drops_every_third_answer_loses_nothing(node: Anvil) -> Non
     assert node.nonce(wallet.address) == before + 30
 
 
-def test_failback_in_the_middle_of_a_run(node: Anvil, signed: list[Signed]) -> None:
+def test_a_run_fails_back_to_endpoint_1(node: Anvil, signed: list[Signed]) -> None:
     """Endpoint 1 fails once, and is tried first again once the time has passed."""
     failed = False
 
@@ -348,7 +349,7 @@ def test_failback_in_the_middle_of_a_run(node: Anvil, signed: list[Signed]) -> N
     assert asked == sorted(asked, reverse=True)  # back to 1, and not away from it again
 
 
-def test_progress_is_for_a_terminal_that_does_not_show_the_lines(
+def test_progress_is_shown_only_on_a_terminal_that_does_not_show_the_lines(
     node: Anvil, wallet: Wallet, tmp_path: Path
 ) -> None:
     first = node.nonce(wallet.address)
@@ -370,7 +371,7 @@ def test_progress_is_for_a_terminal_that_does_not_show_the_lines(
     assert " done, " not in shown.raw
 
 
-def test_what_is_said_meanwhile_is_not_written_behind_the_progress(
+def test_messages_are_not_written_onto_the_progress_line(
     node: Anvil, wallet: Wallet, tmp_path: Path
 ) -> None:
     first = node.nonce(wallet.address)
@@ -416,12 +417,12 @@ def test_wait_gives_up_after_its_time(slow_node: Anvil, wallet: Wallet) -> None:
     plain = seqsend("send", signed.raw, at(slow_node.url), "--wait", "--wait-timeout=100ms")
     assert (plain.code, plain.out) == (6, f"{signed.hash}\n")
     assert "seqsend rpc eth_getTransactionReceipt" in plain.err
-    assert "not taken in time" not in plain.err  # every poll was answered, also the last
+    assert "not taken in time" not in plain.err  # every poll was answered, even the last
     assert "no answer" not in plain.err
 
 
-def test_who_was_mined_while_another_was_waited_for_is_not_pending(signed: list[Signed]) -> None:
-    """All have the same time, and the first takes up all of it; an answer takes 100 ms."""
+def test_a_transaction_mined_while_another_was_awaited_is_not_pending(signed: list[Signed]) -> None:
+    """The first uses up the time that all share; each answer takes 100 ms."""
 
     class Slow(FakeChain):
         def _answer(self, request: Request) -> bytes:
@@ -443,7 +444,7 @@ def test_who_was_mined_while_another_was_waited_for_is_not_pending(signed: list[
     assert [d["status"] for d in run.documents] == ["pending"] + ["accepted"] * 5
 
 
-def test_the_wait_is_over_for_all_where_nobody_answers_it(signed: list[Signed]) -> None:
+def test_the_wait_ends_for_all_if_no_poll_is_answered(signed: list[Signed]) -> None:
     def answer(request: Request) -> bytes:
         if b"eth_sendRawTransaction" in request.body:
             return jsonrpc_result(request, sent[request.json["params"][0]])
@@ -462,7 +463,7 @@ def test_the_wait_is_over_for_all_where_nobody_answers_it(signed: list[Signed]) 
 
 
 def test_wait_overlaps_with_sending(slow_node: Anvil, wallet: Wallet) -> None:
-    """None is mined before all are sent: each waiting for its own would take for ever."""
+    """Nothing is mined until all are sent: waiting for each in turn would never end."""
     made = [wallet.sign(2, nonce=nonce) for nonce in range(5)]
 
     def mine() -> None:
@@ -477,16 +478,16 @@ def test_wait_overlaps_with_sending(slow_node: Anvil, wallet: Wallet) -> None:
     assert len({d["receipt"]["blockNumber"] for d in run.documents}) == 1
 
 
-def test_a_transaction_that_reverts(slow_node: Anvil, wallet: Wallet) -> None:
+def test_a_reverted_transaction_exits_with_7_and_says_so(slow_node: Anvil, wallet: Wallet) -> None:
     slow_node.rpc("evm_setAutomine", True)
-    # PUSH1 0 PUSH1 0 REVERT, wherever the transfer goes: to the sender's own address.
+    # PUSH1 0 PUSH1 0 REVERT, at the sender's own address: the transfer goes there.
     slow_node.rpc("anvil_setCode", wallet.address, "0x60006000fd")
     made = [wallet.sign(2, nonce=nonce) for nonce in range(2)]
-    gas = seqsend("send", made[0].raw, made[1].raw, at(slow_node.url), "--wait", "--json")
-    assert [d["status"] for d in gas.documents] == ["reverted", "not_sent"] or [
-        d["status"] for d in gas.documents
+    run = seqsend("send", made[0].raw, made[1].raw, at(slow_node.url), "--wait", "--json")
+    assert [d["status"] for d in run.documents] == ["reverted", "not_sent"] or [
+        d["status"] for d in run.documents
     ] == ["reverted", "reverted"]
-    assert gas.code == 7
+    assert run.code == 7
     # Each is known by now.
     for words in ([made[0].raw], [made[0].raw, made[1].raw]):
         plain = seqsend("send", *words, at(slow_node.url), "--wait")
@@ -532,7 +533,7 @@ CONDITIONS = {"blockNumberMin": 1, "timestampMax": "0x70000000"}
         ((-32601, "the method does not exist"), "unreachable", 4),
     ],
 )
-def test_a_conditional_transaction(
+def test_conditions_are_sent_along_and_their_refusal_is_reported(
     reply: tuple[int, str] | None, status: str, code: int, fresh_tx: FreshTx, tmp_path: Path
 ) -> None:
     signed = fresh_tx()
@@ -562,7 +563,7 @@ def test_a_conditional_transaction(
     ]
 
 
-def test_conditions_that_never_end_are_refused(signed: list[Signed]) -> None:
+def test_an_endless_file_of_conditions_is_refused(signed: list[Signed]) -> None:
     words = ("--conditional", "@/dev/zero", "--rollup.sequencer-http", "http://127.0.0.1:1")
     run = seqsend("send", signed[0].raw, *words)
     assert run.code == 2

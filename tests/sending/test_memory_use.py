@@ -1,4 +1,4 @@
-"""What an answer may cost, in memory and time, whatever it inflates to."""
+"""Limits on the memory and time that an answer costs, whatever it inflates to."""
 
 import gzip
 import json
@@ -18,7 +18,7 @@ MIB = 2**20
 SIZE = 31 * MIB  # within the limit of 32 MiB
 SIGNED = Wallet(0).sign(2, nonce=0, value=1)
 
-# Linux counts in VmHWM what this program took at most; a child's ru_maxrss has its parent's in it.
+# On Linux, VmHWM is the peak of this program; a child's ru_maxrss includes its parent's.
 RUN_AND_TELL = """
 import os, sys
 leave = os._exit
@@ -33,7 +33,7 @@ main()
 
 
 def peak_memory(url: str) -> tuple[int, int]:
-    """Return the exit code of a call and the bytes of memory that it took at most."""
+    """Return the exit code of a call and its peak memory in bytes."""
     done = subprocess.run(
         [sys.executable, "-c", RUN_AND_TELL, "rpc", "m", f"--rollup.sequencer-http={url}"],
         capture_output=True,
@@ -111,8 +111,8 @@ SHAPES: dict[str, Callable[[], str]] = {
 
 
 def _cost(url: str, *words: str) -> tuple[int, int, float, str]:
-    """Return exit code, bytes at most, seconds of work and stderr of a call to two endpoints."""
-    started = _work_of_children()
+    """Return the exit code, peak memory in bytes, CPU seconds and stderr of a call."""
+    started = _cpu_time_of_children()
     done = subprocess.run(
         [sys.executable, "-c", RUN_AND_TELL, *words, f"--rollup.sequencer-http={url}"],
         stdout=subprocess.DEVNULL,
@@ -123,30 +123,35 @@ def _cost(url: str, *words: str) -> tuple[int, int, float, str]:
     )
     found = re.search(r"VmHWM:\s*(\d+) kB", done.stderr)
     assert found is not None, done.stderr
-    return done.returncode, int(found.group(1)) * 1024, _work_of_children() - started, done.stderr
+    return (
+        done.returncode,
+        int(found.group(1)) * 1024,
+        _cpu_time_of_children() - started,
+        done.stderr,
+    )
 
 
-def _work_of_children() -> float:
-    # Not the time on the clock: the machine may be busy with others.
+def _cpu_time_of_children() -> float:
+    # Not wall-clock time: the machine may be busy.
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 @pytest.fixture(scope="module")
 def idle() -> int:
-    """Bytes that a call takes whose answer is small."""
+    """Return the peak memory in bytes of a call with a small answer."""
     with Replying(lambda request: jsonrpc_result(request, "0x1")) as server:
         return _cost(server.url, "rpc", "m")[1]
 
 
-_OF_A_SEND = ("members", "long strings", "control characters", "objects with lists")
+_SHAPES_FOR_SEND = ("members", "long strings", "control characters", "objects with lists")
 
 
 @pytest.mark.parametrize(
     ("command", "shape"),
-    [*(("rpc", shape) for shape in SHAPES), *(("send", shape) for shape in _OF_A_SEND)],
+    [*(("rpc", shape) for shape in SHAPES), *(("send", shape) for shape in _SHAPES_FOR_SEND)],
 )
-def test_a_small_answer_that_inflates_costs_little_and_the_next_endpoint_takes_over(
+def test_a_small_answer_that_inflates_costs_little_and_the_call_succeeds(
     command: str, shape: str, idle: int
 ) -> None:
     text = f'{{"jsonrpc":"2.0","id":1,"result":{SHAPES[shape]()}}}'
@@ -164,6 +169,6 @@ def test_a_small_answer_that_inflates_costs_little_and_the_next_endpoint_takes_o
         code, memory, work, err = _cost(f"{bad.url},{good.url}", *words, "--deadline=10s")
     assert code == 0
     assert memory - idle <= 256 * MIB
-    assert work <= 2.25  # 0.2 to 1 s where this was written
-    # Of a call, what is JSON and small enough is its answer.
+    assert work <= 2.25  # 0.2 to 1 s when this was written
+    # A call accepts any JSON that is small enough; a send needs its hash.
     assert "answered by endpoint 2" in err or command == "rpc"

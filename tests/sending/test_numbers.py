@@ -1,4 +1,4 @@
-"""Numbers of any size and kind in what endpoints say: none of them ends a run of others."""
+"""Numbers of any size and kind in answers: none of them ends a run."""
 
 import json
 import re
@@ -43,7 +43,7 @@ _UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]")
 
 
 def _node(field: str, number: str) -> Replying:
-    """Return a node that has ``number`` in one field of what it answers."""
+    """Return a node whose answers hold ``number`` in one field."""
 
     def one(call: dict[str, object]) -> str:
         method, params = call["method"], call["params"]
@@ -78,7 +78,7 @@ def _node(field: str, number: str) -> Replying:
 
 
 def _some(*fields: str) -> list[tuple[str, str]]:
-    """Return every number in some fields, and every field with some numbers: a run costs 0.4 s."""
+    """Return a quarter of all pairs, with every number and field in it: a run costs 0.4 s."""
     return [
         (field, number)
         for column, field in enumerate(fields)
@@ -91,7 +91,7 @@ def _some(*fields: str) -> list[tuple[str, str]]:
     ("field", "number"),
     _some("gasUsed", "status", "blockNumber", "number", "code", "message", "data", "id"),
 )
-def test_a_run_goes_on_with_one_line_for_each(field: str, number: str) -> None:
+def test_an_odd_number_does_not_end_a_run(field: str, number: str) -> None:
     with _node(field, NUMBERS[number]) as node:
         run = seqsend(
             "send",
@@ -109,7 +109,7 @@ def test_a_run_goes_on_with_one_line_for_each(field: str, number: str) -> None:
 @pytest.mark.parametrize(
     ("field", "number"), _some("eth_chainId", "number", "timestamp", "web3_clientVersion")
 )
-def test_check_says_what_it_can(field: str, number: str) -> None:
+def test_an_odd_number_does_not_break_a_check(field: str, number: str) -> None:
     with _node(field, NUMBERS[number]) as node:
         run = seqsend("check", f"--rollup.sequencer-http={node.url}")
     assert run.code in (0, 4, 8)

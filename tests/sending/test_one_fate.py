@@ -1,4 +1,4 @@
-"""What is said of a transaction is what happened to it, whatever it travelled with."""
+"""What is reported of a transaction is what happened to it, whatever it was sent with."""
 
 import json
 import signal
@@ -34,7 +34,9 @@ SEND, LOOK_UP, RECEIPT, BLOCK = (
     "eth_getTransactionReceipt",
     "eth_getBlockByNumber",
 )
-ONE_OF_IT = b'[{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"batch too large"}}]'
+BATCH_TOO_LARGE = (
+    b'[{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"batch too large"}}]'
+)
 SIGNED = [Wallet(0).sign(2, nonce=nonce) for nonce in range(20)]
 
 
@@ -47,7 +49,7 @@ def text_of(signed: list[Signed]) -> str:
 
 
 def refusing(code: int, message: str, shown: Any = None) -> Callable[[Request], bytes]:
-    """Return what refuses each send in these words, and shows ``shown`` to each look-up."""
+    """Refuse each send in these words; answer each look-up with ``shown``."""
 
     def answer(call: dict[str, Any]) -> dict[str, Any]:
         if call["method"] == SEND:
@@ -71,7 +73,7 @@ def eight(node: Anvil, wallet: Wallet) -> list[Signed]:
 
 
 class TakesTwo(Replying):
-    """Passes batches of two on to a node, refuses larger ones, and is stuck at the second."""
+    """Passes batches of two on to a node, refuses larger ones, and hangs at the second pair."""
 
     def __init__(self, node: Anvil) -> None:
         self.node = node
@@ -80,7 +82,7 @@ class TakesTwo(Replying):
 
     def _answer(self, request: Request) -> bytes:
         if len(calls_in(request)) > 2:
-            return http(200, ONE_OF_IT)
+            return http(200, BATCH_TOO_LARGE)
         self.pairs += calls_in(request)[0]["method"] == SEND
         if self.pairs == 2:
             self.stuck.set()
@@ -89,7 +91,7 @@ class TakesTwo(Replying):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_in_the_second_part_of_a_split_batch(
+def test_a_signal_in_a_split_batch_leaves_each_transaction_its_own_status(
     number: signal.Signals, node: Anvil, eight: list[Signed], tmp_path: Path
 ) -> None:
     file = tmp_path / "transactions.txt"
@@ -111,7 +113,7 @@ def test_a_signal_in_the_second_part_of_a_split_batch(
     assert outcomes == [
         *[["refused", "refused", "answered"]] * 2,
         *[["refused", "refused", "interrupted"]] * 2,
-        *[["refused"]] * 4,  # the batch of eight; that of four was the first four's
+        *[["refused"]] * 4,  # the batch of eight; the batch of four held the first four
     ]
     assert all("may have been delivered" in d["error"]["message"] for d in found[2:4])
     assert running.returncode == 130
@@ -120,13 +122,13 @@ def test_a_signal_in_the_second_part_of_a_split_batch(
 
 
 @pytest.mark.parametrize("words", [[], ["--keep-going"]])
-def test_the_only_endpoint_dies_after_it_has_limited_batches(words: list[str]) -> None:
+def test_results_stand_if_the_only_endpoint_dies_after_limiting_batches(words: list[str]) -> None:
     parts = 0
 
     def reply(request: Request) -> bytes:
         nonlocal parts
         if len(calls_in(request)) > 2:
-            return http(200, ONE_OF_IT)
+            return http(200, BATCH_TOO_LARGE)
         parts += 1
         if parts > 2:
             server.drop_connections()
@@ -142,7 +144,7 @@ def test_the_only_endpoint_dies_after_it_has_limited_batches(words: list[str]) -
     assert run.code == 5
 
 
-def test_twenty_at_one_silent_endpoint_cost_two_timeouts() -> None:
+def test_a_batch_of_twenty_at_a_silent_endpoint_costs_two_timeouts() -> None:
     with Silent() as server:
         run = send(
             "-",
@@ -158,7 +160,7 @@ def test_twenty_at_one_silent_endpoint_cost_two_timeouts() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_the_deadline_is_named_alike_for_one_and_for_many(count: int) -> None:
+def test_the_deadline_is_named_alike_for_one_and_for_several(count: int) -> None:
     with Silent() as silent, dead() as other:
         raws = [s.raw for s in SIGNED[:count]]
         run = send(*raws, "--deadline=300ms", to=[silent.url, other.url])
@@ -177,7 +179,7 @@ def test_the_deadline_is_named_alike_for_one_and_for_many(count: int) -> None:
     "shown",
     [{}, "0x1", 7, [], True, {"hash": None}, {"hash": "0x" + "00" * 32}, {"hash": SIGNED[1].hash}],
 )
-def test_only_null_says_that_a_transaction_is_not_there(shown: Any) -> None:
+def test_only_null_means_that_a_transaction_is_not_there(shown: Any) -> None:
     with Replying(refusing(-32000, "nonce too low", shown)) as server:
         run = send(SIGNED[0].raw, to=[server.url])
     assert run.document["status"] == "unknown"
@@ -185,7 +187,7 @@ def test_only_null_says_that_a_transaction_is_not_there(shown: Any) -> None:
     assert (last["outcome"], last["reason_code"]) == ("lookup_failed", "not_an_answer")
 
 
-def test_null_says_that_a_transaction_is_not_there() -> None:
+def test_null_means_that_a_transaction_is_not_there() -> None:
     with Replying(refusing(-32000, "nonce too low", None)) as server:
         run = send(SIGNED[0].raw, to=[server.url])
     assert run.document["status"] == "rejected"
@@ -201,7 +203,7 @@ def test_hashes_are_compared_as_bytes() -> None:
 
 
 @pytest.mark.parametrize("others", [0, 1])
-def test_already_known_that_nobody_confirms_is_unknown(others: int) -> None:
+def test_already_known_without_confirmation_is_unknown(others: int) -> None:
     with (
         Replying(refusing(-32000, "already known", None)) as first,
         Replying(refusing(-32000, "unused", None)) as second,
@@ -229,8 +231,8 @@ def test_already_known_that_another_endpoint_confirms_is_known() -> None:
         assert run.document["endpoint"] == {"index": 2, "url": public.url}
 
 
-def test_a_reader_that_does_not_answer_leaves_it_open() -> None:
-    """It was given because the endpoint that answers may not show what it has."""
+def test_it_is_unknown_if_the_reader_does_not_answer() -> None:
+    """A reader is given because the other endpoint may not show what it has."""
     with Replying(refusing(-32000, "nonce too low", None)) as server, dead() as reader:
         run = send(SIGNED[0].raw, f"--reads-from={reader.url}", to=[server.url])
     assert run.document["status"] == "unknown"
@@ -250,7 +252,7 @@ def test_a_reader_that_does_not_answer_leaves_it_open() -> None:
     ],
     ids=["send-only", "lagging"],
 )
-def test_nonce_too_low_at_an_endpoint_that_cannot_show_it(
+def test_after_nonce_too_low_another_endpoint_can_show_it(
     at_first: Callable[[Request], bytes],
 ) -> None:
     with (
@@ -262,7 +264,7 @@ def test_nonce_too_low_at_an_endpoint_that_cannot_show_it(
     assert run.document["endpoint"]["index"] == 2
 
 
-def test_any_other_words_are_looked_up() -> None:
+def test_unknown_words_lead_to_a_look_up() -> None:
     words = "tx already in mempool"  # berachain/polaris#351
     with Replying(refusing(-32603, words, lambda h: {"hash": h})) as server:
         assert send(SIGNED[0].raw, to=[server.url]).document["status"] == "known"
@@ -270,7 +272,7 @@ def test_any_other_words_are_looked_up() -> None:
         assert send(SIGNED[0].raw, to=[server.url]).document["status"] == "rejected"
 
 
-def test_an_endpoint_that_may_have_taken_it_is_asked_before_the_verdict_is_believed() -> None:
+def test_an_endpoint_that_may_have_taken_it_is_asked_before_a_verdict_counts() -> None:
     """Endpoint 1 took it and did not answer; endpoint 2, which does not see it, refuses it."""
 
     def reply(request: Request) -> bytes:
@@ -286,7 +288,7 @@ def test_an_endpoint_that_may_have_taken_it_is_asked_before_the_verdict_is_belie
     assert run.document["endpoint"]["index"] == 1
 
 
-def test_many_are_looked_up_in_one_batch() -> None:
+def test_several_transactions_are_looked_up_in_one_batch() -> None:
     with Replying(refusing(-32000, "nonce too low", lambda h: {"hash": h})) as server:
         run = send("-", "--batch-size=20", to=[server.url], stdin=text_of(SIGNED))
         assert [len(calls_in(r)) for r in server.requests] == [20, 20]
@@ -300,7 +302,7 @@ def test_many_are_looked_up_in_one_batch() -> None:
     ("status", "code"),
     [("0x1", 0), (1, 0), ("0x01", 0), ("0x0", 7), (0, 7), ("0x00", 7), (False, 7), (None, 0)],
 )
-def test_the_status_of_a_receipt_is_a_quantity(status: object, code: int) -> None:
+def test_every_spelling_of_a_receipts_status_is_read(status: object, code: int) -> None:
     def answer(call: dict[str, Any]) -> dict[str, Any]:
         if call["method"] == SEND:
             return {"result": SIGNED[0].hash}
@@ -312,7 +314,7 @@ def test_the_status_of_a_receipt_is_a_quantity(status: object, code: int) -> Non
         assert send(SIGNED[0].raw, "--wait", to=[server.url]).code == code
 
 
-def test_the_receipt_of_another_transaction_is_none() -> None:
+def test_another_transactions_receipt_does_not_end_the_wait() -> None:
     def answer(call: dict[str, Any]) -> dict[str, Any]:
         if call["method"] == SEND:
             return {"result": SIGNED[0].hash}
@@ -325,7 +327,7 @@ def test_the_receipt_of_another_transaction_is_none() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_a_wait_says_once_what_fails_and_again_when_that_changes(count: int) -> None:
+def test_a_wait_reports_a_failure_once_and_again_when_it_changes(count: int) -> None:
     polls = 0
 
     def reply(request: Request) -> bytes:
@@ -355,7 +357,7 @@ def broken_input(lines: bytes) -> Iterator[socket.socket]:
         theirs, _ = server.accept()
         with ours, theirs:
             theirs.sendall(lines)
-            # Not before it was read: a reset would take it away.
+            # Only once it was read: a reset discards unread data.
             threading.Thread(target=_reset_once_read, args=(ours, theirs), daemon=True).start()
             yield ours
 
@@ -392,7 +394,7 @@ def test_an_input_that_fails_midway_is_named_and_no_line_is_lost(
     assert done.returncode == 1
 
 
-def test_a_stdin_that_is_open_for_writing_only_is_named(tmp_path: Path) -> None:
+def test_a_write_only_stdin_is_named(tmp_path: Path) -> None:
     with open(tmp_path / "file", "wb") as writing, dead() as nobody:
         done = subprocess.run(
             [*COMMAND, "send", "-", at(nobody.url)],
@@ -406,7 +408,7 @@ def test_a_stdin_that_is_open_for_writing_only_is_named(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (1, "")
 
 
-def test_a_directory_is_named(tmp_path: Path) -> None:
+def test_a_directory_given_as_the_file_is_named(tmp_path: Path) -> None:
     with dead() as nobody:
         run = seqsend("send", "--file", str(tmp_path), at(nobody.url))
     assert run.code == 2
@@ -414,7 +416,7 @@ def test_a_directory_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("lines", ["", "\n# a comment\n\n"])
-def test_no_transaction_at_all_is_a_usage_error(lines: str) -> None:
+def test_an_empty_input_is_a_usage_error_unless_it_is_allowed(lines: str) -> None:
     with dead() as nobody:
         run = seqsend("send", "-", at(nobody.url), stdin=lines)
         allowed = seqsend("send", "-", at(nobody.url), "--allow-empty", stdin=lines)
@@ -423,7 +425,9 @@ def test_no_transaction_at_all_is_a_usage_error(lines: str) -> None:
     assert (allowed.code, allowed.out) == (0, "")
 
 
-def test_exit_2_is_about_the_line_that_is_wrong(node: Anvil, eight: list[Signed]) -> None:
+def test_a_wrong_line_exits_with_2_and_earlier_results_stand(
+    node: Anvil, eight: list[Signed]
+) -> None:
     lines = text_of(eight[:2]) + "0xzz\n"
     run = send("-", to=[node.url], stdin=lines)
     assert [d["status"] for d in run.documents] == ["accepted", "accepted", "usage"]
@@ -443,7 +447,9 @@ def test_exit_2_is_about_the_line_that_is_wrong(node: Anvil, eight: list[Signed]
         {},
     ],
 )
-def test_the_transactions_own_hash_is_the_proof(envelope: dict[str, Any]) -> None:
+def test_the_transactions_own_hash_proves_it_whatever_the_envelope(
+    envelope: dict[str, Any],
+) -> None:
     body = json.dumps({**envelope, "result": SIGNED[0].hash}).encode()
     with Replying(http(200, body)) as server:
         assert send(SIGNED[0].raw, to=[server.url]).document["status"] == "accepted"

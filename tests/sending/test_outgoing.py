@@ -1,4 +1,4 @@
-"""Where a transaction is looked for by its hash: those that may know it first."""
+"""Where a transaction is looked up by its hash: first at endpoints that may have it."""
 
 import pytest
 
@@ -33,7 +33,7 @@ ATTEMPTS: dict[str, tuple[AttemptOutcome, Phase, Delivered, ReasonCode]] = {
     ("met", "places"),
     [
         ([], [1, 2, 3, 4]),
-        # That which answered comes first, and what could not be reached is not asked.
+        # The endpoint that answered comes first; an unreachable one is not asked.
         (["verdict"], [1, 2, 3, 4]),
         (["refused", "verdict"], [2, 3, 4]),
         (["dns", "verdict"], [2, 3, 4]),
@@ -41,20 +41,22 @@ ATTEMPTS: dict[str, tuple[AttemptOutcome, Phase, Delivered, ReasonCode]] = {
         (["tls", "verdict"], [2, 3, 4]),
         (["upgrade", "verdict"], [2, 3, 4]),
         (["refused", "proxy", "tls", "dns"], []),
-        # One that answered something, or was given up while it was dialled, can be asked.
+        # An endpoint that answered at all, or was abandoned while dialling, can be asked.
         (["turned away", "verdict"], [2, 1, 3, 4]),
         (["abandoned early", "verdict"], [2, 1, 3, 4]),
-        # One that may have taken it goes before that, if it is not silent.
+        # An endpoint that may have taken it comes even earlier, unless it is silent.
         (["closed", "verdict"], [1, 2, 3, 4]),
         (["turned away", "closed", "verdict"], [2, 3, 1, 4]),
         (["timeout", "verdict"], [2, 1, 3, 4]),
         (["abandoned", "refused", "verdict"], [3, 1, 4]),
         (["timeout", "closed", "verdict"], [2, 3, 1, 4]),
-        # It is asked even if it could not be reached later.
+        # It is asked even if it was unreachable later.
         (["closed", "verdict", "refused", "refused", "refused"], [1, 2]),
     ],
 )
-def test_places_to_look(met: list[str], places: list[int]) -> None:
+def test_endpoints_are_asked_in_the_order_in_which_they_may_know_it(
+    met: list[str], places: list[int]
+) -> None:
     submission = Submission(Request(call_for(TRANSACTION), 1, b""))
     for number, name in enumerate(met):
         endpoint = ENDPOINTS[number if number < 4 else 0]

@@ -1,4 +1,4 @@
-"""Which transactions go next: each once, each sender's in order and in one request at a time."""
+"""Which transactions go next: each once, each sender's in order, one request at a time."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +9,7 @@ Item = tuple[int, int]  # place in the input, sender
 
 
 class Sending:
-    """A schedule in use: what is under way, and what all of it has come to."""
+    """A schedule in use: what waits, what is under way, and what was sent."""
 
     def __init__(self, size: int, most: int) -> None:
         self.schedule: Schedule[Item] = Schedule(size, most)
@@ -28,10 +28,12 @@ class Sending:
             free = [item for item in self.waiting if item[1] not in busy]
             group = self.schedule.take(partial=partial)
             if group is None:
-                assert not free or (not partial and len(free) < self.size), "something could go"
+                assert not free or (not partial and len(free) < self.size), (
+                    "something could be sent"
+                )
                 return
             assert 1 <= len(group.items) <= self.size
-            assert group.items[0] == free[0], "those that came first go first"
+            assert group.items[0] == free[0], "the first in the input is not sent first"
             assert {sender for _, sender in group.items} == set(group.senders)
             assert not busy.intersection(group.senders), "a sender is in two requests"
             self.waiting = [item for item in self.waiting if item not in group.items]
@@ -49,7 +51,7 @@ class Sending:
     most=st.integers(1, 5),
     ends=st.lists(st.tuples(st.booleans(), st.integers(0, 4)), max_size=40),
 )
-def test_every_sender_keeps_its_order_and_nothing_waits_that_could_go(
+def test_every_sender_keeps_its_order_and_nothing_waits_without_need(
     senders: list[int], size: int, most: int, ends: list[tuple[bool, int]]
 ) -> None:
     run = Sending(size, most)
@@ -70,17 +72,17 @@ def test_every_sender_keeps_its_order_and_nothing_waits_that_could_go(
         assert own == sorted(own)
 
 
-def test_batches_of_many_senders_go_side_by_side() -> None:
-    """One batch of each sender's next would make all others wait for it."""
+def test_batches_of_several_senders_are_sent_side_by_side() -> None:
+    """If one batch held every sender's next transaction, all the others would wait for it."""
     run = Sending(size=10, most=4)
     for place in range(80):
         run.add((place, place % 8))
     run.begin(partial=False)
     assert [len(group.items) for group in run.under_way] == [10, 10, 10, 10]
-    assert max(place for place, _ in run.sent) < 40 + 10, "and not far ahead of each other"
+    assert max(place for place, _ in run.sent) < 40 + 10, "some senders are far ahead"
 
 
-def test_a_batch_waits_until_it_is_whole_unless_no_more_comes() -> None:
+def test_a_batch_waits_until_it_is_full_or_the_input_ends() -> None:
     schedule: Schedule[str] = Schedule(3, 2)
     schedule.add("a", 1)
     schedule.add("b", 2)

@@ -31,7 +31,9 @@ def through(*urls: str) -> str:
 
 
 @pytest.mark.parametrize("kind", [0, 1, 2, 4])
-def test_a_dead_endpoint_then_a_live_one(node: Anvil, fresh_tx: FreshTx, kind: int) -> None:
+def test_a_live_endpoint_takes_over_from_a_dead_one(
+    node: Anvil, fresh_tx: FreshTx, kind: int
+) -> None:
     signed = fresh_tx(kind)
     with dead() as nobody:
         sent = seqsend("send", signed.raw, through(nobody.url, node.url))
@@ -42,7 +44,7 @@ def test_a_dead_endpoint_then_a_live_one(node: Anvil, fresh_tx: FreshTx, kind: i
     assert node.has_transaction(signed.hash)
 
 
-def test_the_same_again_is_known(node: Anvil, fresh_tx: FreshTx) -> None:
+def test_sending_it_again_is_known(node: Anvil, fresh_tx: FreshTx) -> None:
     signed = fresh_tx()
     for status in ("accepted", "known", "known"):
         sent = seqsend("send", signed.raw, through(node.url), "--json")
@@ -63,13 +65,13 @@ def test_a_pending_transaction_is_known(wallet: Wallet) -> None:
     assert statuses == ["accepted", "known"]
 
 
-def test_a_spent_nonce_of_another_transaction_is_rejected(node: Anvil, fresh_tx: FreshTx) -> None:
+def test_a_nonce_that_another_transaction_spent_is_rejected(node: Anvil, fresh_tx: FreshTx) -> None:
     first, other = fresh_tx(value=1), fresh_tx(value=2)
     seqsend("send", first.raw, through(node.url))
     with Replying(http(500, b"")) as second:
         sent = seqsend("send", other.raw, through(node.url, second.url), "--json")
         plain = seqsend("send", other.raw, through(node.url, second.url))
-        # Which may have it, and gets nothing else.
+        # The second endpoint may have it: it gets a look-up and nothing else.
         asked = {request.json["method"] for request in second.requests}
         assert asked == {"eth_getTransactionByHash"}
     assert sent.document["status"] == "rejected"
@@ -83,14 +85,14 @@ def test_a_spent_nonce_of_another_transaction_is_rejected(node: Anvil, fresh_tx:
     assert f"rejected by endpoint 1 of 2 {node.url}: nonce too low (code -32003)" in plain.err
 
 
-def test_another_verdict_needs_no_look_up(node: Anvil) -> None:
+def test_a_final_verdict_needs_no_look_up(node: Anvil) -> None:
     poor = Wallet.of_key("0x" + "11" * 32).sign(2, nonce=0)
     sent = seqsend("send", poor.raw, through(node.url), "--json")
     assert sent.document["status"] == "rejected"
     assert len(sent.document["attempts"]) == 1
 
 
-def test_all_dead_is_unreachable_and_lists_every_attempt(fresh_tx: FreshTx) -> None:
+def test_if_all_are_dead_it_is_unreachable_and_every_attempt_is_listed(fresh_tx: FreshTx) -> None:
     signed = fresh_tx()
     with dead() as one, dead() as two, dead() as three:
         plain = seqsend("send", signed.raw, through(one.url, two.url, three.url))
@@ -105,7 +107,9 @@ def test_all_dead_is_unreachable_and_lists_every_attempt(fresh_tx: FreshTx) -> N
     assert sent.document["hash"] == signed.hash
 
 
-def test_taken_but_never_answered_is_known_through_the_next(node: Anvil, fresh_tx: FreshTx) -> None:
+def test_if_it_was_taken_without_an_answer_the_next_endpoint_knows_it(
+    node: Anvil, fresh_tx: FreshTx
+) -> None:
     signed = fresh_tx()
     with Swallowing(node.url) as swallowing:
         sent = seqsend(
@@ -122,7 +126,7 @@ def test_taken_but_never_answered_is_known_through_the_next(node: Anvil, fresh_t
     assert sent.document["elapsed_ms"] <= 1000 + 500
 
 
-def test_taken_but_never_answered_by_the_only_endpoint_is_unknown(
+def test_if_the_only_endpoint_took_it_without_an_answer_it_is_unknown(
     node: Anvil, fresh_tx: FreshTx
 ) -> None:
     signed = fresh_tx()
@@ -153,8 +157,8 @@ def test_a_look_up_round_finds_what_no_endpoint_confirmed(node: Anvil, fresh_tx:
     assert [a["outcome"] for a in sent.document["attempts"]] == ["failover", "outage", "found"]
 
 
-def test_a_verdict_after_a_possible_delivery_is_not_believed(node: Anvil) -> None:
-    """Rejected by endpoint 2, and not there: but endpoint 1 may still be about to pass it on."""
+def test_a_verdict_after_a_possible_delivery_is_not_trusted(node: Anvil) -> None:
+    """Endpoint 2 rejects it and does not have it, but endpoint 1 may still pass it on."""
     poor = Wallet.of_key("0x" + "22" * 32).sign(2, nonce=0)
     with Silent() as silent:
         sent = seqsend(
@@ -174,7 +178,7 @@ def test_a_verdict_after_a_possible_delivery_is_not_believed(node: Anvil) -> Non
     assert "Insufficient funds" in sent.document["error"]["message"]
 
 
-def test_already_known_whose_look_up_fails_is_unknown(fresh_tx: FreshTx) -> None:
+def test_already_known_is_unknown_if_the_look_up_fails(fresh_tx: FreshTx) -> None:
     signed = fresh_tx()
 
     def reply(request: Request) -> bytes:
@@ -240,7 +244,7 @@ def test_the_deadline_bounds_everything(fresh_tx: FreshTx) -> None:
 
 
 @pytest.mark.parametrize("raw", ["", "0x", "0xzz", "0x" + "ab" * 32, "0x7e01", "{}"])
-def test_what_is_no_transaction_is_not_sent(raw: str) -> None:
+def test_anything_but_a_transaction_is_not_sent(raw: str) -> None:
     with Replying(http(500, b"")) as server:
         sent = seqsend("send", raw, through(server.url), "--json")
         assert server.requests == []
@@ -277,7 +281,7 @@ def test_an_answer_that_cannot_be_written_is_not_lost(node: Anvil, fresh_tx: Fre
     assert "Traceback" not in done.stderr
 
 
-def test_a_reset_before_the_request_is_no_delivery(node: Anvil, fresh_tx: FreshTx) -> None:
+def test_a_reset_after_the_request_may_have_delivered_it(node: Anvil, fresh_tx: FreshTx) -> None:
     signed = fresh_tx()
     with Closing(after="request", how="rst") as closing:
         sent = seqsend("send", signed.raw, through(closing.url, node.url), "--json")
@@ -318,10 +322,10 @@ def test_no_secret_is_shown_and_the_credentials_are_used(fresh_tx: FreshTx) -> N
         shown = run.out + run.err
         for secret in (key, word, "qu3ry-secret", "fr4g", "t0ken-value"):
             assert secret not in shown
-        assert f"http://***@127.0.0.1:{server.port}/v3/***?***" in shown or "-q" in str(run)
+        assert f"http://***@127.0.0.1:{server.port}/v3/***?***" in shown
 
 
-def test_not_from_me_goes_to_the_next_unless_errors_are_strict(
+def test_an_error_that_is_not_a_verdict_moves_on_unless_errors_are_strict(
     node: Anvil, fresh_tx: FreshTx
 ) -> None:
     signed = fresh_tx()

@@ -1,4 +1,4 @@
-"""Many transactions: every line is accounted for, once and in its order."""
+"""Several transactions: every line is accounted for, once and in order."""
 
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
@@ -58,7 +58,7 @@ _KINDS = st.sampled_from(["good", "good", "good", "rejected", "unreachable", "ba
     size=st.integers(1, 5),
     keep_going=st.booleans(),
 )
-def test_every_line_has_one_end_in_its_order(
+def test_every_line_has_one_end_in_input_order(
     kinds: list[str],
     size: int,
     keep_going: bool,  # noqa: FBT001
@@ -73,20 +73,20 @@ def test_every_line_has_one_end_in_its_order(
     stopped = bad[0] if bad and not keep_going else len(kinds)
     for i, (end, kind) in enumerate(zip(ended, kinds, strict=True)):
         assert end.hash == (None if kind == "bad line" else SIGNED[i].hash)
-        told = words.get(kind, kind)
+        expected = words.get(kind, kind)
         if i <= stopped:
-            assert end.status == told
+            assert end.status == expected
         else:
-            # Of the group in which the run stopped the rest had been sent along.
-            assert end.status in (("not_sent", told) if i < stopped + size else ("not_sent",))
-    # What is told to be sent was sent, and nothing else was.
-    told_sent = [e.hash for e in ended if e.status not in ("usage", "not_sent")]
-    assert told_sent == submit.sent
+            # The rest of the group in which the run stopped had been sent too.
+            assert end.status in (("not_sent", expected) if i < stopped + size else ("not_sent",))
+    # What is reported as sent was sent, and nothing else was.
+    reported_as_sent = [e.hash for e in ended if e.status not in ("usage", "not_sent")]
+    assert reported_as_sent == submit.sent
     assert max(submit.groups, default=0) <= size
 
 
 class ReadBefore:
-    """Lines of which some have been read before they are asked for."""
+    """Lines that are read ahead, up to ``ahead`` at a time."""
 
     def __init__(self, texts: Sequence[str], ahead: int) -> None:
         self._all = [Line(number, text) for number, text in enumerate(texts, start=1)]
@@ -112,7 +112,7 @@ class ReadBefore:
     ahead=st.integers(1, 13),
     keep_going=st.booleans(),
 )
-def test_lines_that_are_parsed_while_an_answer_is_awaited_end_as_others_do(
+def test_lines_parsed_while_an_answer_is_awaited_end_as_others_do(
     kinds: list[str],
     size: int,
     ahead: int,
@@ -162,7 +162,7 @@ def test_the_next_group_is_parsed_while_an_answer_is_awaited() -> None:
     before=st.integers(0, 5), after=st.integers(0, 4), size=st.integers(1, 3), inside=st.booleans()
 )
 def test_ctrl_c_loses_no_line(before: int, after: int, size: int, inside: bool) -> None:  # noqa: FBT001
-    """While one is sent, or while the next line is read."""
+    """Either while one is sent, or while the next line is read."""
     total = before + after + 1
     ends = ["good"] * before + (["interrupt"] if inside else ["good"]) + ["good"] * after
     stream = Stream(Scripted(ends), size=size)
@@ -176,7 +176,7 @@ def test_ctrl_c_loses_no_line(before: int, after: int, size: int, inside: bool) 
 
     ended: list[Ended] = []
     with pytest.raises(KeyboardInterrupt):
-        ended.extend(stream.run(read()))  # which keeps what came before
+        ended.extend(stream.run(read()))  # `extend` keeps what came before
     ended += stream.rest(lines)
     assert [e.line for e in ended] == list(range(1, total + 1))
     statuses = [e.status for e in ended]
@@ -185,7 +185,7 @@ def test_ctrl_c_loses_no_line(before: int, after: int, size: int, inside: bool) 
     assert statuses == sorted(statuses)  # accepted, then interrupted, then not sent
 
 
-def test_the_rest_says_at_which_line_it_was_left() -> None:
+def test_lines_that_were_not_sent_name_the_line_where_the_run_stopped() -> None:
     submit = Scripted(["good"] * 4)
     stream, lines = Stream(submit), iter(Line(i + 1, SIGNED[i].raw) for i in range(4))
     run = stream.run(lines)

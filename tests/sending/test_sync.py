@@ -1,4 +1,4 @@
-"""`--sync`: one call that sends and is answered by the receipt (EIP-7966), with all its ends."""
+"""`--sync`: one call sends and returns the receipt (EIP-7966), with all the ways it can end."""
 
 import json
 from collections.abc import Callable
@@ -24,7 +24,7 @@ Answer = Callable[["Syncing"], dict[str, Any]]
 
 
 class Syncing(FakeChain):
-    """A chain whose node has the method; ``answer`` is what it answers with."""
+    """A chain whose node has the method and answers it with ``answer``."""
 
     def __init__(self, answer: Answer, steps: list[Step] | None = None) -> None:
         super().__init__(steps or [])
@@ -64,21 +64,21 @@ def test_the_receipt_is_the_answer() -> None:
     with Syncing(mined) as chain:
         run = send(to=[chain.url])
         assert chain.asked[0] == [SYNC]
-        assert len(chain.asked) <= 3  # and whether its block is in the chain
+        assert len(chain.asked) <= 3  # the others check that its block is in the chain
     found = run.document
     assert (run.code, found["status"], found["level"]) == (0, "accepted", "latest")
     assert (found["hash"], found["result"]) == (TX.hash, TX.hash)
     assert found["receipt"]["transactionHash"] == TX.hash
 
 
-def test_a_preconfirmed_receipt_is_enough_if_that_is_asked_for() -> None:
+def test_a_preconfirmed_receipt_is_enough_on_request() -> None:
     with Syncing(lambda _chain: {"result": receipt_of(TX.hash, 11, "0xf")}) as chain:
         run = send("--wait-for=preconfirmed", to=[chain.url])
         assert chain.asked == [[SYNC]]
     assert (run.code, run.document["level"]) == (0, "preconfirmed")
 
 
-def test_reverted() -> None:
+def test_a_reverted_transaction_exits_with_7() -> None:
     def reverts(chain: Syncing) -> dict[str, Any]:
         chain.mine(status=0)
         return {"result": receipt_of(TX.hash, 11, chain.blocks[11], 0)}
@@ -97,7 +97,7 @@ def test_not_mined_yet_is_accepted_and_the_wait_goes_on(data: Any) -> None:
     assert outcomes(run) == [(1, "answered")]
 
 
-def test_not_mined_at_all() -> None:
+def test_a_transaction_that_is_never_mined_exits_with_6() -> None:
     with Syncing(error(4, NOT_YET)) as chain:
         run = send("--deadline=1s", to=[chain.url])
     assert (run.code, run.document["hash"]) == (6, TX.hash)
@@ -112,7 +112,7 @@ def test_not_mined_at_all() -> None:
         (-32004, "method not supported"),
     ],
 )
-def test_an_endpoint_without_the_method_is_sent_it_as_usual(code: int, message: str) -> None:
+def test_an_endpoint_without_the_method_gets_an_ordinary_send(code: int, message: str) -> None:
     with Syncing(error(code, message), [stay, lambda chain: chain.mine()]) as chain:
         run = send(to=[chain.url])
         assert [m for (m, *_) in chain.asked if "send" in m] == [SYNC, PLAIN]
@@ -122,7 +122,7 @@ def test_an_endpoint_without_the_method_is_sent_it_as_usual(code: int, message: 
     assert "sending it and waiting instead" in run.err
 
 
-def test_the_next_one_is_asked_by_the_method_again() -> None:
+def test_the_next_endpoint_is_tried_with_the_method_again() -> None:
     """What one endpoint lacks, another one may have."""
     with Syncing(mined) as second, dead() as gone:
 
@@ -139,7 +139,7 @@ def test_the_next_one_is_asked_by_the_method_again() -> None:
     assert outcomes(run) == [(1, "failover"), (2, "unsupported"), (2, "failover"), (3, "answered")]
 
 
-def test_it_is_asked_once_whether_an_endpoint_has_the_method() -> None:
+def test_an_endpoint_without_the_method_is_tried_with_it_once() -> None:
     with Syncing(error(-32601, "method not found")) as chain:
         chain._steps = [lambda chain: chain.mine()] * 8
         at = f"--rollup.sequencer-http={chain.url}"
@@ -148,7 +148,7 @@ def test_it_is_asked_once_whether_an_endpoint_has_the_method() -> None:
     assert [d["status"] for d in run.documents] == ["accepted"] * 2
 
 
-def test_no_answer_in_time_is_looked_up_and_waited_for() -> None:
+def test_without_an_answer_in_time_it_is_looked_up_and_awaited() -> None:
     def never(chain: Syncing) -> dict[str, Any]:
         chain.wait()
         return {}
@@ -163,7 +163,7 @@ def test_no_answer_in_time_is_looked_up_and_waited_for() -> None:
     "result",
     [receipt_of(OTHER.hash, 1, "0x1"), OTHER.hash, {}, True, None, [], {"transactionHash": None}],
 )
-def test_what_is_not_its_receipt_is_not_believed(result: Any) -> None:
+def test_an_answer_without_its_hash_is_not_believed(result: Any) -> None:
     body = b'{"jsonrpc":"2.0","id":1,"result":%s}' % _json(result)
     judged = judge_reply(Reply(200, body), Call(SYNC, [TX.raw], TX.hash), 1)
     assert (judged.row.kind, judged.row.delivered) == ("outage", "unknown")
@@ -172,7 +172,7 @@ def test_what_is_not_its_receipt_is_not_believed(result: Any) -> None:
 @pytest.mark.parametrize(
     "result", [TX.hash, receipt_of(TX.hash, 1, "0x1"), {"transactionHash": TX.hash}]
 )
-def test_what_names_it_is(result: Any) -> None:
+def test_an_answer_with_its_hash_is_believed(result: Any) -> None:
     body = b'{"jsonrpc":"2.0","id":1,"result":%s}' % _json(result)
     assert judge_reply(Reply(200, body), Call(SYNC, [TX.raw], TX.hash), 1).row.kind == "result"
 
@@ -184,7 +184,7 @@ def _json(value: Any) -> bytes:
 @pytest.mark.parametrize(
     "said", [(4, "something else"), (4, NOT_YET, OTHER.hash), (-32000, NOT_YET)]
 )
-def test_other_errors_do_not_say_that_it_was_taken(said: tuple[Any, ...]) -> None:
+def test_other_errors_do_not_mean_that_it_was_accepted(said: tuple[Any, ...]) -> None:
     code, message, *data = said
     body = {
         "jsonrpc": "2.0",
@@ -196,7 +196,7 @@ def test_other_errors_do_not_say_that_it_was_taken(said: tuple[Any, ...]) -> Non
 
 
 def test_rpc_treats_the_method_as_a_send() -> None:
-    """An endpoint that may have it, then one that refuses it: no verdict to be trusted."""
+    """The first endpoint may have it, so the verdict of the second is not trusted."""
     with (
         Closing(after="request", how="fin") as first,
         Syncing(error(-32000, "nonce too low")) as two,
@@ -206,12 +206,21 @@ def test_rpc_treats_the_method_as_a_send() -> None:
     assert (run.code, run.document["status"]) == (5, "unknown")
 
 
-@pytest.mark.parametrize("words", [["--batch-size=2"], ["--conditional={}"], ["--wait-timeout=0s"]])
-def test_usage(words: list[str]) -> None:
-    assert send(*words, to=["http://127.0.0.1:1"]).code == 2
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--batch-size=2", "--sync cannot be combined with --conditional or --batch-size"),
+        ('--conditional={"blockNumberMin":1}', "--sync cannot be combined with --conditional"),
+        ("--wait-timeout=0s", "--wait-timeout: '0s' "),
+    ],
+)
+def test_wrong_options_are_usage_errors(option: str, said: str) -> None:
+    run = send(option, to=["http://127.0.0.1:1"])
+    assert run.code == 2
+    assert said in run.document["error"]["message"]
 
 
-def test_inclusion_is_counted_by_level(tmp_path: Path) -> None:
+def test_inclusion_latency_is_counted_by_level(tmp_path: Path) -> None:
     path = tmp_path / "m.prom"
     for level in ("latest", "safe", "latest"):
         steps: list[Step] = [

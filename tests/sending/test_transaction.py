@@ -1,4 +1,4 @@
-"""Raw transactions are judged before anything goes out, and hashed here."""
+"""Raw transactions are checked and hashed before anything is sent."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -27,13 +27,13 @@ def fields(count: int, *, signed: bool = True) -> list[object]:
 
 
 @pytest.mark.parametrize("kind", SIGNED)
-def test_hashes_what_a_wallet_has_signed(kind: int) -> None:
+def test_the_hash_is_the_one_that_the_wallet_computed(kind: int) -> None:
     parsed = parse_raw_transaction(SIGNED[kind].raw)
     assert (parsed.hash, parsed.type) == (SIGNED[kind].hash, kind)
     assert parsed.hex == SIGNED[kind].raw
 
 
-def test_takes_hex_in_every_spelling_and_sends_it_in_one() -> None:
+def test_hex_is_accepted_in_every_spelling_and_sent_in_one() -> None:
     plain = parse_raw_transaction(SIGNED[2].raw)
     bare = SIGNED[2].raw[2:]
     for spelling in (bare, f"  0x{bare}\n", f"0X{bare.upper()}", f"\t{bare.upper()} "):
@@ -41,7 +41,7 @@ def test_takes_hex_in_every_spelling_and_sends_it_in_one() -> None:
 
 
 @pytest.mark.parametrize("sidecar", ["blob proofs", "cell proofs"])
-def test_a_node_takes_a_blob_transaction_under_the_hash_computed_here(sidecar: str) -> None:
+def test_a_node_accepts_a_blob_transaction_under_the_hash_computed_here(sidecar: str) -> None:
     with Anvil() as node, SequencerClient(node.url) as client:
         signed = WALLET.sign_blob(sidecar, nonce=0)
         sent = client.send_raw_transaction(signed.raw)
@@ -114,15 +114,15 @@ ADDRESS = "0x" + "ab" * 20
         ("00" * (MAX_SIZE + 1), "the limit is 1048576"),
     ],
 )
-def test_refuses_and_says_what_it_looks_like(text: str, said: str) -> None:
+def test_a_refusal_says_what_the_text_looks_like(text: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         parse_raw_transaction(text)
 
 
-# Celo's CIP-64 and Tempo's have these types; the others are not in use.
+# 0x7b is Celo's (CIP-64) and 0x76 Tempo's; the others are not in use.
 @pytest.mark.parametrize("kind", [0x7B, 0x76, 0x00, 0x05, 0x70, 0x7D, 0x7F])
 @pytest.mark.parametrize("size", [0, 17, 29, 31, 300])
-def test_sends_types_it_does_not_know_as_they_are(kind: int, size: int) -> None:
+def test_transactions_of_unknown_types_are_sent_unchanged(kind: int, size: int) -> None:
     raw = bytes([kind]) + rlp.encode([b"\x01"] * size)
     parsed = parse_raw_transaction(raw.hex())
     assert (parsed.hex, parsed.type) == ("0x" + raw.hex(), kind)
@@ -130,13 +130,13 @@ def test_sends_types_it_does_not_know_as_they_are(kind: int, size: int) -> None:
 
 
 @pytest.mark.parametrize("size", [20, 32])
-def test_takes_a_signed_legacy_transaction_as_short_as_an_address_or_a_hash(size: int) -> None:
+def test_a_legacy_transaction_as_short_as_an_address_or_a_hash_is_accepted(size: int) -> None:
     raw = rlp.encode([b"\x01"] * 8 + [b"\x81" * (size - 10)])
     assert len(raw) == size
     assert parse_raw_transaction(raw.hex()).hash == "0x" + keccak(raw).hex()
 
 
-def test_a_file_is_recognised_by_being_there(
+def test_the_name_of_an_existing_file_is_recognised(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -146,7 +146,7 @@ def test_a_file_is_recognised_by_being_there(
 
 
 @pytest.mark.parametrize("raw", [None, b"\x02", b"0x02", 2, ["0x02"], {}])
-def test_what_is_not_a_string_is_a_usage_error(raw: Any) -> None:
+def test_anything_but_a_string_is_a_usage_error(raw: Any) -> None:
     with pytest.raises(UsageError, match="not a string of hex digits"):
         parse_raw_transaction(raw)
     with (
@@ -156,12 +156,12 @@ def test_what_is_not_a_string_is_a_usage_error(raw: Any) -> None:
         client.send_raw_transaction(raw)
 
 
-def test_a_transaction_that_was_parsed_is_not_parsed_again() -> None:
+def test_a_parsed_transaction_is_not_parsed_again() -> None:
     parsed = parse_raw_transaction(SIGNED[2].raw)
     assert parse_raw_transaction(parsed) is parsed
 
 
-def test_takes_the_largest_that_is_allowed() -> None:
+def test_a_transaction_just_within_the_limit_is_accepted() -> None:
     room = MAX_SIZE - 1 - len(rlp.encode(fields(12))) - 8
     filled = [b"\x11" * room, *fields(11)]
     raw = b"\x02" + rlp.encode(filled)
@@ -169,7 +169,7 @@ def test_takes_the_largest_that_is_allowed() -> None:
     assert parse_raw_transaction(raw.hex()).type == 2
 
 
-def test_never_shows_what_may_be_a_private_key() -> None:
+def test_a_possible_private_key_is_never_shown() -> None:
     key = "4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318"
     for text in (key, f"0x{key}", f"{key} x", f"{key}0", f"'{key}'"):
         with pytest.raises(UsageError) as caught:
@@ -198,7 +198,9 @@ _RLP = st.recursive(
 
 
 @given(_RLP.filter(lambda value: isinstance(value, list)), st.sampled_from([0, 1, 2, 3, 4]))
-def test_reads_every_envelope_that_can_be_encoded(value: list[object], kind: int) -> None:
+def test_an_encoded_list_is_accepted_exactly_if_it_is_a_signed_transaction(
+    value: list[object], kind: int
+) -> None:
     raw = (bytes([kind]) if kind else b"") + rlp.encode(value)
     if len(raw) in (20, 32):
         return

@@ -1,4 +1,4 @@
-"""What this program asks of its own accord is answered with little, or not at all."""
+"""Limits on the size of an answer: small for sends and look-ups, larger for calls."""
 
 import json
 from collections.abc import Callable
@@ -19,7 +19,7 @@ LARGE = "x" * (LONGEST_KNOWN + 1)
 
 
 def _serve(kind: str, reply: Callable[[Any], Any]) -> Any:
-    """Return a server whose answer has the result that ``reply`` makes of each request."""
+    """Return a server that answers each request with the result of ``reply``."""
     if kind == "http":
         return Replying(lambda request: jsonrpc_result(request, reply(request.json)))
     return serving(
@@ -36,7 +36,7 @@ def _url(server: Any) -> str:
 
 
 @pytest.mark.parametrize("kind", ["http", "ws"])
-def test_a_call_may_be_answered_with_more_than_a_send(kind: str) -> None:
+def test_the_answer_to_a_call_may_be_larger_than_that_to_a_send(kind: str) -> None:
     raw = Wallet(0).sign(2, nonce=0, value=1).raw
     with _serve(kind, lambda _: LARGE) as server, SequencerClient(_url(server)) as client:
         for _ in range(2):  # over one connection
@@ -50,14 +50,19 @@ def test_a_call_may_be_answered_with_more_than_a_send(kind: str) -> None:
             assert caught.value.attempts[0].reason == "answer larger than 4MiB"
 
 
-def test_the_users_limit_holds_for_all() -> None:
-    with _serve("http", lambda _: "x" * 2000) as server:
-        client = SequencerClient(server.url, max_response_size=1000)
+def test_the_users_limit_holds_for_calls_and_sends() -> None:
+    raw = Wallet(0).sign(2, nonce=0, value=1).raw
+    with (
+        _serve("http", lambda _: "x" * 2000) as server,
+        SequencerClient(server.url, max_response_size=1000) as client,
+    ):
         with pytest.raises(CallError, match="answer larger than 1000B"):
-            client.send_raw_transaction(Wallet(0).sign(2, nonce=0, value=1).raw)
+            client.request("debug_traceTransaction")
+        with pytest.raises(CallError, match="answer larger than 1000B"):
+            client.send_raw_transaction(raw)
 
 
-def test_a_batch_may_be_answered_with_as_much_for_each() -> None:
+def test_a_batch_may_be_answered_with_the_limit_for_each_transaction() -> None:
     """Receipts with their logs are large."""
 
     def answer(request: Request) -> bytes:
@@ -74,7 +79,7 @@ def test_a_batch_may_be_answered_with_as_much_for_each() -> None:
     assert [end.status for end in ends] == ["accepted"] * 3
 
 
-def test_a_look_up_is_bounded() -> None:
+def test_the_answer_to_a_look_up_is_bounded() -> None:
     def answer(request: Request) -> bytes:
         if request.json["method"] == "eth_sendRawTransaction":
             return jsonrpc_error(request, -32000, "nonce too low")

@@ -59,7 +59,7 @@ def exchange_once(
     body: bytes = b"{}",
     **options: Any,
 ) -> Reply | EndpointFailure:
-    """Return how one exchange with one endpoint ended, not judged."""
+    """Return how one exchange with one endpoint ended, before it is judged."""
     (endpoint,) = parse_endpoints(url)
     kind: Any = WebSocketTransport if endpoint.address.is_websocket else HttpTransport
     given = endpoint if endpoint.address.is_websocket else [endpoint]
@@ -79,7 +79,7 @@ def exchange_once(
 
 @contextmanager
 def resolving_to(*servers: Address | Server, after: float = 0.0) -> Iterator[None]:
-    """Have every name resolve to these; a mock of the resolver only, the sockets are real."""
+    """Make every name resolve to ``servers``; only the resolver is a mock, the sockets are real."""
     found = [
         (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.port))
         for server in servers
@@ -103,7 +103,7 @@ def test_after_an_address_that_refuses_the_next_is_tried_at_once() -> None:
     assert attempt.timings["dial"] < 0.2
 
 
-def test_all_addresses_together_have_the_dial_timeout() -> None:
+def test_all_addresses_share_the_dial_timeout() -> None:
     with blackhole() as hole, dead() as nobody, resolving_to(hole, nobody, hole, hole):
         attempt = one_attempt(NAME, dial_timeout=0.6)
     assert attempt.reason == "connection refused; connection timed out (dial timeout 600ms)"
@@ -111,8 +111,7 @@ def test_all_addresses_together_have_the_dial_timeout() -> None:
     assert 0.6 <= attempt.elapsed <= 0.6 + OVERRUN
 
 
-def test_the_connections_that_lose_are_closed() -> None:
-    """Both servers take the connection, as the first one's SYN was answered late."""
+def test_sockets_still_dialling_are_closed_once_another_connects() -> None:
     before = len(os.listdir("/proc/self/fd"))
     with ExitStack() as stack:
         hole = stack.enter_context(blackhole())
@@ -121,12 +120,12 @@ def test_the_connections_that_lose_are_closed() -> None:
         with SequencerClient(NAME) as client:
             held = len(os.listdir("/proc/self/fd"))
             client.request("eth_chainId")
-            # The client's, and the server's end of it.
+            # The client's end and the server's.
             until(lambda: len(os.listdir("/proc/self/fd")) <= held + 2)
     until(lambda: len(os.listdir("/proc/self/fd")) <= before)
 
 
-def test_families_take_turns() -> None:
+def test_address_families_take_turns() -> None:
     from seqsend.transports.dialling import _alternating
 
     six, four = socket.AF_INET6, socket.AF_INET
@@ -136,7 +135,7 @@ def test_families_take_turns() -> None:
     ]  # fmt: skip
 
 
-def test_a_name_without_addresses() -> None:
+def test_a_name_without_addresses_does_not_resolve() -> None:
     with resolving_to():
         attempt = one_attempt(NAME)
     assert (attempt.reason, attempt.delivered) == ("name does not resolve", "no")
@@ -227,13 +226,14 @@ def test_check_needs_no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [report.reason for report in reports] == ["connection refused"] * 2
 
 
-@pytest.mark.parametrize("where", ["answers.read_body", "connections.dial"])
-def test_a_machine_out_of_memory_is_an_outage(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("function", ["http.read_body", "connections.dial"])
+def test_a_machine_out_of_memory_is_an_outage(
+    function: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_args: object) -> None:
         raise MemoryError
 
-    name = where.replace("answers", "http")
-    monkeypatch.setattr(f"seqsend.transports.{name}", fail)
+    monkeypatch.setattr(f"seqsend.transports.{function}", fail)
     with Replying(http(200, b"{}")) as server:
         failure = exchange_once(server.url)
     assert isinstance(failure, EndpointFailure)
@@ -256,7 +256,7 @@ def test_too_little_memory_to_judge_an_answer_is_an_outage(
 def test_descriptors_above_1024_work(authority: Authority) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < 1200:
-        pytest.skip("this machine allows no process as many descriptors")
+        pytest.skip("this machine does not allow that many descriptors")
     with ExitStack() as stack:
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1200), hard))
         stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
@@ -306,7 +306,7 @@ def test_a_child_leaves_its_parents_connections_alone(kind: str, authority: Auth
             code = 1
             with suppress(BaseException):
                 dialled = "dial" in client.request("m").attempts[0].timings
-                client.close()  # and says no farewell on a connection of its parent's
+                client.close()  # without a farewell on its parent's connection
                 code = 0 if dialled else 2
             os._exit(code)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
@@ -385,7 +385,7 @@ def test_a_signal_ends_every_other_wait(what: str, monkeypatch: pytest.MonkeyPat
             server = stack.enter_context(Silent() if what == "upgrade" else Deaf())
             scheme = {"tls": "https", "upgrade": "ws", "send": "http"}[what]
             url = server.url.replace("http", scheme, 1)
-            # The client is past its dial when something of it is there, read or not.
+            # Once something from the client has arrived, read or not, it has connected.
             when = lambda: bool(server.requests) or _has_unread(server.port, at=1)  # noqa: E731
         with SequencerClient(url, dial_timeout=20, request_timeout=20) as client:
             started = time.monotonic()
@@ -409,7 +409,7 @@ class Deaf(Server):
 
 
 class Tunnel(Server):
-    """A proxy that connects every CONNECT to one port here, or answers with a status."""
+    """A proxy that connects every CONNECT to one local port, or answers with a status."""
 
     def __init__(
         self, port: int = 0, *, status: bytes = b"200 OK", tls: ssl.SSLContext | None = None
@@ -427,9 +427,9 @@ class Tunnel(Server):
 
 
 def _relay(one: socket.socket, other: socket.socket) -> None:
-    """Pass on what comes from either, until one of the two ends.
+    """Pass data on in both directions, until one side ends.
 
-    In one thread: TLS of Python's before 3.13 is not to be read and written at the same time.
+    In one thread: before Python 3.13, TLS must not be read and written at the same time.
     """
     with suppress(OSError):  # one of the two has been closed
         while True:
@@ -459,8 +459,8 @@ def test_every_scheme_goes_through_every_proxy(
             url = stack.enter_context(serving(ws_answer, ssl=context))
             proxy = stack.enter_context(Tunnel(int(url.rpartition(":")[2]), tls=tls))
         monkeypatch.setenv("ALL_PROXY", f"{proxy_scheme}://user:pw@localhost:{proxy.port}")
-        # The tests' certificates are for localhost alone: as the target's name it would be dialled
-        # directly, if this did not pretend that it is another machine's.
+        # The tests' certificates are for localhost only, which is reached without a proxy: pretend
+        # that it is another machine.
         monkeypatch.setattr("seqsend.transports.proxies._LOCAL_NAMES", ())
         place = "localhost:8545"
         attempt = one_attempt(f"{scheme}://{place}/rpc", cacert=authority.pem)
@@ -512,7 +512,7 @@ def test_a_proxy_that_does_not_answer_in_http_is_named(
     assert (attempt.reason, attempt.phase, attempt.delivered) == (reason, "proxy", "no")
 
 
-def test_interim_answers_of_a_proxy_are_read_on(
+def test_interim_answers_of_a_proxy_are_skipped(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with (
@@ -537,14 +537,14 @@ def test_a_proxy_that_refuses_a_request_has_not_delivered_it(
     assert failure.reason_code == "proxy_refused"
 
 
-def test_a_407_of_an_endpoint_is_its_own() -> None:
+def test_a_407_from_an_endpoint_is_not_taken_for_a_proxys() -> None:
     with Replying(http(407, b"who?")) as server:
         reply = exchange_once(server.url)
     assert isinstance(reply, Reply)
     assert (reply.status, reply.body) == (407, b"who?")
 
 
-def test_the_secrets_of_a_proxy_are_taken_out_of_what_is_said(
+def test_the_secrets_of_a_proxy_are_taken_out_of_an_attempt(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def quote(request: Request) -> bytes:
@@ -578,7 +578,7 @@ def test_the_second_look_at_a_certificate_goes_through_the_proxy(
 
 
 @pytest.mark.parametrize("scheme", ["http", "ws"])
-def test_a_header_of_the_users_replaces_ours_and_stands_once(scheme: str) -> None:
+def test_a_header_from_the_user_replaces_ours_and_is_sent_once(scheme: str) -> None:
     with Replying(http(403, b"")) as server:
         url = server.url.replace("http", scheme, 1).replace("://", "://user:pw@")
         headers = {"hOST": "other.example", "USER-AGENT": "mine", "X": "1", "x": "2"}
@@ -594,7 +594,7 @@ def test_a_header_of_the_users_replaces_ours_and_stands_once(scheme: str) -> Non
     assert [ua.partition("/")[0] for ua in second.get_all("User-Agent") or ()] == ["seqsend"]
 
 
-def test_what_an_endpoint_says_beside_its_answer_is_kept() -> None:
+def test_useful_headers_of_an_answer_are_kept() -> None:
     said = {"Retry-After": "30", "Content-Type": "text/html", "Location": "/there"}
     for status, body in ((503, b"<html>maintenance until 04:00 UTC"), (200, b"{}")):
         with Replying(http(status, body, said)) as server:
@@ -602,7 +602,7 @@ def test_what_an_endpoint_says_beside_its_answer_is_kept() -> None:
         assert reply == Reply(status, body, "/there", "30", "text/html")
 
 
-def test_of_a_failing_body_64_kib_are_kept() -> None:
+def test_64_kib_of_a_failing_body_are_kept() -> None:
     with Replying(http(500, b"x" * 200_000)) as server:
         reply = exchange_once(server.url)
     assert isinstance(reply, Reply)
@@ -618,7 +618,7 @@ def test_after_a_failing_status_the_connection_is_used_again(status: int) -> Non
         assert server.connections == 1
 
 
-def test_interim_answers_are_read_on_and_many_headers_are_read() -> None:
+def test_interim_answers_are_skipped_and_many_headers_are_read() -> None:
     def reply(request: Request) -> bytes:
         early = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
         whole = jsonrpc_result(request, "0x1")
@@ -632,7 +632,7 @@ def test_interim_answers_are_read_on_and_many_headers_are_read() -> None:
         assert server.connections == 1
 
 
-def test_what_arrives_between_two_requests_makes_a_connection_unfit() -> None:
+def test_a_connection_that_received_data_between_requests_is_not_used_again() -> None:
     class Late(Server):
         def handle(self, connection: socket.socket) -> None:
             request = self.read_request(connection)
@@ -651,7 +651,7 @@ def test_what_arrives_between_two_requests_makes_a_connection_unfit() -> None:
 
 
 def _has_unread(port: int, *, at: int = 2) -> bool:
-    """Hold when something was received and not read by a peer of ``port``, or (1) there itself."""
+    """Return whether a peer of ``port`` has unread data, or with ``at=1`` the server there."""
     with open("/proc/self/net/tcp", encoding="ascii") as table:
         rows = [line.split() for line in table][1:]
     return any(
@@ -660,7 +660,7 @@ def _has_unread(port: int, *, at: int = 2) -> bool:
     )
 
 
-def test_nothing_is_sent_after_a_signal_that_came_before() -> None:
+def test_nothing_is_sent_if_a_signal_came_before() -> None:
     with Replying(http(200, b"{}")) as server:
         (endpoint,) = parse_endpoints(server.url)
         transport = HttpTransport([endpoint], {}, max_response_size=2**20)

@@ -43,7 +43,7 @@ def answer(request: Request) -> bytes:
 
 
 def one_attempt(url: str, **options: Any) -> Attempt:
-    """Make a call of which one endpoint is asked, and return what became of that."""
+    """Make a call that asks one endpoint, and return its attempt."""
     with SequencerClient(url, **options) as client:
         try:
             (attempt,) = client.request("eth_chainId").attempts
@@ -60,23 +60,20 @@ def test_a_connection_is_kept_alive() -> None:
     assert all(set(a.timings) == {"send", "answer"} for a in attempts[1:])
 
 
-def test_a_kept_connection_that_the_server_has_closed_is_dialled_anew() -> None:
-    """Else a fresh request would fail on it, and nobody could say if it was delivered."""
+def test_a_kept_connection_that_the_server_has_closed_is_replaced() -> None:
+    """Otherwise a request would fail on it, and nobody could say whether it was delivered."""
 
-    def close_after(request: Request) -> bytes:
-        return answer(request)
-
-    with Replying(close_after) as server, SequencerClient(server.url) as client:
+    with Replying(answer) as server, SequencerClient(server.url) as client:
         client.request("eth_chainId")
         server.drop_connections()
         assert client.request("eth_chainId").attempts[0].outcome == "answered"
         assert server.connections == 2
 
 
-def test_a_connection_that_was_idle_for_long_is_dialled_anew(
+def test_a_connection_that_was_idle_for_long_is_replaced(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Servers close such: a request must not meet the close on its way."""
+    """Servers close idle connections: a request must not cross such a close."""
     with Replying(answer) as server, SequencerClient(server.url) as client:
         client.request("eth_chainId")
         monkeypatch.setattr("seqsend.transports.connections.LONGEST_IDLE", 0.0)
@@ -241,7 +238,7 @@ FAILURES: list[tuple[Callable[[], AbstractContextManager[Any]], str, str, str]] 
 
 
 @pytest.mark.parametrize(("server", "phase", "delivered", "reason"), FAILURES)
-def test_a_failure_says_how_far_it_came(
+def test_a_failure_says_how_far_the_attempt_came(
     server: Callable[[], AbstractContextManager[Any]], phase: str, delivered: str, reason: str
 ) -> None:
     with server() as failing:
@@ -250,8 +247,8 @@ def test_a_failure_says_how_far_it_came(
 
 
 @pytest.mark.parametrize("how", ["fin", "rst"])
-def test_closed_at_once_is_never_more_than_a_possible_delivery(how: Literal["fin", "rst"]) -> None:
-    """Whether the request got out before the close is a race that nobody can win."""
+def test_a_connection_closed_at_once_never_counts_as_a_delivery(how: Literal["fin", "rst"]) -> None:
+    """Whether the request got out before the close is a race."""
     with Closing(after="accept", how=how) as closing:
         attempt = one_attempt(closing.url)
     assert attempt.outcome == "outage"
@@ -259,7 +256,7 @@ def test_closed_at_once_is_never_more_than_a_possible_delivery(how: Literal["fin
 
 
 def test_a_request_that_was_not_written_whole_was_not_delivered() -> None:
-    """The server resets while a body is on its way that no socket buffer holds."""
+    """The server resets while a body larger than any socket buffer is on its way."""
     with (
         Closing(after="accept", how="rst") as closing,
         SequencerClient(closing.url) as client,
@@ -271,7 +268,7 @@ def test_a_request_that_was_not_written_whole_was_not_delivered() -> None:
 
 
 def test_a_request_that_the_server_does_not_take_ends_by_the_request_timeout() -> None:
-    """Its buffers and ours are full: writing is what the deadline ends."""
+    """Its buffers and ours are full: the deadline ends the write."""
     with (
         StallingTLS() as deaf,  # takes the connection and reads nothing
         SequencerClient(deaf.url, request_timeout=0.5) as client,
@@ -284,7 +281,7 @@ def test_a_request_that_the_server_does_not_take_ends_by_the_request_timeout() -
     assert attempt.elapsed <= 0.5 + OVERRUN
 
 
-def test_a_name_that_does_not_resolve() -> None:
+def test_a_name_that_does_not_resolve_is_not_delivered_to() -> None:
     attempt = one_attempt("http://no-such-host.invalid:8545")
     assert (attempt.phase, attempt.delivered, attempt.reason) == (
         "dns",
@@ -313,7 +310,7 @@ def test_an_answer_that_inflates_past_the_limit_is_refused_without_inflating_it(
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 429, 500, 502, 503, 504])
-def test_a_status_tells_even_where_its_body_never_comes(status: int) -> None:
+def test_a_status_counts_even_if_its_body_never_comes(status: int) -> None:
     head = b"HTTP/1.1 %d X\r\nContent-Length: 10\r\n\r\n{" % status
     with Closing(after="request", how="fin", partial=head) as server:
         attempt = one_attempt(server.url)
@@ -322,7 +319,7 @@ def test_a_status_tells_even_where_its_body_never_comes(status: int) -> None:
 
 
 class Blurting(Server):
-    """Answers whatever it is told to, and closes."""
+    """Answers with ``payload``, and closes."""
 
     payload = b""
 
@@ -372,7 +369,7 @@ _ANSWERS = (
 )
 
 
-def test_any_bytes_are_an_answer_or_an_error_of_ours_and_never_an_acceptance() -> None:
+def test_any_bytes_end_in_an_error_of_ours_and_never_in_an_acceptance() -> None:
     signed = Wallet(0).sign(2, nonce=0)
     with Blurting() as server:
 
@@ -389,7 +386,9 @@ def test_any_bytes_are_an_answer_or_an_error_of_ours_and_never_an_acceptance() -
         blurt()
 
 
-def test_credentials_cookies_and_netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_credentials_are_sent_but_neither_cookies_nor_netrc(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login netrc password netrc\n")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
@@ -468,7 +467,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"))
 
 
-def test_tls_is_verified_with_the_trust_that_was_named(
+def test_tls_is_verified_against_the_named_authorities(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Replying(answer, tls=authority.context()) as server:
@@ -495,7 +494,7 @@ def test_tls_is_verified_with_the_trust_that_was_named(
         ("self-signed", "self-signed certificate"),
     ],
 )
-def test_a_certificate_that_is_wrong_is_named_in_words(
+def test_the_reason_says_what_is_wrong_with_a_certificate(
     authority: Authority, kind: Kind, said: str
 ) -> None:
     with Replying(answer, tls=authority.context(kind)) as server:
@@ -506,7 +505,7 @@ def test_a_certificate_that_is_wrong_is_named_in_words(
     assert attempt.reason.startswith(f"certificate not trusted: {said}")
 
 
-def test_a_named_trust_that_cannot_be_read_is_a_usage_error(tmp_path: Path) -> None:
+def test_named_authorities_that_cannot_be_read_are_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"--cacert: .*: no such file"):
         SequencerClient("https://seq.example", cacert=str(tmp_path / "none.pem"))
     (tmp_path / "empty.pem").write_text("")
@@ -531,7 +530,7 @@ def test_no_log_line_and_no_traceback_holds_a_secret(caplog: pytest.LogCaptureFi
     caplog.set_level(logging.DEBUG)
     url = "http://user:s3cret@127.0.0.1:{port}/k3y" + "a" * 20 + "?q=s3cret#s3cret"
     shown = []
-    # The library's exception for the last quotes what came.
+    # For the last server, the library's exception quotes what came.
     with (
         dead() as nobody,
         Replying(http(503, b"s3cret")) as failing,
@@ -553,7 +552,7 @@ def test_no_log_line_and_no_traceback_holds_a_secret(caplog: pytest.LogCaptureFi
     assert "seqsend" in caplog.text
 
 
-def test_a_real_node_takes_what_is_sent(node: Anvil) -> None:
+def test_a_real_node_answers_calls(node: Anvil) -> None:
     with SequencerClient(node.url) as client:
         assert client.request("eth_chainId").result == "0x7a69"
         assert client.request("eth_getBlockByNumber", ["latest", False]).result["number"]

@@ -54,7 +54,7 @@ def test_dns_that_hangs_costs_the_dial_timeout_and_not_the_transaction(
     assert 500 <= first["elapsed_ms"] <= 500 + OVERRUN_MS
     assert second["outcome"] == "answered"
     assert node.has_transaction(signed.hash)
-    # The look-up of the name goes on for 10 s in its thread: nobody waits for it.
+    # The DNS look-up goes on for 10 s in its thread; nothing waits for it.
     assert run.lingered <= 1
 
 
@@ -69,7 +69,7 @@ def test_a_name_with_dead_addresses_is_reached_at_the_live_one(
     assert 500 <= only["elapsed_ms"] <= 500 + OVERRUN_MS  # 250 ms for each dead one
 
 
-def test_where_there_is_no_way_the_next_is_tried(
+def test_if_a_network_is_unreachable_the_next_endpoint_is_tried(
     network: Network, server: Relaying, fresh_tx: FreshTx
 ) -> None:
     run = send(network, fresh_tx().raw, "http://203.0.113.1:8545", server.url)
@@ -112,10 +112,10 @@ def _has_payload(packet: bytes) -> bool:
     return len(packet) > ip_header + tcp_header
 
 
-def test_an_answer_lost_on_its_way_is_told_and_found_through_the_next(
+def test_a_transaction_whose_answer_was_lost_is_found_at_the_next_endpoint(
     network: Network, node: Anvil, fresh_tx: FreshTx
 ) -> None:
-    """The link goes dead for answers once the request is through: the cable is cut behind it."""
+    """The link lets the request through and loses every answer."""
     with network.at_server():
         cut, other = Relaying(node.url, host=SERVER), Relaying(node.url, host=OTHER)
     from_cut = bytes(map(int, SERVER.split(".")))
@@ -135,7 +135,7 @@ def test_an_answer_lost_on_its_way_is_told_and_found_through_the_next(
     assert first["elapsed_ms"] <= 700 + OVERRUN_MS
 
 
-def test_a_request_that_never_arrives_may_have_been_delivered_for_all_the_client_knows(
+def test_a_request_that_never_arrives_counts_as_possibly_delivered(
     network: Network, server: Relaying, node: Anvil, fresh_tx: FreshTx
 ) -> None:
     from_client = bytes(map(int, CLIENT.split(".")))

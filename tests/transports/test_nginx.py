@@ -1,4 +1,4 @@
-"""nginx between the program and the node, where it does not fail: what it changes on the way."""
+"""A working nginx between the program and the node: what it changes on the way."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,7 +39,7 @@ def test_a_transaction_goes_through_over_tls(
     assert node.has_transaction(signed.hash)
 
 
-def test_a_password_in_the_url_opens_what_it_is_for(nginx: Nginx) -> None:
+def test_a_password_in_the_url_is_used(nginx: Nginx) -> None:
     right, wrong = (
         f"--rollup.sequencer-http={nginx.url.replace('://', f'://user:{word}@')}/401"
         for word in ("right", "wrong")
@@ -50,15 +50,15 @@ def test_a_password_in_the_url_opens_what_it_is_for(nginx: Nginx) -> None:
     assert refused.document["attempts"][0]["http_status"] == 401
 
 
-def test_what_is_compressed_is_read(nginx: Nginx) -> None:
+def test_a_compressed_answer_is_read(nginx: Nginx) -> None:
     with SequencerClient(f"{nginx.url}/gzip") as client:
         block = client.request("eth_getBlockByNumber", ["latest", False]).result
     assert block["hash"].startswith("0x")
 
 
 @pytest.mark.parametrize("location", ["rpc", "once", "brief"])
-def test_no_connection_that_nginx_closes_makes_an_outage(nginx: Nginx, location: str) -> None:
-    """It closes after every answer, or when one is idle for 20 ms: the next call dials anew."""
+def test_a_connection_that_nginx_closes_causes_no_outage(nginx: Nginx, location: str) -> None:
+    """It closes a connection after each answer, or after 20 idle ms: the next call dials again."""
     port = int(nginx.url.rpartition(":")[2])
     with SequencerClient(f"{nginx.url}/{location}", request_timeout=5) as client:
         for call in range(20):

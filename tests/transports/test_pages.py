@@ -29,7 +29,7 @@ PAGE = "<html><head><title>{}</title></head></html>"
         ("服务不可用", "gbk", "text/plain; charset=GBK"),
     ],
 )
-def test_a_page_is_read_in_the_encoding_that_is_declared(
+def test_a_page_is_read_in_its_declared_encoding(
     title: str, encoding: str, content_type: str
 ) -> None:
     page = PAGE.format(title)
@@ -57,11 +57,11 @@ LATIN = PAGE.format("défectueuse").encode("latin-1")
 )
 def test_other_bodies_are_left_as_they_are(page: bytes, content_type: str | None) -> None:
     found = in_utf8(page, content_type)
-    # An encoding that nobody knows is read as UTF-8, with a mark for what is not.
+    # With an unknown encoding it is read as UTF-8, with a mark for each invalid byte.
     assert found == page or found == page.decode(errors="replace").encode()
 
 
-def test_its_title_is_the_reason_of_the_attempt() -> None:
+def test_the_title_of_a_page_is_the_reason_of_the_attempt() -> None:
     page = PAGE.format("Ошибка шлюза").encode("windows-1251")
     said = http(502, page, {"Content-Type": "text/html; charset=windows-1251"})
     with (
@@ -73,7 +73,7 @@ def test_its_title_is_the_reason_of_the_attempt() -> None:
     assert "Ошибка шлюза" in (caught.value.attempts[0].reason or "")
 
 
-def test_a_call_loads_nothing_of_it() -> None:
+def test_a_call_that_succeeds_does_not_load_requests() -> None:
     with Replying(lambda request: jsonrpc_result(request, "0x1")) as server:
         done = subprocess.run([sys.executable, "-c", CALL, server.url], check=False)
     assert done.returncode == 0

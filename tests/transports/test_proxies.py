@@ -39,7 +39,7 @@ def place(url: str, environ: Mapping[str, str]) -> str | None:
         ("http://seq1", {"http_proxy": "http://p:1", "REQUEST_METHOD": "GET"}, "p:1"),
     ],
 )
-def test_the_variable_that_decides(url: str, environ: dict[str, str], expected: str | None) -> None:
+def test_which_variable_decides(url: str, environ: dict[str, str], expected: str | None) -> None:
     assert place(url, environ) == expected
 
 
@@ -51,12 +51,12 @@ def test_the_variable_that_decides(url: str, environ: dict[str, str], expected: 
     + ["[fe80::1%25eth0]"],  # its zone is this machine's
 )
 @pytest.mark.parametrize("scheme", ["http", "https", "ws", "wss"])
-def test_never_a_proxy_for_this_machine(scheme: str, host: str) -> None:
+def test_this_machine_is_never_reached_through_a_proxy(scheme: str, host: str) -> None:
     assert place(f"{scheme}://{host}:8545", {"ALL_PROXY": PROXY}) is None
 
 
 @pytest.mark.parametrize("host", ["128.0.0.1", "localhost.example", "127.example", "[::2]"])
-def test_what_only_looks_like_this_machine_gets_one(host: str) -> None:
+def test_a_host_that_only_looks_like_this_machine_gets_a_proxy(host: str) -> None:
     assert place(f"http://{host}", {"ALL_PROXY": PROXY}) == "proxy.example:3128"
 
 
@@ -100,7 +100,11 @@ PROXIED = [
     ("url", "entries", "is_direct"),
     [(*case, True) for case in DIRECT] + [(*case, False) for case in PROXIED],
 )
-def test_no_proxy(url: str, entries: str, is_direct: bool) -> None:  # noqa: FBT001
+def test_no_proxy_names_the_hosts_to_reach_directly(
+    url: str,
+    entries: str,
+    is_direct: bool,  # noqa: FBT001
+) -> None:
     for name in ("NO_PROXY", "no_proxy"):
         assert (place(url, {"ALL_PROXY": PROXY, name: entries}) is None) == is_direct
 
@@ -119,6 +123,6 @@ def test_a_proxy_that_cannot_be_used_is_a_usage_error_that_names_the_variable(
         place("http://seq1", {variable: value})
     assert str(caught.value).startswith(f"{variable}: ")
     assert "s3cret" not in str(caught.value)
-    # One that is not used does not matter.
+    # A proxy that is not used does not matter.
     assert place("http://localhost", {variable: value}) is None
     assert place("http://seq1", {variable: value, "NO_PROXY": "seq1"}) is None

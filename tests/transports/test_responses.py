@@ -1,4 +1,4 @@
-"""HTTP answers, from bytes that come in pieces of any size, through requests and urllib3."""
+"""HTTP answers that come in pieces of any size, read through requests and urllib3."""
 
 import gzip
 import json
@@ -30,7 +30,7 @@ packed = partial(gzip.compress, mtime=0)  # the same bytes each time: they are i
 
 
 class Pieces:
-    """A channel over which ``pieces`` come, one a read, and then the end."""
+    """A channel that returns ``pieces``, one per read, and then ends."""
 
     exchange: Exchange
 
@@ -162,9 +162,7 @@ WHOLE = [
 
 @pytest.mark.parametrize("data", WHOLE)
 @given(CUTS)
-def test_an_answer_is_read_whatever_the_pieces_it_comes_in(
-    data: bytes, sizes: Sequence[int]
-) -> None:
+def test_an_answer_is_read_in_pieces_of_any_size(data: bytes, sizes: Sequence[int]) -> None:
     reply = read(cut(data, sizes))
     assert (reply.status, reply.body) == (200, b"hello")
 
@@ -204,7 +202,7 @@ def test_any_body_comes_out_as_it_went_in(
         answer(status="100 Continue") * 100 + sized(b"hello"),
     ],
 )
-def test_what_is_not_an_http_answer(data: bytes) -> None:
+def test_anything_but_an_http_answer_is_a_failure(data: bytes) -> None:
     with pytest.raises(EndpointFailure, match=r"^not an HTTP answer$") as caught:
         read(data)
     assert caught.value.reason_code == "not_http"
@@ -229,7 +227,9 @@ def test_what_is_not_an_http_answer(data: bytes) -> None:
         (answer(body=b"x" * (MIB + 1)), "answer larger than 1MiB", "too_large"),
     ],
 )
-def test_an_answer_that_is_not_whole(data: bytes, reason: str, code: str) -> None:
+def test_an_incomplete_or_too_large_answer_is_a_failure(
+    data: bytes, reason: str, code: str
+) -> None:
     for send in (Wire.exchange, Wire.fetch):
         wire = Wire(data)
         with pytest.raises(EndpointFailure, match=reason) as caught:
@@ -251,13 +251,13 @@ def test_an_answer_that_is_not_whole(data: bytes, reason: str, code: str) -> Non
         ("deflate, gzip", packed(zlib.compress(b"hello"))),
     ],
 )
-def test_what_cannot_be_inflated(coding: str, body: bytes) -> None:
+def test_a_body_that_cannot_be_decompressed_is_a_failure(coding: str, body: bytes) -> None:
     with pytest.raises(EndpointFailure, match="answer could not be decompressed"):
         read(sized(body, f"Content-Encoding: {coding}"))
 
 
 @given(st.binary(max_size=300) | st.lists(st.sampled_from([*WHOLE, b"\r\n", b"0"])).map(b"".join))
-def test_any_bytes_are_an_answer_or_a_failure_that_is_known(data: bytes) -> None:
+def test_any_bytes_are_an_answer_or_a_known_failure(data: bytes) -> None:
     wire = Wire(data)
     try:
         reply = wire.exchange()
@@ -279,7 +279,7 @@ def test_any_bytes_are_an_answer_or_a_failure_that_is_known(data: bytes) -> None
         (answer(body=b"hello"), False),
         (b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", False),
         (b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\nConnection: Keep-Alive\r\n\r\n", True),
-        # Where one ends is a matter of opinion: such desynchronise connections.
+        # Readers disagree on where these end, which desynchronises connections.
         (answer("Transfer-Encoding: chunked", "Content-Length: 9", body=b"0\r\n\r\n"), False),
         (sized(b"hello", "no colon at all"), False),
     ],
@@ -309,7 +309,7 @@ def test_a_connection_that_carries_more_than_its_answer_is_not_used_again(
 
 
 @pytest.mark.parametrize("error", [BrokenPipeError(), ConnectionResetError()])
-def test_what_a_server_said_before_it_closed_is_read(error: OSError) -> None:
+def test_an_answer_that_came_before_the_close_is_read(error: OSError) -> None:
     """The request was not written whole, and another one cannot follow it."""
     wire = Wire(answer("Content-Length: 4", status="413 Too Large", body=b"2MiB"), on_write=error)
     for _ in range(2):
@@ -348,7 +348,7 @@ def test_an_exception_leaves_no_connection_and_no_lock_behind(
     ],
 )
 @pytest.mark.parametrize("proxy", ["", "http://proxy.example:3128"])
-def test_what_was_parsed_is_what_is_dialled(
+def test_the_address_that_was_parsed_is_dialled(
     url: str, proxy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever requests and urllib3 make of a URL."""
@@ -412,7 +412,7 @@ def test_a_bomb_costs_no_more_memory_than_the_limit(layers: int, reason: str, st
 
 
 def test_inflating_counts_against_the_deadline() -> None:
-    """Once its bytes have come, no wait looks at the clock any more."""
+    """Once its bytes have come, there is no wait left that checks the clock."""
     data = sized(packed(b" " * (512 * MIB)), "Content-Encoding: gzip")
     started = time.monotonic()
     with pytest.raises(EndpointFailure, match="no answer in time"):
@@ -420,6 +420,6 @@ def test_inflating_counts_against_the_deadline() -> None:
     assert time.monotonic() - started < 0.1 + OVERRUN
 
 
-def test_what_a_head_says_is_kept() -> None:
+def test_useful_headers_are_kept() -> None:
     reply = read(sized(b"", "Retry-After:  30 ", "content-type : a", "Location: //[::1"))
     assert reply == Reply(200, b"", "//[::1", "30", "a")

@@ -1,4 +1,4 @@
-"""TLS over memory BIOs: every read bounded, certificates and names verified, and our own shown."""
+"""TLS over memory BIOs: every read bounded, certificates verified, client certificates shown."""
 
 import json
 import os
@@ -23,7 +23,7 @@ from seqsend.transports.secure import SecureChannel
 from seqsend.transports.sockets import BoundedSocket
 from seqsend.transports.tls import trust
 from tests.support.certificates import Authority
-from tests.support.servers import Replying, Request, Server, dead, http, jsonrpc_result
+from tests.support.servers import Replying, Request, Server, http, jsonrpc_result
 from tests.support.tls13 import (
     APPLICATION_DATA,
     HANDSHAKE,
@@ -45,7 +45,7 @@ def https(server: Server) -> str:
 
 
 @pytest.mark.parametrize("what", ["tickets", "key updates"])
-def test_a_server_that_sends_records_without_data_for_ever_is_left_by_the_deadline(
+def test_the_deadline_ends_the_wait_at_endless_records_without_data(
     authority: Authority, tmp_path: Path, what: str
 ) -> None:
     with Flooding(authority.context(), tmp_path / "keys", what) as flooding:
@@ -124,7 +124,7 @@ def test_session_tickets_do_not_cost_the_connection(
     tmp_path: Path,
     together: bool,  # noqa: FBT001
 ) -> None:
-    """They are the protocol's own, and come when the server likes."""
+    """They belong to the protocol, and come whenever the server likes."""
     with (
         Ticketing(authority.context(), tmp_path / "keys") as server,
         SequencerClient(https(server), cacert=authority.pem) as client,
@@ -152,7 +152,7 @@ def test_the_system_store_and_a_named_one_verify_alike(
     said: str | None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if how == "system":  # OpenSSL's own idea of the system, which truststore follows
+    if how == "system":  # OpenSSL's system store, which truststore follows
         monkeypatch.setenv("SSL_CERT_FILE", authority.pem)
         context = trust(None, {})
         assert type(context).__module__.startswith("truststore")
@@ -185,7 +185,7 @@ CODES: list[tuple[Any, str]] = [
 
 @contextmanager
 def transport_failure(url: str, **options: Any) -> Iterator[list[Any]]:
-    """Yield what one exchange with ``url`` ended with."""
+    """Yield how one exchange with ``url`` ended."""
     configuration = configure(
         url, dial_timeout=1, request_timeout=1, deadline=None, headers=None,
         max_response_size=2**20, **{"cacert": None, **options},
@@ -195,7 +195,7 @@ def transport_failure(url: str, **options: Any) -> Iterator[list[Any]]:
     found: list[Any] = []
     try:
         found.append(transport.exchange(configuration.endpoints[0], b"{}", Exchange(soon, soon)))
-    except Exception as error:  # noqa: BLE001 - looked at by the test
+    except Exception as error:  # noqa: BLE001 - the test checks it
         found.append(error)
     transport.close()
     yield found
@@ -231,7 +231,7 @@ def test_a_machine_without_authorities_is_named(
 
 @pytest.fixture(scope="module")
 def client_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Files of a client, right and wrong."""
+    """Return the paths of a client's files, valid and invalid."""
     directory = tmp_path_factory.mktemp("client")
     ca = trustme.CA()
     one, other = ca.issue_cert("client@example"), ca.issue_cert("other@example")
@@ -291,7 +291,7 @@ def test_a_client_certificate_is_shown_to_a_server_that_wants_one(
     assert seen == [(("email", "client@example"),)] * 2
 
 
-def test_a_server_that_wants_a_certificate_has_not_got_the_request(
+def test_without_a_client_certificate_the_request_is_not_delivered(
     authority: Authority, client_files: dict[str, str]
 ) -> None:
     context = authority.context()
@@ -346,7 +346,7 @@ def test_a_client_certificate_that_cannot_be_used_is_a_usage_error(
     ],
 )
 @pytest.mark.parametrize("source", ["--cacert", "SSL_CERT_FILE"])
-def test_no_file_with_authorities_keeps_the_program_for_ever(
+def test_no_file_of_authorities_hangs_the_program(
     client_files: dict[str, str], source: str, path: str, said: str
 ) -> None:
     path = client_files.get(path, path)
@@ -359,7 +359,7 @@ def test_no_file_with_authorities_keeps_the_program_for_ever(
 def test_authorities_may_come_through_a_pipe(
     authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As a shell's <(command) gives them, some later than the program opens it."""
+    """As from a shell's <(command), which may write after the program has opened it."""
     pipe = tmp_path / "authorities"
     os.mkfifo(pipe)
     content = "# Főtanúsítvány\n".encode() + Path(authority.pem).read_bytes()
@@ -388,9 +388,7 @@ def test_authorities_may_come_through_a_pipe(
     assert found[0].cert_store_stats()["x509_ca"] == 1
 
 
-def test_a_pipe_that_stays_silent_is_given_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_silent_pipe_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pipe = tmp_path / "silent"
     os.mkfifo(pipe)
     monkeypatch.setattr("seqsend.transports.pem_files._PATIENCE", 0.05)
@@ -410,10 +408,10 @@ def test_an_empty_path_is_a_usage_error(url: str, option: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["http", "https", "ws", "wss"])
 @pytest.mark.parametrize("beyond", ["whole", "cut"])
-def test_what_comes_with_an_answer_is_not_taken_for_the_next(
+def test_data_behind_an_answer_is_not_taken_for_the_next_answer(
     authority: Authority, scheme: str, beyond: str
 ) -> None:
-    """The client would take it for the answer to its next request: a transaction's, say."""
+    """A transaction, say, would get the answer to another request."""
 
     is_websocket = scheme.startswith("ws")
 
@@ -446,7 +444,7 @@ def test_what_comes_with_an_answer_is_not_taken_for_the_next(
         assert server.connections == 3
 
 
-def test_threads_share_one_context(authority: Authority) -> None:
+def test_threads_may_share_a_client_over_tls(authority: Authority) -> None:
     results: list[object] = []
     with (
         Replying(answer, tls=authority.context()) as server,
@@ -461,5 +459,3 @@ def test_threads_share_one_context(authority: Authority) -> None:
         for thread in threads:
             thread.join()
     assert results == ["0x1"] * 40
-    with dead() as nobody, transport_failure(nobody.url) as (failure,):
-        assert failure.reason_code == "refused"

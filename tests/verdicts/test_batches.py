@@ -1,4 +1,4 @@
-"""What came back for a JSON-RPC batch: the whole, and each item as when it came alone."""
+"""Answers to a JSON-RPC batch: judged as a whole, and each item as if it came alone."""
 
 import json
 from typing import Any
@@ -29,7 +29,7 @@ def reply(value: Any, status: int | None = 200) -> Reply:
 
 
 @pytest.mark.parametrize("saying", SAYINGS, ids=str)
-def test_an_item_is_judged_as_when_it_came_alone(saying: Saying) -> None:
+def test_an_item_is_judged_as_if_it_came_alone(saying: Saying) -> None:
     error = refused(2, saying.error.code, saying.error.message)
     calls = CALLS | {2: Call(saying.method, [])}
     found = judge_batch(reply([taken(1), error, taken(3)]), calls)
@@ -55,19 +55,17 @@ REFUSALS: list[tuple[str, Reply, Delivered]] = [
     ("no arrays, Go", reply(refused(None, -32000, "cannot unmarshal array into Go value")), "no"),
     ("text", Reply(403, b"batch requests are disabled"), "no"),
     ("nginx", Reply(413, b"<html><title>413 Request Entity Too Large</title>"), "no"),
-    ("a status of its own", Reply(400, b"Bad Request"), "unknown"),
-    ("a status of its own", Reply(503, b""), "unknown"),
-    ("words of its own", reply(refused(None, -32000, "the moon is blue")), "unknown"),
-    ("words of its own", reply(refused(None, -32000, "the moon is blue"), 500), "unknown"),
+    ("only a status", Reply(400, b"Bad Request"), "unknown"),
+    ("only a status", Reply(503, b""), "unknown"),
+    ("unknown words", reply(refused(None, -32000, "the moon is blue")), "unknown"),
+    ("unknown words", reply(refused(None, -32000, "the moon is blue"), 500), "unknown"),
 ]
 
 
 @pytest.mark.parametrize(
     ("answer", "delivered"), [r[1:] for r in REFUSALS], ids=[r[0] for r in REFUSALS]
 )
-def test_a_batch_that_is_refused_can_be_asked_again_with_less(
-    answer: Reply, delivered: Delivered
-) -> None:
+def test_a_refused_batch_can_be_split(answer: Reply, delivered: Delivered) -> None:
     found = judge_batch(answer, CALLS)
     assert found.refused
     assert found.items == (None,) * 3
@@ -79,11 +77,11 @@ def test_a_batch_that_is_refused_can_be_asked_again_with_less(
 @pytest.mark.parametrize(
     ("answer", "delivered", "reason_code"),
     [
-        # What belongs to no item says nothing of the items before it.
+        # An error that belongs to no item says nothing about the items before it.
         (reply(refused(None, -32016, "over rate limit")), "unknown", "rate_limited"),
         (reply(refused(None, -32016, "over rate limit"), 503), "unknown", "rate_limited"),
         (reply([refused(None, -32603, "Internal error")]), "unknown", "internal_error"),
-        # A status does: the request as such was not let in.
+        # A status does: the request as a whole was refused.
         (reply(refused(None, -32016, "over rate limit"), 429), "no", "rate_limited"),
         (Reply(401, b""), "no", "unauthorized"),
         (Reply(502, b"<html>"), "unknown", "bad_gateway"),
@@ -93,7 +91,7 @@ def test_a_batch_that_is_refused_can_be_asked_again_with_less(
         (Reply(200, b"7"), "unknown", "not_json_rpc"),
     ],
 )
-def test_a_batch_that_failed_is_not_asked_again_here(
+def test_a_failed_batch_is_not_split(
     answer: Reply, delivered: Delivered, reason_code: ReasonCode
 ) -> None:
     found = judge_batch(answer, CALLS)
@@ -120,14 +118,14 @@ def test_an_item_without_an_answer_is_none() -> None:
         {**taken(2), "result": HASHES[2].upper()},
     ],
 )
-def test_the_own_hash_is_believed_whatever_is_odd_about_the_envelope(message: Any) -> None:
+def test_its_own_hash_is_believed_however_odd_the_envelope(message: Any) -> None:
     found = judge_batch(reply([taken(1), message]), CALLS)
     assert found.items[1] is not None
     assert found.items[1].row == table.RESULT
     assert found.items[2] is None
 
 
-def test_two_answers_to_one_request_are_none_that_can_be_trusted() -> None:
+def test_two_answers_to_one_request_are_not_trusted() -> None:
     found = judge_batch(reply([taken(1), taken(2), refused(2, 1, "nonce too low")]), CALLS)
     assert found.items[1] is not None
     assert found.items[1].row == table.NO_ANSWER

@@ -45,7 +45,7 @@ def not_mined_yet(data: Any) -> bytes:
 OTHER_RESULTS: tuple[Any, ...] = (OTHER_HASH, "0x1", True, 1, {}, [HASH], "")
 REFUSED = (401, 402, 403, 404, 405, 407, 410, 411, 414, 415, 421, 426, 429, 431, 451)
 CLOUDFLARE = (521, 522, 523, 525, 526, 530)
-# The transaction's own hash proves itself, whatever is odd about the envelope.
+# The transaction's own hash is proof enough, however odd the envelope.
 ODD_ENVELOPES = (
     f'{{"id": 1, "result": "{HASH}"}}',
     f'{{"jsonrpc": "1.0", "id": 1, "result": "{HASH}"}}',
@@ -81,7 +81,7 @@ REPLIES: list[tuple[int, bytes, Call, table.Row]] = [
     *((status, b"", SEND, table.HTTP_REDIRECT) for status in (300, 301, 302, 303, 307, 308, 304)),
     *((status, error(), SEND, table.HTTP_BROKEN) for status in (500, 502, 503, 504, 520, 599)),
     *((status, result(HASH), SEND, table.HTTP_BROKEN) for status in (418, 500, 502, 999, 100)),
-    # Not passed on, says the error; "maybe", says the status: the error knows more.
+    # The error says "not passed on", the status "maybe": the error is more exact.
     (503, error(-32012, "backend is over capacity"), SEND, table.NOT_FROM_ME),
     (500, error(-32601, "Method not found"), SEND, table.NOT_FROM_ME),
     (503, error(-32011, "no backend is healthy"), SEND, table.HTTP_BROKEN),
@@ -89,7 +89,7 @@ REPLIES: list[tuple[int, bytes, Call, table.Row]] = [
         (200, body, SEND, table.NO_ANSWER)
         for body in (b"", b"<html>", b"[]", b"{}", b"[" * 200_000, b"\xff", b"9" * 5000)
     ),
-    # Any web server says "error" in an object: without a version the id must be right.
+    # Any web server may answer with an "error" object: without a version the id must match.
     (200, b'{"error": {"code": -32000, "message": "nonce too low"}}', SEND, table.NO_ANSWER),
     (400, b'{"error": {"code": 400, "message": "Bad Request"}}', SEND, table.HTTP_BROKEN),
     (200, result("0x1").replace(b'"id": 1', b'"id": 2'), CHAIN_ID, table.NO_ANSWER),
@@ -162,7 +162,7 @@ def test_each_reply_falls_into_its_row(
         (200, error(), "nonce too low (code -32000)", "rejected"),
     ],
 )
-def test_what_is_wrong_is_said_in_words_and_in_a_word(
+def test_a_failure_has_a_reason_and_a_reason_code(
     status: int, body: bytes, reason: str, reason_code: ReasonCode | None
 ) -> None:
     judgement = judge_reply(Reply(status, body), SEND, 1)
@@ -200,7 +200,9 @@ def test_a_failure_is_ambiguous_once_the_request_was_written(
         (table.OTHER_RESULT, "unknown"),
     ],
 )
-def test_an_outage_says_what_may_have_been_delivered(row: table.Row, delivered: Delivered) -> None:
+def test_an_outage_says_whether_it_may_have_been_delivered(
+    row: table.Row, delivered: Delivered
+) -> None:
     assert (row.kind, row.delivered) == ("outage", delivered)
 
 
@@ -220,7 +222,7 @@ def test_a_redirect_says_where_it_points_without_its_secrets() -> None:
 @pytest.mark.parametrize(
     "method", [*sorted(table.NOT_IDEMPOTENT), "zks_sendTransaction", "klay_sendTransaction"]
 )
-def test_what_can_be_done_twice_moves_on_only_after_no_delivery(method: str) -> None:
+def test_a_method_that_could_act_twice_moves_on_only_if_not_delivered(method: str) -> None:
     call = Call(method, [])
     assert may_move_on(table.NOT_DELIVERED, call, retry_unsafe=False)
     assert not may_move_on(table.MAYBE_DELIVERED, call, retry_unsafe=False)
@@ -228,13 +230,13 @@ def test_what_can_be_done_twice_moves_on_only_after_no_delivery(method: str) -> 
 
 
 @pytest.mark.parametrize("method", ["eth_sendRawTransaction", "eth_sendUserOperation", "eth_call"])
-def test_what_cannot_be_done_twice_always_moves_on(method: str) -> None:
+def test_a_method_that_cannot_act_twice_always_moves_on(method: str) -> None:
     assert may_move_on(table.MAYBE_DELIVERED, Call(method, []), retry_unsafe=False)
 
 
 @pytest.mark.parametrize("saying", SAYINGS, ids=str)
 @pytest.mark.parametrize("status", [None, 200, 400])
-def test_an_error_is_judged_the_same_wherever_it_stands(saying: Saying, status: int | None) -> None:
+def test_an_error_is_judged_alike_whatever_the_status(saying: Saying, status: int | None) -> None:
     call = Call(saying.method, [])
     reply = Reply(status, error(saying.error.code, saying.error.message))
     verdict = table.HTTP_VERDICT if status == 400 else table.VERDICT
@@ -266,7 +268,7 @@ def test_a_verdict_on_a_transaction_is_not_trusted_after_a_possible_delivery() -
         "zks_sendRawTransactionWithDetailedOutput",
     ],
 )
-def test_a_verdict_on_whatever_is_submitted_is_not_trusted_either(method: str) -> None:
+def test_a_verdict_on_any_other_submission_is_not_trusted_either(method: str) -> None:
     call = Call(method, [])
     assert trusts_verdict(call, (_attempt("no"),))
     assert not trusts_verdict(call, (_attempt("unknown"),))

@@ -1,4 +1,4 @@
-"""The words of nodes, proxies and providers: what they mean, and that nothing around changes it."""
+"""Errors of nodes, proxies and providers: what they mean, whatever is wrapped around them."""
 
 import json
 import time
@@ -28,7 +28,7 @@ SENDING = "eth_sendRawTransaction"
 
 
 def meaning(error: JsonRpcError, method: str = SENDING) -> str:
-    """Return what ``error`` is judged as, as a letter of ``sayings.tsv``."""
+    """Return how ``error`` is judged, as a letter of ``sayings.tsv``."""
     excuse = excuse_for(error)
     if excuse is not None:
         return "N" if excuse.delivered == "no" else "U"
@@ -38,7 +38,7 @@ def meaning(error: JsonRpcError, method: str = SENDING) -> str:
 
 
 @pytest.mark.parametrize("saying", SAYINGS, ids=str)
-def test_each_saying_means_what_it_means(saying: Saying) -> None:
+def test_each_saying_has_the_meaning_in_its_table(saying: Saying) -> None:
     assert meaning(saying.error, saying.method) == saying.meaning
 
 
@@ -49,7 +49,7 @@ def test_every_method_that_sends_is_judged_alike(method: str) -> None:
             assert meaning(saying.error, method) == saying.meaning
 
 
-def test_a_kind_is_on_the_table_because_somebody_says_it() -> None:
+def test_every_kind_is_met_by_a_saying() -> None:
     heard = {excuse_for(saying.error) for saying in EXCUSES}
     assert {(kind.reason_code, kind.delivered) for kind in KINDS} <= {
         (excuse.reason_code, excuse.delivered) for excuse in heard if excuse
@@ -58,7 +58,7 @@ def test_a_kind_is_on_the_table_because_somebody_says_it() -> None:
 
 
 def judgement(error: JsonRpcError) -> str:
-    """Return what ``error`` is judged as, in the words of ``phrases.tsv``."""
+    """Return how ``error`` is judged, in the words of ``phrases.tsv``."""
     excuse = excuse_for(error)
     if excuse is not None:
         return f"{excuse.delivered} {excuse.reason_code}"
@@ -78,7 +78,7 @@ def test_each_phrase_is_judged_by_itself(phrase: Phrase) -> None:
 def test_no_phrase_can_be_left_out(
     module: ModuleType, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A phrase that changes nothing is dead; one without a text in a table may be broken unseen."""
+    """A phrase that changes no judgement is dead, or lacks a text in a table to test it."""
     errors = [saying.error for saying in SAYINGS] + [phrase.error for phrase in PHRASES]
     words = {error: [layer.words for layer in unwrap(error)] for error in errors}
     before = {error: judgement(error) for error in errors}
@@ -163,12 +163,12 @@ def _wrap(error: JsonRpcError, names: list[str]) -> JsonRpcError:
 @given(
     st.sampled_from(_KNOWN), st.lists(st.sampled_from(sorted(WRAPPERS | _OF_A_VERDICT)), max_size=3)
 )
-def test_a_verdict_is_the_inner_one_through_every_wrapper(saying: Saying, names: list[str]) -> None:
+def test_a_verdict_means_the_same_inside_every_wrapper(saying: Saying, names: list[str]) -> None:
     assert meaning(_wrap(saying.error, names), SENDING) == meaning(saying.error, SENDING)
 
 
 @given(st.sampled_from(_PLAIN), st.lists(st.sampled_from(sorted(WRAPPERS)), min_size=1, max_size=3))
-def test_an_outage_stays_what_it_is_through_every_wrapper(saying: Saying, names: list[str]) -> None:
+def test_other_errors_mean_the_same_inside_every_wrapper(saying: Saying, names: list[str]) -> None:
     if saying in VERDICTS and saying not in _KNOWN:
         return  # see the next test
     if excuse_for(saying.error) is not None and _by_code_alone(saying):
@@ -184,11 +184,11 @@ def _by_code_alone(saying: Saying) -> bool:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        # Who answered with an error has judged, in whatever words …
+        # A node that answered with an error has judged, in any words …
         ("server returned an error response: error code -32000: the moon is blue", "L"),
         ("failed to forward tx: server returned an error response: error code -32000: no", "L"),
         ('400 Bad Request: {"jsonrpc":"2.0","id":1,"error":{"code":3,"message":"no"}}', "L"),
-        # … but what a client met on its way may be anything.
+        # … but what a client met on the way may be anything.
         ("failed to forward tx to sequencer, err: 'the moon is blue'", "U"),
         ('Post "https://seq": the moon is blue', "U"),
         (
@@ -215,16 +215,16 @@ def _by_code_alone(saying: Saying) -> bool:
         ("rpc error: code = DeadlineExceeded desc = stream terminated", "U"),
         ("rpc error: code = Unimplemented desc = unknown service", "N"),
         ("rpc error: code = AlreadyExists desc = already known", "L"),
-        # What is refused in one word, in the words of each wrapper
+        # A refusal of one word, inside each wrapper
         ("failed to relay transaction: Forbidden", "N"),
         ("rpc error: code = Unknown desc = Forbidden", "N"),
         ("transaction not accepted, reason: 'Forbidden'", "N"),
         ("error: Forbidden", "N"),
-        # A code within counts as the code of an answer does.
+        # An inner code counts like the code of an answer.
         ("(code: -32601, message: the moon is blue, data: None)", "N"),
     ],
 )
-def test_words_of_clients_and_forwards(text: str, expected: str) -> None:
+def test_errors_of_clients_and_relays_have_their_meaning(text: str, expected: str) -> None:
     assert meaning(JsonRpcError(-32000, text)) == expected
 
 
@@ -240,7 +240,7 @@ def test_words_of_clients_and_forwards(text: str, expected: str) -> None:
         ("HTTP status 502", "unknown forward_failed"),
     ],
 )
-def test_words_beside_a_status(text: str, expected: str) -> None:
+def test_words_beside_a_status_count_if_they_are_more_exact(text: str, expected: str) -> None:
     assert judgement(JsonRpcError(-32000, text)) == expected
 
 
@@ -261,7 +261,7 @@ PREFIXES = (
 
 
 @given(st.sampled_from(VERDICTS), st.lists(st.sampled_from(PREFIXES), min_size=1, max_size=3))
-def test_no_prefix_makes_an_outage_of_a_verdict(saying: Saying, prefixes: list[str]) -> None:
+def test_no_prefix_turns_a_verdict_into_an_outage(saying: Saying, prefixes: list[str]) -> None:
     error = JsonRpcError(saying.error.code, "".join(prefixes) + saying.error.message)
     assert meaning(error, SENDING) in "VLS"
 
@@ -305,7 +305,7 @@ def test_a_code_alone_never_makes_an_excuse(code: int) -> None:
         ("there is another tx which has the same nonce in the tx pool", False),
     ],
 )
-def test_knows_when_a_node_has_this_very_transaction(text: str, known: bool) -> None:  # noqa: FBT001
+def test_already_known_is_recognised_only_of_this_very_transaction(text: str, known: bool) -> None:  # noqa: FBT001
     assert says_already_known(JsonRpcError(-32000, text)) is known
     assert meaning(JsonRpcError(-32000, text)) == "L"
 
@@ -320,7 +320,7 @@ def test_knows_when_a_node_has_this_very_transaction(text: str, known: bool) -> 
         (-32000, "The transaction was added to the mempool but wasn't processed in 5s.", False),
     ],
 )
-def test_knows_when_a_transaction_is_taken_and_not_mined(
+def test_accepted_but_not_mined_is_recognised_by_code_and_words(
     code: int,
     text: str,
     expected: bool,  # noqa: FBT001
@@ -348,7 +348,7 @@ def test_knows_when_a_transaction_is_taken_and_not_mined(
         (JsonRpcError(-32000, "the moon is blue"), "inconclusive"),
     ],
 )
-def test_the_answer_to_an_empty_transaction(
+def test_the_answer_to_an_empty_transaction_shows_whether_sends_are_taken(
     error: JsonRpcError | None, expected: TakesTransactions
 ) -> None:
     assert takes_transactions(error) == expected
@@ -375,10 +375,10 @@ def test_a_hostile_text_costs_little(unit: str) -> None:
     started = time.process_time()
     excuse_for(JsonRpcError(-32000, text))
     assert len(unwrap(JsonRpcError(-32000, text))) <= MAX_LAYERS
-    assert time.process_time() - started < 2  # 0.1 s where this was written
+    assert time.process_time() - started < 2  # 0.1 s when this was written
 
 
-def test_what_stands_beyond_the_limit_is_not_looked_at() -> None:
+def test_text_beyond_the_limit_is_ignored() -> None:
     assert meaning(JsonRpcError(-32000, "x" * LONGEST + " rate limit")) == "L"
 
 

@@ -1,4 +1,4 @@
-"""What a server said is shown, whatever its shape."""
+"""The words of a server are shown, whatever their shape."""
 
 import json
 import time
@@ -76,7 +76,7 @@ def test_retry_after_is_in_the_reason() -> None:
 
 
 def test_a_line_is_cut_between_words() -> None:
-    """Half a secret would not be found when secrets are taken out."""
+    """Redaction would not find half a secret."""
     assert shorten("word " * 100) == "word " * 39 + "word …"
     assert shorten("a " + "s3cret" * 100 + " b") == "a …"
     assert shorten("s3cret" * 100) == "…"
@@ -91,7 +91,7 @@ def test_a_hostile_page_costs_little(unit: str, before: str) -> None:
     body = (before + unit * (65_536 // len(unit))).encode()
     started = time.process_time()
     describe_body(body)
-    assert time.process_time() - started < 0.5  # 0.03 s at most where this was written
+    assert time.process_time() - started < 0.5  # at most 0.03 s when this was written
 
 
 @given(st.binary() | st.text().map(str.encode))
