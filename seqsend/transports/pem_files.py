@@ -7,13 +7,13 @@ import time
 
 from seqsend import waiting
 
-_LARGEST = 16 * 1024 * 1024  # bytes; all authorities that a system trusts are half of one
-_PATIENCE = 5.0  # seconds for which a pipe is waited for
+_LARGEST = 16 * 1024 * 1024  # bytes; all authorities that a system trusts take half a MiB
+_PATIENCE = 5.0  # seconds to wait for a pipe
 _CHUNK = 64 * 1024
 
 
 def is_plain(path: str) -> bool:
-    """Return whether OpenSSL can read the file by its path, and read it again.
+    """Return whether OpenSSL can read the file by its path, even repeatedly.
 
     Raises:
         OSError: it is not there.
