@@ -11,7 +11,7 @@ from seqsend.verdicts.failure_table import Judgement
 _TIMED_OUT = frozenset({"dns_timeout", "dial_timeout", "timeout"})
 
 
-class Heard(NamedTuple):
+class QuestionOutcome(NamedTuple):
     """The outcome of one question."""
 
     judgement: Judgement
@@ -44,7 +44,7 @@ class Interview:
         """Whether time is up: for another question, there would be no time to dial."""
         return self.by.remaining <= 0
 
-    def ask(self, method: str, *params: Any) -> Heard:
+    def ask(self, method: str, *params: Any) -> QuestionOutcome:
         """Ask one question.
 
         Raises:
@@ -58,7 +58,7 @@ class Interview:
 
 def ask_once(
     requester: Requester, endpoint: Endpoint, by: Deadline | None, method: str, *params: Any
-) -> Heard:
+) -> QuestionOutcome:
     """Ask ``endpoint`` one question, report it to the observer, and return the outcome.
 
     Raises:
@@ -76,4 +76,4 @@ def ask_once(
         timings = {p: s for p, s in attempt.timings.items() if p != attempt.phase}
         attempt = attempt._replace(timings=timings)
     requester.emit(attempt)
-    return Heard(judgement, attempt)
+    return QuestionOutcome(judgement, attempt)

@@ -9,7 +9,7 @@ from typing import Any
 from seqsend.configuration import Configuration
 from seqsend.diagnosis.heads import parse_head, parse_quantity
 from seqsend.diagnosis.hints import hint_for, hint_of
-from seqsend.diagnosis.interview import Heard, Interview, ask_once
+from seqsend.diagnosis.interview import Interview, QuestionOutcome, ask_once
 from seqsend.diagnosis.report import EndpointReport, Samples
 from seqsend.diagnosis.strangers import Neighbourhood, recognise_by_methods
 from seqsend.failover.requester import Observer, Requester
@@ -250,7 +250,7 @@ def _ask_finalized(report: EndpointReport, interview: Interview) -> EndpointRepo
     return replace(report, finalized=parse_head(block, time.time()))
 
 
-def _with_forward(report: EndpointReport, heard: Heard) -> EndpointReport:
+def _with_forward(report: EndpointReport, heard: QuestionOutcome) -> EndpointReport:
     """Return ``report`` with what the answer to `probe_transaction` says.
 
     If the answer is "insufficient funds", a node that knows the balances has seen it.

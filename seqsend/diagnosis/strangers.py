@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from seqsend.configuration import Configuration
-from seqsend.diagnosis.interview import Heard, Interview, ask_once
+from seqsend.diagnosis.interview import Interview, QuestionOutcome, ask_once
 from seqsend.errors import EndpointFailure
 from seqsend.failover.requester import Requester
 from seqsend.jsonrpc import parse_json
@@ -128,7 +128,7 @@ class Neighbourhood:
         transport = self._configuration.transport(endpoint)
         try:
             requester = Requester(transport, self._configuration.limits)
-            heard: Heard = ask_once(requester, endpoint, self._by, "eth_chainId")
+            heard: QuestionOutcome = ask_once(requester, endpoint, self._by, "eth_chainId")
         finally:
             transport.close()
         return heard.judgement.row.kind != "outage"

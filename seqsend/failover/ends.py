@@ -37,7 +37,7 @@ def end_of(submission: Submission) -> Answer | CallError:
     return end(method, attempts, submission.elapsed, error=decided.error, endpoint=endpoint)
 
 
-def unless_lacked(submissions: Sequence[Submission]) -> list[Submission]:
+def open_unless_lacked(submissions: Sequence[Submission]) -> list[Submission]:
     """Return the submissions for which an endpoint failed, and not by lacking the method."""
     return [s for s in submissions if any(map(_says_more, s.attempts_of_round))]
 
@@ -69,7 +69,7 @@ def move_on_or_stop(
 ) -> tuple[AttemptOutcome, Judgement]:
     """Return the outcome of an attempt; stop the submission if no other endpoint follows.
 
-    ``rest`` are the endpoints that are left; ``too_late`` returns the deadline that passed, or None.
+    ``rest`` are the endpoints that are left; ``too_late`` returns the deadline that passed, if any.
     """
     if judgement.row.kind != "outage":
         return OUTCOMES[judgement.row.kind], judgement

@@ -16,9 +16,9 @@ from seqsend.failover.ends import (
     may_hedge,
     move_on_or_stop,
     not_tried,
+    open_unless_lacked,
     stop_all,
     time_is_up,
-    unless_lacked,
 )
 from seqsend.failover.order import Order
 from seqsend.failover.requester import Requester
@@ -102,7 +102,7 @@ class Failover:
         submission = self.submission(call)
         try:
             by = self.requester.start_deadline()
-            self.run_rounds([submission], by, unless_lacked, retry_unsafe=retry_unsafe)
+            self.run_rounds([submission], by, open_unless_lacked, retry_unsafe=retry_unsafe)
             end: Answer | CallError | Interrupted = end_of(submission)
         except KeyboardInterrupt:
             end = Interrupted(*submission.attempts)

@@ -75,7 +75,7 @@ class Roles:
         """The positions of the nodes that did not answer in time when they were last asked."""
 
     def of(self, endpoint: Endpoint) -> Role | None:
-        """Return the role of ``endpoint`` as far as it is known."""
+        """Return the role of ``endpoint``, or None if it is not known."""
         return next((each.role for each in self._known if each.endpoint is endpoint), None)
 
     def active_first(self, order: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:

@@ -39,11 +39,11 @@ def explain(
     return replace(comparison.explain(decoded, chain), failures=failures)
 
 
-Said = tuple[ChainState | None, tuple[Attempt, ...]]
+ChainAnswer = tuple[ChainState | None, tuple[Attempt, ...]]
 """The state from the first endpoint that knows the sender, and the attempts that failed before."""
 
 
-def ask_in_one_round(failover: Failover, decoded: Decoded) -> Said:
+def ask_in_one_round(failover: Failover, decoded: Decoded) -> ChainAnswer:
     """Return the chain's state, asking the readers first; all of it takes at most one round.
 
     Raises:
@@ -62,7 +62,7 @@ class DryRun:
     """
 
     def __init__(
-        self, ask: Callable[[Decoded], Said], parse: Parse = parse_raw_transaction
+        self, ask: Callable[[Decoded], ChainAnswer], parse: Parse = parse_raw_transaction
     ) -> None:
         """``ask`` asks the chain about a transaction."""
         self._ask = ask
@@ -114,7 +114,7 @@ class DryRun:
 
 def _ask_about(
     failover: Failover, decoded: Decoded, by: Deadline, answered: Endpoint | None
-) -> Said:
+) -> ChainAnswer:
     content = decoded.content
     if content is None or content.sender is None:
         return None, ()  # what is wrong with it needs no chain

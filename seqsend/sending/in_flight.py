@@ -84,7 +84,7 @@ class InFlight(Stream):
         """A line without a transaction is in the window, and will stop the run."""
 
     def rest(self, lines: Iterable[Line]) -> Iterator[Ended]:
-        """Yield what is left, after a wait for what is under way, which another signal ends."""
+        """Yield what is left, after waiting, until another signal, for what is under way."""
         self.stop()
         self._finish()
         yield from self._awaiting.left()
@@ -223,7 +223,7 @@ class InFlight(Stream):
         return self._ready(patient=False)
 
     def _ended(self, entry: _Entry) -> Ended:
-        """Return how a line ended, as far as that is known."""
+        """Return how a line ended, by what is known now."""
         end = entry.end
         if end is None:
             end = Interrupted() if entry.is_sent else NotSent()

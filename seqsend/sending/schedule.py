@@ -27,7 +27,7 @@ class Schedule(Generic[T]):
     """Keeps the items to send in a queue per sender, and forms groups from them."""
 
     def __init__(self, size: int, most: int) -> None:
-        """``size`` is the maximum of items in a group; ``most``, of groups at once."""
+        """``size`` is the maximum of items per group, ``most`` that of groups at once."""
         self._size = size
         # How far a group may reach into the input, from the first free item on. Without this limit
         # one group could take a sender's whole queue, while the output, which is in input order,

@@ -174,7 +174,7 @@ def _peel(text: str) -> _Peeled | None:
 
 
 def _peel_json(text: str) -> _Peeled | None:
-    """Return the JSON-RPC error that stands in ``text`` as JSON, as it is or escaped."""
+    """Return the JSON-RPC error that ``text`` holds as JSON, plain or escaped, or None."""
     for start in itertools.islice(re.finditer(r'\{\s*\\?"', text), MAX_LAYERS):
         rest = text[start.start() :]
         for candidate in (rest, rest.replace('\\"', '"')):
