@@ -35,7 +35,7 @@ class _UnknownType(_Malformed):
 
 
 class _Fields:
-    """The items of one RLP list, read by name."""
+    """The items of one RLP list, read by name; `_Malformed` is raised if one does not fit."""
 
     def __init__(self, data: bytes, items: Sequence[Item], names: Sequence[str]) -> None:
         self._data = data

@@ -26,7 +26,7 @@ def read(path: str) -> bytes:
     """Return what a file or a pipe (a shell's ``<(command)``) holds.
 
     Raises:
-        OSError: it cannot be read, is far too large, or nothing came for 5 s.
+        OSError: it cannot be read, is above 16 MiB, or a pipe has not ended after 5 s.
         SignalReceived: a signal came.
 
     """
