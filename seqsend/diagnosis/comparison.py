@@ -26,7 +26,7 @@ from seqsend.models import EndpointRole
 _log = logging.getLogger("seqsend")
 
 ReportObserver = Callable[[EndpointReport], None]
-"""Is given what was found out about each endpoint as it comes."""
+"""Called with the report on each endpoint as it comes."""
 
 
 def check(
@@ -53,15 +53,15 @@ def check(
 ) -> Diagnosis:
     """Ask all endpoints side by side what they are, and compare what they say.
 
-    Nothing that is asked changes a node: whether it takes transactions is asked with an empty one,
+    No question changes a node: to find out whether it takes transactions, it is sent an empty one,
     which every node refuses before its pool.
 
     Args:
-        endpoints: as for `seqsend.SequencerClient`, and so all up to max_response_size.
+        endpoints: as for `seqsend.SequencerClient`, like all others up to max_response_size.
         dial_timeout: seconds for DNS, TCP over all addresses, and TLS, together.
         request_timeout: seconds for all questions to one endpoint together.
         deadline: seconds for everything, measurements included.
-        headers: sent to every endpoint; their values are never shown.
+        headers: name → value, sent to every endpoint; the values are never shown.
         endpoint_headers: by position in the list, counted from 1: sent to that endpoint alone.
         rollup_rpc: URLs of an op-node or op-conductor for each endpoint, in the same order, which
             are asked for the endpoint's role.
@@ -69,17 +69,17 @@ def check(
         client_cert: path of the certificate to show to https endpoints that ask for one.
         client_key: path of its key, if that is not in the same file.
         max_response_size: bytes, after decompression.
-        chain_id: the only one that is right; None to compare the endpoints with each other.
+        chain_id: the required chain id; None to compare the endpoints with each other.
         max_lag: blocks by which the heads of one chain may differ.
-        max_age: seconds that a head may be old; None for any. Nodes that are known to mine on
-            demand are left out.
-        max_safe_lag: seconds that a safe head may lie behind the head; None for any.
+        max_age: greatest age of a head, in seconds; None for no limit. It does not apply to nodes
+            that are known to mine on demand.
+        max_safe_lag: seconds that a safe head may lie behind the head; None for no limit.
         probe_forward: also send a transaction that can never be valid, to see whether a replica's
             way to the sequencer works: see `seqsend.diagnosis.forward`.
-        count: how often the time of an answer is measured.
-        observer: is called with each `Attempt` as it ends, in any thread.
-        on_report: is called with what was found out about each endpoint as it comes, in the
-            caller's thread, before the endpoints are compared.
+        count: how many times the time of an answer is measured, 1 or more.
+        observer: called with each `Attempt` as it ends, in any thread.
+        on_report: called with the report on each endpoint as it comes, in the caller's thread,
+            before the endpoints are compared.
 
     Raises:
         UsageError: an argument is wrong.
@@ -117,7 +117,7 @@ def check(
         Probe(configuration, endpoint, count=count, probe_forward=probe_forward, observer=observer)
         for endpoint in configuration.endpoints
     ]
-    # Not before: the time that the first probe takes to load modules is not the endpoint's.
+    # Only now: the time that the first probe takes to load modules must not count.
     started = time.monotonic()
     jobs: list[Callable[[], Any]] = [
         *(probe.run for probe in probes),
@@ -129,7 +129,7 @@ def check(
             return
         try:
             on_report(found)
-        except Exception:  # noqa: BLE001 - whatever it is, the other endpoints are not its affair
+        except Exception:  # noqa: BLE001 - whatever it is, the other endpoints go on
             _log.exception("the observer of reports failed")
 
     *reports, roles = _side_by_side(jobs, report)
@@ -155,7 +155,7 @@ def _side_by_side(jobs: Sequence[Callable[[], Any]], on_result: Callable[[Any], 
     """
     try:
         done = threads.Mailbox[threads.Delivery[Any]]()
-    except OSError:  # no descriptor is left on this machine, which each job will say
+    except OSError:  # no descriptor is left on this machine, as each job will report
         return [job() for job in jobs]
     with done:
         threads.begin_all(jobs, done, "seqsend-check")

@@ -1,9 +1,9 @@
-"""A transaction that no chain can take, to see whether an endpoint passes on what it is sent.
+"""A transaction that no chain can accept, to see whether an endpoint forwards what it is sent.
 
 A replica of op-geth or op-reth forwards a transaction to its sequencer before it looks at the
 sender's balance (op-geth eth/api_backend.go SendTx; op-reth crates/optimism/rpc/src/eth/
-transaction.rs), so that "insufficient funds" comes from the sequencer itself. nitro looks at it
-before it forwards (execution/gethexec/tx_pre_checker.go): there the answer proves less.
+transaction.rs), so that "insufficient funds" comes from the sequencer itself. nitro checks the
+balance before it forwards (execution/gethexec/tx_pre_checker.go): there the answer proves less.
 """
 
 import secrets
@@ -13,7 +13,7 @@ _P = 2**256 - 2**32 - 977
 _N = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
 """The order of its group."""
 _GAS = 21_000  # of a transfer, go-ethereum params/protocol_params.go TxGas
-_TIP = 10**9  # wei; above what pools ask for at least (geth: 1 wei, nethermind: 1 gwei)
+_TIP = 10**9  # wei; not below the minimum of pools (geth: 1 wei, nethermind: 1 gwei)
 _VALUE = 1  # wei
 _LARGEST = 2**256 - 1
 
@@ -21,12 +21,12 @@ _Item = int | bytes | list["_Item"]
 
 
 def probe_transaction(chain_id: int, base_fee: int | None) -> str:
-    """Return a well-formed transfer of 1 wei that is signed by nobody, as ``0x`` and hex digits.
+    """Return a well-formed transfer of 1 wei that nobody signed, as ``0x`` and hex digits.
 
-    r and s are random; a sender can be recovered from them, as from every signature whose r is the
-    x of a point, and nobody knows its key: that address has no funds and never will, so that the
-    transaction can be valid on no chain. ``base_fee`` is the head's, in wei, and is bid twice over;
-    None for a chain without base fees (EIP-1559), which gets a transaction of type 0.
+    r and s are random. A sender can be recovered from them, as from every signature whose r is the
+    x of a point, but nobody knows its key: that address has no funds and never will, so the
+    transaction is not valid on any chain. ``base_fee`` is the head's, in wei; the max fee is
+    twice that, plus a tip. It is None for a chain without base fees (EIP-1559), which gets type 0.
     """
     r, s = _random_r(), 1 + secrets.randbelow(_N // 2)  # the lower half: EIP-2
     parity, to = secrets.randbelow(2), secrets.token_bytes(20)
@@ -40,7 +40,7 @@ def probe_transaction(chain_id: int, base_fee: int | None) -> str:
 
 
 def _random_r() -> int:
-    """Return an r for which a sender can be recovered: about every second number is one."""
+    """Return an r for which a sender can be recovered; about every second number is fit."""
     while True:
         r = 1 + secrets.randbelow(_N - 1)
         # y² = x³ + 7 has a solution (Euler's criterion)

@@ -1,4 +1,4 @@
-"""Blocks and numbers as nodes answer them, whatever they may be. Pure."""
+"""Parses blocks and numbers in the answers of nodes, which may hold anything. Pure."""
 
 import re
 from typing import Any
@@ -7,11 +7,11 @@ from seqsend.diagnosis.report import Head
 
 _QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}")  # of the execution API: at most 256 bits
 _LARGEST = 2**64
-"""Of a block's number and timestamp: go-ethereum core/types/block.go has both in 64 bits."""
+"""No block number or timestamp reaches it: go-ethereum core/types/block.go has both in 64 bits."""
 
 
 def parse_quantity(value: Any) -> int | None:
-    """Return the number that a quantity of the execution API is, or None."""
+    """Return the number in a quantity of the execution API; None if ``value`` is not one."""
     is_quantity = isinstance(value, str) and _QUANTITY.fullmatch(value)
     return int(value, 16) if is_quantity else None
 

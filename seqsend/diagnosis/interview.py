@@ -11,15 +11,15 @@ from seqsend.verdicts.failure_table import Judgement
 _TIMED_OUT = frozenset({"dns_timeout", "dial_timeout", "timeout"})
 
 
-class Heard(NamedTuple):
-    """What became of one question."""
+class QuestionOutcome(NamedTuple):
+    """The outcome of one question."""
 
     judgement: Judgement
     attempt: Attempt
 
     @property
     def result(self) -> Any:
-        """What was answered; None for anything but a result."""
+        """The result; None if the answer was anything else."""
         return self.judgement.result
 
     @property
@@ -29,23 +29,28 @@ class Heard(NamedTuple):
 
 
 class Interview:
-    """Asks one endpoint, one question after the other, as long as there is time."""
+    """Asks one endpoint one question after another, as long as there is time."""
 
     def __init__(self, requester: Requester, endpoint: Endpoint, by: Deadline) -> None:
-        """``by`` ends all questions together."""
+        """``by`` is the deadline for all questions together."""
         self._requester = requester
         self.endpoint = endpoint
         self.by = by
         self.answered = 0
-        """Questions that were answered, in whatever way, before the time was up."""
+        """How many questions were answered, in any way, before time was up."""
 
     @property
     def is_over(self) -> bool:
-        """Whether the time is up: what is asked now could not even be dialled."""
+        """Whether time is up: for another question, there would be no time to dial."""
         return self.by.remaining <= 0
 
-    def ask(self, method: str, *params: Any) -> Heard:
-        """Ask one question."""
+    def ask(self, method: str, *params: Any) -> QuestionOutcome:
+        """Ask one question.
+
+        Raises:
+            KeyboardInterrupt: a signal came.
+
+        """
         heard = ask_once(self._requester, self.endpoint, self.by, method, *params)
         self.answered += heard.attempt.reason_code not in _TIMED_OUT
         return heard
@@ -53,8 +58,13 @@ class Interview:
 
 def ask_once(
     requester: Requester, endpoint: Endpoint, by: Deadline | None, method: str, *params: Any
-) -> Heard:
-    """Ask ``endpoint`` one question, report it to the observer, and return what became of it."""
+) -> QuestionOutcome:
+    """Ask ``endpoint`` one question, report it to the observer, and return the outcome.
+
+    Raises:
+        KeyboardInterrupt: a signal came.
+
+    """
     request = requester.prepare(Call(method, list(params)))
     exchanged = requester.ask(endpoint, [request], by)
     if exchanged.interrupt is not None:
@@ -66,4 +76,4 @@ def ask_once(
         timings = {p: s for p, s in attempt.timings.items() if p != attempt.phase}
         attempt = attempt._replace(timings=timings)
     requester.emit(attempt)
-    return Heard(judgement, attempt)
+    return QuestionOutcome(judgement, attempt)

@@ -1,4 +1,4 @@
-"""What is wrong with endpoints that answered: by limits, and beside one another. Pure."""
+"""What is wrong with endpoints that answered: measured by limits, and by each other. Pure."""
 
 import re
 from collections import Counter
@@ -12,16 +12,16 @@ from seqsend.models import EndpointRole, FindingCode
 from seqsend.units import format_age, format_count
 
 MAX_LAG = 10
-"""Blocks by which the heads of one chain may lie apart; the default."""
+"""Default for the blocks by which the heads of one chain may lie apart."""
 MAX_AGE = 600.0
-"""Seconds that a head may be old; the default."""
+"""Default for the greatest age of a head, in seconds."""
 
 # Seconds by which a block may be ahead of this machine's clock: go-ethereum's own tolerance
 # (consensus/clique/clique.go, consensus/ethash/consensus.go: allowedFutureBlockTimeSeconds).
 _FUTURE = 15.0
 
-# How nodes name themselves (web3_clientVersion) that mine when there is something to mine: their
-# heads are as old as their last transaction. anvil "anvil/v1.0.0", hardhat
+# Names (web3_clientVersion) of nodes that mine only when there is something to mine: their heads
+# are as old as their last transaction. anvil "anvil/v1.0.0", hardhat
 # "HardhatNetwork/2.22.0/…", ganache "Ganache/v7.9.2/EthereumJS TestRPC/v7.9.2/ethereum-js", before
 # it "EthereumJS TestRPC/v2.13.2/ethereum-js", eth-tester "EthereumTester/0.9.1/…".
 _ON_DEMAND = re.compile(r"anvil|hardhat|ganache|testrpc|ethereumtester", re.IGNORECASE)
@@ -29,16 +29,16 @@ _ON_DEMAND = re.compile(r"anvil|hardhat|ganache|testrpc|ethereumtester", re.IGNO
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the chains of the endpoints are held against."""
+    """What the chains of the endpoints are measured by."""
 
     chain_id: int | None = None
-    """The only right one; None to compare the endpoints with each other."""
+    """The required one; None to compare the endpoints with each other."""
     max_lag: int = MAX_LAG
     """Blocks by which the heads of one chain may lie apart."""
     max_age: float | None = MAX_AGE
-    """Seconds that a head may be old; None for any."""
+    """Greatest age of a head, in seconds; None for no limit."""
     max_safe_lag: float | None = None
-    """Seconds that a safe head may lie behind the head; None for any."""
+    """Seconds that a safe head may lie behind the head; None for no limit."""
 
 
 class Finding(NamedTuple):
@@ -54,7 +54,7 @@ class _Others(NamedTuple):
 
     limits: Limits
     usual: EndpointReport | None
-    """The first of those on the chain that most endpoints are on."""
+    """The first endpoint on the chain that most endpoints are on."""
     highest: Mapping[int, int]
     """The number of the highest head of each chain."""
     active: tuple[int, ...]
@@ -68,8 +68,7 @@ def judge(
 ) -> tuple[EndpointReport, ...]:
     """Return ``reports`` with what is wrong with them; ``roles`` are theirs, in the same order.
 
-    What makes an endpoint unusable was found by its probe, and stays; of all else the worst is
-    said.
+    What made an endpoint unusable to its probe stays; otherwise the worst finding is reported.
     """
     if roles is not None:
         reports = [
@@ -103,11 +102,11 @@ def _judge_one(report: EndpointReport, others: _Others) -> EndpointReport:
 
 
 def _usual(reports: Sequence[EndpointReport]) -> EndpointReport | None:
-    """Return the first of those with the chain id that occurs most often; on a tie, the first."""
+    """Return the first report with the most frequent chain id; on a tie, with the first id."""
     answered = [report for report in reports if report.chain_id is not None]
     if not answered:
         return None
-    # Of those that occur equally often the first: so says Counter.
+    # On a tie, Counter returns the id that came first.
     usual = Counter(report.chain_id for report in answered).most_common(1)[0][0]
     return next(report for report in answered if report.chain_id == usual)
 

@@ -1,4 +1,4 @@
-"""One endpoint, asked what it is; on a connection of its own, and nothing that changes a node."""
+"""One endpoint, asked what it is, on its own connection and without changing the node."""
 
 import os
 import time
@@ -9,7 +9,7 @@ from typing import Any
 from seqsend.configuration import Configuration
 from seqsend.diagnosis.heads import parse_head, parse_quantity
 from seqsend.diagnosis.hints import hint_for, hint_of
-from seqsend.diagnosis.interview import Heard, Interview, ask_once
+from seqsend.diagnosis.interview import Interview, QuestionOutcome, ask_once
 from seqsend.diagnosis.report import EndpointReport, Samples
 from seqsend.diagnosis.strangers import Neighbourhood, recognise_by_methods
 from seqsend.failover.requester import Observer, Requester
@@ -22,17 +22,17 @@ from seqsend.verdicts.node_errors import says_insufficient_funds, takes_transact
 _EXPIRES_SOON = 14 * 86_400  # seconds
 _MOST_NAMES = 10  # of a certificate that are shown
 _PROGRESS = ("currentBlock", "highestBlock")  # of eth_syncing
-# HTTP statuses that refuse an empty transaction, and will refuse the next one.
+# Reasons for which an endpoint refuses an empty transaction, and will refuse any other.
 _REFUSED = frozenset({"unauthorized", "not_found", "not_allowed", "redirect", "credentials"})
-# After these an endpoint may pass on the next transaction.
+# After these, an endpoint may forward the next transaction.
 _PASSING = frozenset({"rate_limited", "overloaded", "request_too_large"})
 
-# Of a node that has answered all else, and not what it was to pass on.
+# Of a node that answered everything else, but not what it had to forward.
 _UNANSWERED = frozenset({"timeout", "closed"})
 
 
 class Probe:
-    """Asks one endpoint all questions."""
+    """Asks one endpoint all the questions of `check`."""
 
     def __init__(
         self,
@@ -43,9 +43,9 @@ class Probe:
         probe_forward: bool,
         observer: Observer | None,
     ) -> None:
-        """Prepare; ``count`` is how often the time of an answer is measured.
+        """Prepare; ``count`` is how many times the time of an answer is measured.
 
-        With ``probe_forward`` a transaction is sent that can never be valid.
+        With ``probe_forward``, a transaction that can never be valid is sent, too.
         """
         self._configuration = configuration
         self._endpoint = endpoint
@@ -59,10 +59,15 @@ class Probe:
         self._count = count
         self._probe_forward = probe_forward
         self._base_fee: int | None = None
-        """Of the head, in wei; None if it says none."""
+        """The head's, in wei; None if the head does not state it."""
 
     def run(self) -> EndpointReport:
-        """Ask, and return what was found out."""
+        """Ask all questions, and return what was found out.
+
+        Raises:
+            KeyboardInterrupt: a signal came.
+
+        """
         total = self._requester.start_deadline()
         by = Deadline.after(self._configuration.limits.request, "request timeout").or_sooner(total)
         try:
@@ -90,7 +95,7 @@ class Probe:
         return self._question_node(report, interview)
 
     def _question_node(self, report: EndpointReport, interview: Interview) -> EndpointReport:
-        """Ask an endpoint that has a chain id for the rest, what matters most first."""
+        """Ask an endpoint that has a chain id the other questions, the most important first."""
         steps: list[Callable[[EndpointReport, Interview], EndpointReport]] = [
             self._ask_head,
             _ask_transactions,
@@ -112,7 +117,7 @@ class Probe:
         return report
 
     def _question_stranger(self, report: EndpointReport, interview: Interview) -> EndpointReport:
-        """Find out what speaks JSON-RPC and knows no eth_chainId."""
+        """Find out what speaks JSON-RPC but does not have eth_chainId."""
         stranger = recognise_by_methods(interview)
         if stranger is not None:
             return _wrong(report, *stranger)
@@ -130,7 +135,7 @@ class Probe:
         if head is not None:
             self._base_fee = parse_quantity(block.get("baseFeePerGas"))
         report = replace(report, head=head)
-        # A filter may let through nothing but sending, which says nothing of the head.
+        # A filter may let only sending through, which says nothing about the head.
         if head is not None or heard.attempt.reason_code == "no_such_method" or interview.is_over:
             return report
         said = heard.attempt.reason or "its latest block is not a block"
@@ -149,7 +154,7 @@ class Probe:
         raw = probe_transaction(report.chain_id, self._base_fee)
         heard = interview.ask("eth_sendRawTransaction", raw)
         if interview.is_over and heard.attempt.elapsed < self._configuration.limits.request / 2:
-            return report  # the other questions took the time: that says nothing of the forward
+            return report  # the other questions took the time, which says nothing about forwarding
         return _with_forward(report, heard)
 
     def _measure(self, first: float, total: Deadline | None) -> Samples:
@@ -211,7 +216,7 @@ def _ask_transactions(report: EndpointReport, interview: Interview) -> EndpointR
     found = takes_transactions(heard.judgement.error)
     code, said = heard.attempt.reason_code, heard.attempt.reason
     if code == "timeout" and interview.is_over:
-        return report  # it is slow, which is said of it as a whole
+        return report  # it is slow, which the report says as a whole
     if code in _REFUSED:
         found = "no"
     report = replace(report, takes_transactions=found)
@@ -245,10 +250,10 @@ def _ask_finalized(report: EndpointReport, interview: Interview) -> EndpointRepo
     return replace(report, finalized=parse_head(block, time.time()))
 
 
-def _with_forward(report: EndpointReport, heard: Heard) -> EndpointReport:
+def _with_forward(report: EndpointReport, heard: QuestionOutcome) -> EndpointReport:
     """Return ``report`` with what the answer to `probe_transaction` says.
 
-    Somebody who knows the balances has seen it if the answer is that the sender has none.
+    If the answer is "insufficient funds", a node that knows the balances has seen it.
     """
     error, code, said = heard.judgement.error, heard.attempt.reason_code, heard.attempt.reason
     if heard.judgement.row.kind == "verdict" and error and says_insufficient_funds(error):
@@ -273,7 +278,7 @@ def _finding(report: EndpointReport, code: ReasonCode | FindingCode, reason: str
 
 
 def _finished(report: EndpointReport) -> EndpointReport:
-    """Return ``report`` without the phase where nothing is wrong, and with the last of hints."""
+    """Return ``report``, if nothing is wrong, without a phase and with a last hint."""
     if report.reason is not None:
         return report
     if report.hint is None and report.tls_expires is not None:

@@ -9,22 +9,23 @@ from typing import Literal
 from seqsend.models import Endpoint, FindingCode, Phase, ReasonCode, Role, TakesTransactions
 
 Status = Literal["ok", "degraded", "unreachable"]
-"""``ok`` all usable and agreeing; ``degraded`` some are usable, some not, they disagree, or a head
-is old; ``unreachable`` none is usable."""
+"""``ok``: all are usable and agree. ``degraded``: some are not usable, they disagree, or a head is
+old. ``unreachable``: not one is usable."""
 
 Verdict = Literal["usable", "STALE", "DIFFERS", "STANDBY", "NOT USABLE"]
-"""What an endpoint is, in a word: ``STALE`` its chain, or its safe head, stands still; ``DIFFERS``
-from the others; ``STANDBY`` another sequencer is the active one, which is no fault."""
+"""An endpoint's state in one word. ``STALE``: its chain, or its safe head, stands still.
+``DIFFERS``: it differs from the others. ``STANDBY``: another sequencer is active, which is not a
+fault."""
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """How long an endpoint took to answer, several times over; in seconds."""
+    """How long an endpoint took to answer, measured several times, in seconds."""
 
     answers: tuple[float, ...]
-    """In the order they came, at least one."""
+    """In order of arrival, at least one."""
     lost: int = 0
-    """How many got no answer."""
+    """How many questions got no answer."""
 
     @property
     def median(self) -> float:
@@ -57,31 +58,32 @@ class EndpointReport:
     phase: Phase | None = None
     """How far it came, if something is wrong."""
     reason: str | None = None
-    """What is wrong, in one line fit to be shown; None if nothing is."""
+    """What is wrong, in one line that may be shown; None if nothing is."""
     reason_code: ReasonCode | FindingCode | None = None
     """The same as a word of a closed list."""
     hint: str | None = None
-    """What to do next; also if nothing is wrong but something is worth a look."""
+    """What to do next; also set if nothing is wrong but something is worth a look."""
     timings: Mapping[Phase, float] = field(default_factory=dict)
     """Seconds that each phase of the first question took, on a fresh connection."""
     chain_id: int | None = None
     head: Head | None = None
-    """The latest block; None if it is not known, as of the two below."""
+    """The latest block; None if it is not known, like the next two."""
     safe: Head | None = None
     finalized: Head | None = None
     client_version: str | None = None
     takes_transactions: TakesTransactions | None = None
     """None if that could not be asked."""
     forward: float | None = None
-    """Seconds that a probe took to the sequencer and back; None if none was sent, or none came."""
+    """Seconds that a probe took to the sequencer and back; None if it was not sent or did not
+    return."""
     role: Role | None = None
     """None if there is no op-node or op-conductor to ask."""
     role_reason: str | None = None
-    """Why the role is ``unhealthy``, in one line fit to be shown."""
+    """Why the role is ``unhealthy``, in one line that may be shown."""
     tls_expires: float | None = None
     """When its certificate expires, in seconds since 1970."""
     samples: Samples | None = None
-    """Where more than one was asked for."""
+    """Set if more than one was asked for."""
 
     @property
     def usable(self) -> bool:
@@ -111,7 +113,7 @@ class Diagnosis:
 
     @property
     def status(self) -> Status:
-        """All of it in one word."""
+        """The whole diagnosis in one word."""
         if not any(report.usable for report in self.endpoints):
             return "unreachable"
         return "ok" if all(report.reason is None for report in self.endpoints) else "degraded"

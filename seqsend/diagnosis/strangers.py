@@ -1,11 +1,11 @@
-"""What listens there, if it is not an execution endpoint: recognised by what it says."""
+"""Recognises what an address belongs to, if it is not an execution endpoint."""
 
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from seqsend.configuration import Configuration
-from seqsend.diagnosis.interview import Heard, Interview, ask_once
+from seqsend.diagnosis.interview import Interview, QuestionOutcome, ask_once
 from seqsend.errors import EndpointFailure
 from seqsend.failover.requester import Requester
 from seqsend.jsonrpc import parse_json
@@ -16,9 +16,9 @@ from seqsend.verdicts.shown import describe_body
 
 _BEACON_PATH = "eth/v1/node/version"  # Ethereum's beacon API
 
-# What answers JSON-RPC with these speaks another protocol on that port: REST and web servers;
-# WebSocket servers: go-ethereum node/rpcstack.go (404), jsonrpsee (403), besu WebSocketService
-# (400 "Websocket endpoint can't handle HTTP requests"), ws for Node (426).
+# A server that answers JSON-RPC with these statuses speaks another protocol on that port. REST and
+# web servers; WebSocket servers: go-ethereum node/rpcstack.go (404), jsonrpsee (403), besu
+# WebSocketService (400 "Websocket endpoint can't handle HTTP requests"), ws for Node (426).
 _OTHER_PROTOCOL = frozenset({400, 403, 404, 405, 426})
 
 
@@ -35,18 +35,18 @@ _BATCHER = Stranger("op_batcher", "an op-batcher or op-proposer, which takes no 
 
 
 def recognise_by_methods(interview: Interview) -> Stranger | None:
-    """Return what answers JSON-RPC and has no eth_chainId; None for what may take transactions.
+    """Return what speaks JSON-RPC without eth_chainId; None if it may take transactions.
 
-    Nothing is asked that changes anything.
+    No question changes anything.
     """
-    # Every RPC server built with go-ethereum's has it (rpc/server.go), those of the OP stack too.
+    # Every server built with go-ethereum's rpc/server.go has this method, the OP stack's too.
     modules = interview.ask("rpc_modules").result
     if isinstance(modules, dict):
         found = _recognise_by_modules(modules)
         if found is not None:
             return found
     questions = (
-        # kona-node and others that are not built so
+        # for kona-node and others that are built differently
         ("optimism_syncStatus", dict, _OP_NODE),
         ("conductor_active", bool, _CONDUCTOR),
     )
@@ -63,7 +63,7 @@ def _recognise_by_modules(modules: Mapping[str, Any]) -> Stranger | None:
         return _OP_NODE
     if "eth" in modules:
         return None
-    # op-service rpc/server.go gives every service of the OP stack this one.
+    # op-service rpc/server.go gives this module to every service of the OP stack.
     if "health" in modules:
         return _BATCHER
     names = ", ".join(sorted(modules)[:8])
@@ -72,16 +72,16 @@ def _recognise_by_modules(modules: Mapping[str, Any]) -> Stranger | None:
 
 
 class Neighbourhood:
-    """Looks in other ways than by JSON-RPC at what answered otherwise than by JSON-RPC."""
+    """Examines, by other protocols, a server that did not answer in JSON-RPC."""
 
     def __init__(self, configuration: Configuration, transport: Transport, by: Deadline) -> None:
-        """``by`` ends everything that is asked."""
+        """``by`` is the deadline for everything that is asked."""
         self._configuration = configuration
         self._transport = transport
         self._by = by
 
     def recognise(self, first: Attempt) -> FindingCode | ReasonCode | None:
-        """Return what answered ``first`` with an HTTP status that REST and WebSocket have."""
+        """Return what answered ``first``, if it is a beacon node or a WebSocket server."""
         if not _may_be_other(first):
             return None
         if self._is_beacon(first):
@@ -91,9 +91,9 @@ class Neighbourhood:
         return None
 
     def page_title(self, first: Attempt) -> str | None:
-        """Return the title of the page that a web server has there, if it has one."""
+        """Return the title of the web page at the endpoint, or None."""
         if not _may_be_other(first) or first.reason_code == "html":
-            return None  # of HTML the title is the reason
+            return None  # the title of HTML is already the reason
         body = self._fetch(first, "") or b""
         if re.search(rb"(?i)<title[^>]*>\s*\w", body[:64_000]) is None:
             return None
@@ -128,14 +128,14 @@ class Neighbourhood:
         transport = self._configuration.transport(endpoint)
         try:
             requester = Requester(transport, self._configuration.limits)
-            heard: Heard = ask_once(requester, endpoint, self._by, "eth_chainId")
+            heard: QuestionOutcome = ask_once(requester, endpoint, self._by, "eth_chainId")
         finally:
             transport.close()
         return heard.judgement.row.kind != "outage"
 
 
 def _may_be_other(first: Attempt) -> bool:
-    """Return whether ``first`` was answered as by a server that does not speak JSON-RPC."""
+    """Return whether ``first`` was answered as a server without JSON-RPC would."""
     if first.http_status == 200:
         return first.reason_code in ("not_json", "not_json_rpc", "html")
     return first.http_status in _OTHER_PROTOCOL and first.error is None

@@ -1,4 +1,4 @@
-"""What follows an attempt, and how a call ended that is over."""
+"""What follows an attempt, and how a finished call ended."""
 
 from collections.abc import Callable, Sequence
 
@@ -37,8 +37,8 @@ def end_of(submission: Submission) -> Answer | CallError:
     return end(method, attempts, submission.elapsed, error=decided.error, endpoint=endpoint)
 
 
-def unless_lacked(submissions: Sequence[Submission]) -> list[Submission]:
-    """Return those whose method some endpoint may have: one that failed otherwise."""
+def open_unless_lacked(submissions: Sequence[Submission]) -> list[Submission]:
+    """Return the submissions for which an endpoint failed, and not by lacking the method."""
     return [s for s in submissions if any(map(_says_more, s.attempts_of_round))]
 
 
@@ -47,7 +47,7 @@ def _says_more(attempt: Attempt) -> bool:
 
 
 def may_go_again(submission: Submission, *, retry_unsafe: bool) -> bool:
-    """Tell whether no endpoint decided it, and the same bytes may be sent once more."""
+    """Return whether no endpoint has decided it and the same bytes may be sent again."""
     if submission.decided is not None:
         return False
     safe = retry_unsafe or is_idempotent(submission.call.method)
@@ -55,7 +55,7 @@ def may_go_again(submission: Submission, *, retry_unsafe: bool) -> bool:
 
 
 def may_hedge(order: tuple[Endpoint, ...], submissions: Sequence[Submission]) -> bool:
-    """Tell whether several endpoints may be asked at the same time for all of ``submissions``."""
+    """Return whether several endpoints may be asked at the same time for all ``submissions``."""
     return len(order) > 1 and all(is_idempotent(s.call.method) for s in submissions)
 
 
@@ -67,7 +67,10 @@ def move_on_or_stop(
     too_late: Callable[[], str | None],
     retry_unsafe: bool,
 ) -> tuple[AttemptOutcome, Judgement]:
-    """Say what an attempt is called, and stop a submission for which no other endpoint follows."""
+    """Return the outcome of an attempt; stop the submission if no other endpoint follows.
+
+    ``rest`` are the endpoints that are left; ``too_late`` returns the deadline that passed, if any.
+    """
     if judgement.row.kind != "outage":
         return OUTCOMES[judgement.row.kind], judgement
     note = _why_not_on(judgement, submission.call, rest, too_late(), retry_unsafe=retry_unsafe)
@@ -108,6 +111,6 @@ def not_tried(why: str, rest: tuple[Endpoint, ...]) -> str:
 
 
 def stop_all(submissions: Sequence[Submission], note: str) -> None:
-    """Ask no further endpoint for ``submissions``; ``note`` says why."""
+    """Ask no other endpoint for ``submissions``; ``note`` says why."""
     for submission in submissions:
         submission.stop(note)

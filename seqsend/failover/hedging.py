@@ -1,7 +1,7 @@
-"""Endpoints asked side by side: the next one, too, if one does not answer soon (`--hedge-after`).
+"""Hedging: if an endpoint does not answer soon, the next is asked as well (`--hedge-after`).
 
-A thread carries each request, and knows nothing else. What comes of it is written down by the
-thread that made the call, as without hedging, so that a submission is changed in one thread only.
+Each request has a thread, which does nothing else. The thread that made the call records the
+outcome, as it does without hedging, so that only one thread changes a submission.
 """
 
 import time
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from seqsend.failover.loop import Failover
     from seqsend.failover.visits import Steps
 
-_GRACE = 0.1  # seconds in which an abandoned thread says how far it came; it takes far less
+_GRACE = 0.1  # seconds for an abandoned thread to report how far it came; it takes far less
 
 
 class _Visit:
@@ -32,9 +32,9 @@ class _Visit:
     def __init__(self, endpoint: Endpoint, place: int, submissions: Sequence[Submission]) -> None:
         self.endpoint = endpoint
         self.place = place
-        """In the order in which endpoints are asked."""
+        """Its position in the order in which endpoints are asked."""
         self.pending = set(submissions)
-        """Those that it has not answered, nor failed."""
+        """The submissions that it has neither answered nor failed."""
         self.steps: Steps
         self.requests: Sequence[Request]
         self.exchange: Exchange
@@ -58,9 +58,9 @@ class Race:
         by: Deadline | None,
         starts_by: Deadline | None,
     ) -> None:
-        """``hedge_after`` is for how many seconds an endpoint is asked before the next one is, too.
+        """``hedge_after``: seconds to wait for an endpoint before the next one is asked as well.
 
-        The rest is as for `Failover.run`. Every call among ``submissions`` may be repeated.
+        The rest is as for `Failover.run`. Every call among ``submissions`` must be safe to repeat.
 
         Raises:
             OSError: there are no descriptors left.
@@ -83,13 +83,13 @@ class Race:
         """Ask until every submission is over; then abandon the requests that are still open.
 
         Raises:
-            KeyboardInterrupt: a signal came; what it met is written down in the submissions.
+            KeyboardInterrupt: a signal came; the submissions record what it interrupted.
 
         """
         with self._mailbox:
             try:
                 while self._left():
-                    self._ask_those_due()
+                    self._ask_due()
                     if not self._open:
                         self._stop_all()
                         break
@@ -98,7 +98,7 @@ class Race:
             except KeyboardInterrupt as signal:
                 self._was_interrupted = True
                 self._abandon()
-                # A signal that is noted ends the next wait, if nothing is left to do in this one.
+                # With nothing left to do, a noted signal may wait: it ends the next wait.
                 if self._left() or not isinstance(signal, waiting.SignalReceived):
                     raise
             finally:
@@ -108,7 +108,7 @@ class Race:
         return [submission for submission in self._submissions if not submission.over]
 
     def _too_late(self) -> str | None:
-        """Return why no further endpoint is asked, if that is so; the first one always is."""
+        """Return why no other endpoint is asked, or None; the first one always is."""
         is_first = len(self._coming) == len(self._order)
         return None if is_first else time_is_up(self._by, self._starts_by)
 
@@ -118,14 +118,14 @@ class Race:
         return max(0.0, self._next_at - time.monotonic())
 
     def _stop_all(self) -> None:
-        """Stop what is left once no endpoint is to be asked: the time is up, or all have failed."""
+        """Stop what is left when no endpoint may be asked: time is up, or all have failed."""
         late, rest = self._too_late(), tuple(endpoint for _, endpoint in self._coming)
         failed = f"endpoint {self._order[-1].index} had just failed for the transactions before"
         note = not_tried(late, rest) if late and rest else late or f"not tried: {failed} this one"
         stop_all(self._left(), note)
 
-    def _ask_those_due(self) -> None:
-        """Begin at each endpoint whose turn it is."""
+    def _ask_due(self) -> None:
+        """Ask each endpoint whose turn has come."""
         while self._coming and not self._too_late():
             if self._open and time.monotonic() < self._next_at:
                 return
@@ -144,9 +144,9 @@ class Race:
             self._send(visit)
 
     def _send(self, visit: _Visit) -> None:
-        """Send a visit's request in a thread of its own; without one to be had, wait for it here.
+        """Send a visit's request in its own thread; if none can be started, send it here.
 
-        A daemon: the process may end while it goes on.
+        It is a daemon thread: the process may end before it does.
         """
         visit.exchange = self._failover.requester.start_exchange(
             visit.requests, self._by, self._starts_by
@@ -170,7 +170,7 @@ class Race:
             self._ask(visit)
 
     def _ask(self, visit: _Visit) -> None:
-        """Send a visit's request, and hand over what comes of it."""
+        """Send a visit's request, and put its outcome into the mailbox."""
         ask = self._failover.requester.ask
         news: Exchanged | BaseException
         try:
@@ -180,14 +180,14 @@ class Race:
         self._mailbox.put((visit, news))
 
     def _take(self, visit: _Visit, news: Exchanged | BaseException) -> None:
-        """Write down what came of a request, and send what the endpoint is to be sent next."""
+        """Record the outcome of a request, and send the endpoint its next one, if it has one."""
         self._open.remove(visit)
         if isinstance(news, BaseException):
             raise news
         try:
             visit.requests = visit.steps.send(news)
         except StopIteration:
-            self._next_at = 0.0  # it has failed, if anything is left: the next one need not wait
+            self._next_at = 0.0  # if anything is left, it failed: the next endpoint need not wait
             return
         self._open.append(visit)
         self._send(visit)
@@ -195,7 +195,7 @@ class Race:
     def _describe(
         self, visit: _Visit, submission: Submission, judgement: Judgement
     ) -> tuple[AttemptOutcome, Judgement]:
-        """Say what an attempt is called; stop a submission that no other endpoint can answer."""
+        """Return the outcome of an attempt; stop a submission that no other endpoint can answer."""
         kind = judgement.row.kind
         if kind != "again":
             visit.pending.discard(submission)
@@ -219,9 +219,9 @@ class Race:
         return "interrupted", Judgement(judgement.row, "interrupted", "interrupted")
 
     def _abandon(self) -> None:
-        """End the requests that are still open, and write down how far they came.
+        """End the requests that are still open, and record how far they came.
 
-        An answer that came at the last moment is one. Whatever signal comes waits until then.
+        An answer that arrives at the last moment counts. Signals wait until this is done.
         """
         self._is_ending = True
         for visit in self._open:
@@ -235,18 +235,18 @@ class Race:
             except TimeoutError:
                 break
             self._open.remove(visit)
-            self._write_down(visit, news)
+            self._record(visit, news)
         while self._open:
-            self._write_down(self._open.pop(0), None)
+            self._record(self._open.pop(0), None)
 
-    def _write_down(self, visit: _Visit, news: Exchanged | BaseException | None) -> None:
-        """Write down what came of the last request to an endpoint; None if that is not known."""
+    def _record(self, visit: _Visit, news: Exchanged | BaseException | None) -> None:
+        """Record the outcome of the last request to an endpoint; ``news`` None: it is unknown."""
         if isinstance(news, KeyboardInterrupt | waiting.Cancelled):
             visit.steps.close()  # nothing was sent
             return
         exchanged = news
         if not isinstance(exchanged, Exchanged):
             exchanged = still_open(visit.endpoint, visit.requests, visit.exchange)
-        with suppress(StopIteration, KeyboardInterrupt):  # the signal is known already
+        with suppress(StopIteration, KeyboardInterrupt):  # the signal is already known
             visit.steps.send(exchanged)
         visit.steps.close()

@@ -1,4 +1,4 @@
-"""The one loop: submissions over a list of endpoints, and the endpoint that is preferred.
+"""The one loop: submissions over a list of endpoints, starting at the preferred one.
 
 Modelled on op-reth's sequencer client: start at the preferred endpoint, go on cyclically, each
 endpoint once a round, always with the same bytes. A single call is a list of one; a JSON-RPC batch
@@ -16,9 +16,9 @@ from seqsend.failover.ends import (
     may_hedge,
     move_on_or_stop,
     not_tried,
+    open_unless_lacked,
     stop_all,
     time_is_up,
-    unless_lacked,
 )
 from seqsend.failover.order import Order
 from seqsend.failover.requester import Requester
@@ -59,15 +59,13 @@ class Failover:
         begin_at: Preference | None = None,
         roles: "Roles | None" = None,
     ) -> None:
-        """``failback_after`` is in seconds, None for never; ``begin_at`` is from an earlier run.
+        """``readers`` are asked before the others when something is only looked up.
 
-        ``hedge_after`` is for how many seconds an endpoint is asked alone; None for as long as it
-        takes.
-
-        ``retry_for`` is for how many seconds a call that no endpoint took is tried again, in
-        rounds; None for one round.
-        ``readers`` are asked before the others when something is only looked up.
-        ``roles`` know the active sequencer: where calls begin, whatever else is preferred.
+        ``failback_after``: seconds until calls begin at the first endpoint again; None for never.
+        ``retry_for``: seconds for which a call that no endpoint took is tried again, in rounds;
+        None for one round. ``hedge_after``: seconds for which an endpoint is asked alone; None for
+        as long as it takes. ``begin_at`` is the preference of an earlier run. ``roles`` know the
+        active sequencer, at which calls begin, whatever else is preferred.
         """
         self.endpoints = endpoints
         self.readers = readers
@@ -97,14 +95,14 @@ class Failover:
 
         Raises:
             CallError: as `end_of` returns it.
-            Interrupted: a signal came; it has what was tried until then.
+            Interrupted: a signal came; the exception holds the attempts made so far.
             UsageError: the call cannot be encoded; nothing was sent.
 
         """
         submission = self.submission(call)
         try:
             by = self.requester.start_deadline()
-            self.run_rounds([submission], by, unless_lacked, retry_unsafe=retry_unsafe)
+            self.run_rounds([submission], by, open_unless_lacked, retry_unsafe=retry_unsafe)
             end: Answer | CallError | Interrupted = end_of(submission)
         except KeyboardInterrupt:
             end = Interrupted(*submission.attempts)
@@ -114,7 +112,7 @@ class Failover:
         raise end
 
     def read(self, call: Call, by: Deadline | None = None) -> Answer:
-        """Make a call of the program's own that only reads: at the readers first.
+        """Make a read-only call of the program itself, at the readers first.
 
         ``by`` is the deadline of a larger task; by default the call has its own.
 
@@ -138,12 +136,12 @@ class Failover:
         fallback: Call | None = None,
         round: int = 1,  # noqa: A002 - as in Attempt
     ) -> Submission:
-        """Return ``call`` ready to be sent; its first attempt is one of that ``round``.
+        """Return ``call`` ready to be sent; its first attempt belongs to ``round``.
 
-        An endpoint that does not have its method is asked for ``fallback`` instead.
+        An endpoint that lacks its method is sent ``fallback`` instead.
 
         Raises:
-            UsageError: it cannot be encoded.
+            UsageError: a call cannot be encoded.
 
         """
         prepare = self.requester.prepare
@@ -158,13 +156,13 @@ class Failover:
         *,
         retry_unsafe: bool = False,
     ) -> None:
-        """Run ``submissions``, and for as long as there is time for retries those still open again.
+        """Run ``submissions``; as long as there is time for retries, run open ones again.
 
-        Open is what no endpoint decided and what may be sent once more, if ``settle`` does not
-        find it settled. The rest is as for `run`.
+        A submission is open if no endpoint has decided it, if it may be sent again, and if
+        ``settle`` returns it. The rest is as for `run`.
 
         Raises:
-            KeyboardInterrupt: a signal came; what it met is written down in the submissions.
+            KeyboardInterrupt: a signal came; the submissions record what it interrupted.
 
         """
         rounds = Rounds(self.retry_for, by)
@@ -183,7 +181,7 @@ class Failover:
             coming = rounds.plan(attempts, self.endpoints) if going else None
             if coming is None:
                 return
-            for submission in going:  # before the pause: a signal in it finds them not yet decided
+            for submission in going:  # before the pause: a signal in it must find them undecided
                 submission.reopen()
             waiting.sleep(coming.pause)
             in_order = self._order.for_a_call(by, rounds.starts_by)
@@ -201,20 +199,19 @@ class Failover:
         """Ask the endpoints in turn, each once, until every submission is over.
 
         ``retry_unsafe`` lets a method that is not idempotent go on after an attempt that may have
-        been delivered. ``order`` is that in which they are asked; by default that of
-        `Order.for_a_call`. After an outage it goes on at the active sequencer, if that is known and
-        not yet asked.
-        ``starts_by`` bounds when an attempt begins, and its dial.
+        been delivered. ``order`` is the order in which they are asked, by default that of
+        `Order.for_a_call`. After an outage the active sequencer is next, if it is known and was not
+        yet asked. ``starts_by`` is the deadline for starting an attempt and for its dial.
 
         Raises:
-            KeyboardInterrupt: a signal came; what it met is written down in the submissions.
+            KeyboardInterrupt: a signal came; the submissions record what it interrupted.
 
         """
         order = order or self._order.for_a_call(by, starts_by)
         race = self._race(submissions, order, by, starts_by)
         if race is not None:
             race.run()
-            self._prefer_those_that_answered(submissions, order)
+            self._prefer_answering(submissions, order)
             return
         left = list(submissions)
         for position in range(len(order)):
@@ -243,7 +240,7 @@ class Failover:
             if not left:
                 return
             order = order[: position + 1] + self._order.after_outage(rest, by, starts_by)
-        # The last endpoint failed with others of them, or took all the time, and was not asked.
+        # The last endpoint took all the time or failed on others, and was not asked for these.
         failed = f"endpoint {order[-1].index} had just failed for the transactions before this one"
         stop_all(left, time_is_up(by) or f"not tried: {failed}")
 
@@ -254,7 +251,7 @@ class Failover:
         by: Deadline | None,
         starts_by: Deadline | None,
     ) -> "Race | None":
-        """Return what asks several endpoints at the same time, if that is wanted and allowed."""
+        """Return a race that asks several endpoints at once; None if that is not allowed."""
         after = self._hedge_after
         if after is None or not may_hedge(order, submissions):
             return None
@@ -265,7 +262,7 @@ class Failover:
         except OSError:
             return None  # this machine has no descriptors left: one endpoint at a time
 
-    def _prefer_those_that_answered(
+    def _prefer_answering(
         self, submissions: Sequence[Submission], order: tuple[Endpoint, ...]
     ) -> None:
         for endpoint in order:
@@ -288,7 +285,7 @@ class Failover:
         The rest is as for `Visits.steps`.
 
         Raises:
-            KeyboardInterrupt: a signal came; what it met is written down in the submissions.
+            KeyboardInterrupt: a signal came; the submissions record what it interrupted.
 
         """
         steps = self.visits.steps(endpoint, submissions, by, describe, last=last)
@@ -301,9 +298,9 @@ class Failover:
             return bool(end.value)
 
     def reading_order(self, method: str) -> tuple[Endpoint, ...]:
-        """Return the endpoints in the order in which something is read by ``method``.
+        """Return the endpoints in the order in which to ask them for a read by ``method``.
 
-        Readers come first, and endpoints that are known to lack the method last.
+        Readers come first, and endpoints known to lack the method come last.
         """
         every = dict.fromkeys((*self.readers, *self._order.now()))
         return tuple(sorted(every, key=lambda endpoint: self.visits.lacks(endpoint, method)))

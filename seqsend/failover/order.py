@@ -28,10 +28,11 @@ class Order:
         begin_at: Preference | None = None,
         roles: "Roles | None" = None,
     ) -> None:
-        """``failback_after`` is in seconds, None for never; ``begin_at`` is from an earlier run.
+        """``failback_after``: seconds until calls begin at the first endpoint again, or None.
 
-        ``notify`` is called when another endpoint becomes the preferred one.
-        ``roles`` know the active sequencer: where calls begin, whatever else is preferred.
+        ``begin_at`` is the preference of an earlier run. ``notify`` is called when another endpoint
+        becomes the preferred one. ``roles`` know the active sequencer, at which calls begin,
+        whatever else is preferred.
         """
         self._endpoints = endpoints
         self._notify = notify
@@ -39,14 +40,14 @@ class Order:
         self._roles = roles
         began = begin_at or Preference(1, age=0.0)
         # Threads write these without a lock: each writes an endpoint that has just answered, so
-        # that the last one is right, too.
+        # whichever writes last is right.
         self._preferred = endpoints[began.index - 1]
         self._failed_over_at = time.monotonic() - began.age
 
     def for_a_call(self, *bounds: Deadline | None) -> tuple[Endpoint, ...]:
-        """Return the order for a call that begins now; ask for the roles first if need be.
+        """Return the order for a call that begins now; ask for the roles first, if that is due.
 
-        That ends by each of ``bounds``.
+        Asking ends before each of ``bounds``.
 
         Raises:
             KeyboardInterrupt: a signal came.
@@ -70,7 +71,7 @@ class Order:
     def after_outage(
         self, rest: tuple[Endpoint, ...], *bounds: Deadline | None
     ) -> tuple[Endpoint, ...]:
-        """Return ``rest``, the endpoints that are left, with the active one first if it is known.
+        """Return ``rest``, the endpoints that are left, with the active one first, if it is known.
 
         Raises:
             KeyboardInterrupt: a signal came.
@@ -79,9 +80,10 @@ class Order:
         return self._roles.after_outage(rest, *bounds) if rest and self._roles else rest
 
     def prefer(self, endpoint: Endpoint, *, first: bool, answered: Sequence[Submission]) -> None:
-        """Have later calls begin at ``endpoint`` if it has answered ahead or in place of others.
+        """Let later calls begin at ``endpoint`` if it was asked first, or others failed before it.
 
-        That another one lacks a method says nothing of its state, unless that is to send.
+        ``answered`` are the submissions that it answered. An endpoint that lacks a method has not
+        failed, unless the method sends transactions.
         """
         failed_over = not first and any(
             attempt.reason_code != "no_such_method" or attempt.method in SEND_METHODS

@@ -1,4 +1,4 @@
-"""One request to one endpoint: deadlines set, the answer judged, our secrets taken out of it."""
+"""One request to one endpoint: deadlines set, the answer judged, our secrets removed from it."""
 
 import itertools
 import logging
@@ -27,13 +27,13 @@ from seqsend.units import parse_retry_after
 from seqsend.verdicts.failure_table import Class, Judgement, Row, judge_failure, judge_reply
 
 Observer = Callable[[Event], None]
-"""Is given every attempt and call as it ends, in the thread that made it, and every change of the
-preferred endpoint."""
+"""Called with every attempt and call as it ends, in the thread that made it, and with every change
+of the preferred endpoint."""
 
 _log = logging.getLogger("seqsend")
 
-# What can be true of a call in a batch beyond the failure table: it is asked again at the same
-# endpoint, in a smaller batch.
+# Outcomes of a call in a batch that are not in the failure table: the same endpoint is asked again,
+# with a smaller batch.
 _REFUSED = Row("batch refused", "again", "no")
 _REFUSED_PERHAPS = Row("batch refused after it may have been taken", "again", "unknown")
 _SHORTENED = Judgement(
@@ -41,7 +41,7 @@ _SHORTENED = Judgement(
     "not answered in its batch",
     "batch_shortened",
 )
-# The last byte may be out although the signal came before that was noted.
+# The last byte may have been sent, although the signal came before that was noted.
 _INTERRUPTED_AFTER = Judgement(
     Row("interrupted after sending began", "outage", "unknown"), "interrupted", "interrupted"
 )
@@ -66,11 +66,11 @@ class Timeouts(NamedTuple):
     request: float = 10.0
     """One whole attempt, from the start of its dial to the last byte of the answer."""
     total: float | None = None
-    """All attempts of a call together; None for as long as they take."""
+    """All attempts of a call together; None for no limit."""
 
 
 class Request(NamedTuple):
-    """A call with the bytes that every endpoint is sent."""
+    """A call, with the bytes that are sent to every endpoint."""
 
     call: Call
     id: int
@@ -82,27 +82,27 @@ _TIMED_OUT: tuple[ReasonCode, ...] = ("dns_timeout", "dial_timeout", "timeout")
 OUTCOMES: Mapping[Class, AttemptOutcome] = MappingProxyType(
     {"result": "answered", "verdict": "verdict", "outage": "outage", "again": "refused"}
 )
-"""What an attempt is called if no other endpoint follows."""
+"""Kind of judgement → outcome of the attempt, if no other endpoint follows."""
 
 
 class Exchanged(NamedTuple):
-    """One request that one endpoint was sent, and what that means for each call in it."""
+    """One request to one endpoint, and what its outcome means for each call in it."""
 
     endpoint: Endpoint
     method: str
     judgements: tuple[Judgement, ...]
     """One for each call, in order."""
     exchange: Exchange
-    """How far it came, and what that took."""
+    """How far it came, and how long each phase took."""
     http_status: int | None
     elapsed: float
     """Seconds."""
     failed: bool
-    """The endpoint as such failed: it is not sent more."""
+    """The endpoint itself failed: it is sent nothing more."""
     retry_after: float | None = None
     """Seconds after which the endpoint asked to be tried again."""
     interrupt: BaseException | None = None
-    """What ended it, if that was a signal: to be raised once it is written down."""
+    """The signal that ended it, if one did; to be raised once the outcome is recorded."""
 
     @property
     def failed_at_once(self) -> bool:
@@ -117,9 +117,9 @@ class Exchanged(NamedTuple):
         round: int = 1,  # noqa: A002 - as in Attempt
         role: Role | None = None,
     ) -> Attempt:
-        """Return the attempt that it is for a call with ``judgement``, made in ``round``.
+        """Return the attempt to record for a call with ``judgement``, made in ``round``.
 
-        ``role`` is the endpoint's.
+        ``role`` is the endpoint's role.
         """
         if self.interrupt is not None:
             outcome = "interrupted"
@@ -144,7 +144,7 @@ class Exchanged(NamedTuple):
 
 
 def still_open(endpoint: Endpoint, requests: Sequence[Request], exchange: Exchange) -> Exchanged:
-    """Return what is known of a request that is abandoned, and does not say how far it came."""
+    """Return what is known of an abandoned request whose thread did not report."""
     return Exchanged(
         endpoint=endpoint,
         method=requests[0].call.method,
@@ -180,16 +180,16 @@ class Requester:
         self._ids = itertools.count(1)
 
     def start_deadline(self) -> Deadline | None:
-        """Return the moment by which a task that begins now must have ended, if there is one."""
+        """Return the deadline of a task that begins now; None without a total timeout."""
         total = self._timeouts.total
         return None if total is None else Deadline.after(total, "deadline")
 
     def start_round(self, by: Deadline | None) -> Deadline:
-        """Return the moment by which questions that begin now, as long as one attempt, must end."""
+        """Return the deadline of questions that begin now and may take as long as one attempt."""
         return Deadline.after(self._timeouts.request, "request timeout").or_sooner(by)
 
     def prepare(self, call: Call) -> Request:
-        """Return the bytes that ask for ``call``, the same for every endpoint.
+        """Return the request for ``call``; its bytes are the same for every endpoint.
 
         Raises:
             UsageError: the call cannot be encoded.
@@ -207,10 +207,10 @@ class Requester:
         starts_by: Deadline | None = None,
         exchange: Exchange | None = None,
     ) -> Exchanged:
-        """Send ``requests`` to one endpoint at once: several in a JSON-RPC batch, one by itself.
+        """Send ``requests`` to one endpoint: several as a JSON-RPC batch, a single one alone.
 
-        ``by`` bounds all of it, ``starts_by`` only the dial; an ``exchange`` that was started
-        before has both.
+        ``by`` is the deadline for all of it, ``starts_by`` only for the dial; an ``exchange`` that
+        was already started holds both.
 
         Raises:
             KeyboardInterrupt: a signal had come before: nothing was sent.
@@ -228,7 +228,7 @@ class Requester:
                     retry_after = parse_retry_after(reply.retry_after, time.time())
                 judgements, failed = self._judge(reply, requests)
             except (EndpointFailure, MemoryError) as error:
-                failure = failure_of(error)  # too little memory to judge it, if it is not one
+                failure = failure_of(error)  # a MemoryError, too: no room to judge the reply
                 status = failure.http_status or status
                 judgement = self._clean(judge_failure(failure, written=exchange.written))
                 judgements, failed = (judgement,) * len(requests), True
@@ -283,14 +283,14 @@ class Requester:
         """Return what ``reply`` means for each request, and whether the endpoint failed."""
         strict = self._strict_errors
         if reply.location is not None:
-            # Before a part of it is hidden for its looks: the rest of a secret would not be found.
+            # First: once parts of it are hidden for display, the rest of a secret is not found.
             reply = reply._replace(location=scrub(reply.location, self._secrets))
         if len(requests) == 1:
             (request,) = requests
             judgement = self._clean(
                 judge_reply(reply, request.call, request.id, strict_errors=strict)
             )
-            # What a node says of one call says nothing of the next; an HTTP status does.
+            # A node's error concerns one call only; an HTTP status concerns the next one, too.
             said_of_the_call = judgement.error is not None and reply.status in (None, 200)
             return (judgement,), judgement.row.kind == "outage" and not said_of_the_call
         from seqsend.verdicts.batches import judge_batch  # a single call needs none of it
@@ -306,7 +306,7 @@ class Requester:
         return tuple(_SHORTENED if j is None else self._clean(j) for j in found.items), False
 
     def _clean(self, judgement: Judgement) -> Judgement:
-        """Take out of a server's words what it may quote of our URL or headers."""
+        """Remove from a server's words what they may quote of our URL or headers."""
         reason, error = judgement.reason, judgement.error
         if error is None and reason is None:
             return judgement
@@ -319,7 +319,7 @@ class Requester:
 
 
 def _longest_answer(requests: Sequence[Request]) -> int | None:
-    """Return the bytes that the answer to all of ``requests`` may have; None if they may be any."""
+    """Return the size limit, in bytes, of the answer to all ``requests``; None for no limit."""
     lengths = [request.call.longest_answer for request in requests]
     return sum(length or 0 for length in lengths) if all(lengths) else None
 

@@ -1,8 +1,8 @@
-"""Which sequencer is the active one, by the op-node or op-conductor of each endpoint.
+"""Which sequencer is active, according to the op-node or op-conductor of each endpoint.
 
-They are asked before the first call, after an outage, and now and then while none is active. The
-questions are neither attempts nor calls: no observer but that of `RolesAsked` sees them, and no
-metric counts them. The methods and their answers, all of ethereum-optimism/optimism:
+These nodes are asked before the first call, after an outage, and at intervals while no sequencer is
+active. The questions are neither attempts nor calls: an observer sees only `RolesAsked`, and no
+metric counts them. Sources of the methods and their answers, all in ethereum-optimism/optimism:
 ``conductor_leader`` in op-conductor/rpc/api.go, ``admin_sequencerActive`` in op-node/node/api.go
 (served with ``--rpc.enable-admin``), and an error in its place in op-conductor's
 rpc/node_admin_proxy.go. op-service/dial/active_l2_provider.go looks for the active one in the same
@@ -26,10 +26,10 @@ from seqsend.verdicts.methods import SEND_METHODS
 from seqsend.verdicts.node_errors import excuse_for
 
 METHODS = ("conductor_leader", "admin_sequencerActive")
-"""What is asked: the second if the first is not there."""
+"""The methods to ask by: the second is used if the node lacks the first."""
 
-_GRACE = 0.5  # seconds for the others, once an active one has answered, or all that ever did
-_LATE = 0.05  # seconds after the deadline in which a thread can still say what it waited for
+_GRACE = 0.5  # seconds for the others, once an active one has answered, or all that did last time
+_LATE = 0.05  # seconds after the deadline in which a thread can still report what it waited for
 _PAUSE = 1.0  # seconds until the next questions if there is no active sequencer, or a slow one
 
 _log = logging.getLogger("seqsend")
@@ -38,7 +38,7 @@ _log = logging.getLogger("seqsend")
 class Roles:
     """Knows the roles of the endpoints; safe to share between threads.
 
-    Asks at most once after an outage, however many threads have met it.
+    Asks at most once after an outage, however many threads run into it.
     """
 
     def __init__(
@@ -53,36 +53,36 @@ class Roles:
     ) -> None:
         """``nodes`` has the op-node or op-conductor of each of ``endpoints``, in the same order.
 
-        ``dial_timeout`` is in seconds, and bounds all questions that are asked at one time.
-        ``secrets`` are kept out of what the nodes say. ``notify`` is called each time they
-        have been asked.
+        ``dial_timeout`` is in seconds, for all questions of one time together. ``secrets`` are
+        removed from what the nodes say. ``notify`` is called each time the nodes have been asked.
         """
         self._endpoints = endpoints
         self._nodes = nodes
         self._transport = transport
         self._dial_timeout = dial_timeout
         limits = Timeouts(dial=dial_timeout, request=dial_timeout)
-        self._asker = Requester(transport, limits, secrets=secrets)
+        self._requester = Requester(transport, limits, secrets=secrets)
         self._notify = notify
         self._lock = threading.Lock()  # never held while anything is waited for
         self._waiting: list[threads.Mailbox[None]] | None = None
-        """The threads that wait for questions under way; None if none are."""
+        """One for each thread that waits for questions under way; None if no questions are."""
         self._known: tuple[EndpointRole, ...] = ()
         self._known_since = 0.0
         self._is_current = False
         self._asks_again_at = math.inf
         self._pause = _PAUSE
         self._silent: frozenset[int] = frozenset()
-        """The positions of the nodes that let the time pass when they were asked last."""
+        """The positions of the nodes that did not answer in time when they were last asked."""
 
     def of(self, endpoint: Endpoint) -> Role | None:
-        """Return the role of ``endpoint`` as far as it is known."""
+        """Return the role of ``endpoint``, or None if it is not known."""
         return next((each.role for each in self._known if each.endpoint is endpoint), None)
 
     def active_first(self, order: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
         """Return ``order`` with the first active endpoint of the list first, then cyclically.
 
-        It is unchanged if no active one is in it, or an outage has come since that was asked.
+        ``order`` is unchanged if no active one is in it, or if there was an outage since the roles
+        were asked.
         """
         active = [each.endpoint for each in self._known if each.role == "active"]
         first = next((endpoint for endpoint in active if endpoint in order), None)
@@ -96,7 +96,7 @@ class Roles:
     def after_outage(
         self, rest: tuple[Endpoint, ...], *bounds: Deadline | None
     ) -> tuple[Endpoint, ...]:
-        """Return ``rest``, the endpoints still to be asked, by what is true after an outage.
+        """Return ``rest``, the endpoints still to be asked, in their order after an outage.
 
         Raises:
             KeyboardInterrupt: a signal came.
@@ -106,11 +106,12 @@ class Roles:
         return self.active_first(rest)
 
     def note(self, endpoint: Endpoint, method: str, judgement: Judgement, began: float) -> None:
-        """Take note of what an attempt at ``endpoint`` met that ``began`` at that time.
+        """Note the ``judgement`` on an attempt by ``method`` at ``endpoint``.
 
-        An outage says nothing against what the op-nodes answered after it began, or if they know
-        of another sequencer that is active. An attempt that was abandoned, because another endpoint
-        was faster, may have met one that hangs: the roles are asked again, but not at once.
+        ``began`` is when it began, on the clock of `time.monotonic`. An outage does not count if
+        the op-nodes answered after it began, or if they know that another sequencer is active. An
+        attempt that was abandoned because another endpoint was faster may have met one that hangs:
+        the roles are asked again, but not at once.
         """
         is_abandoned = judgement.reason_code == "abandoned"
         if endpoint.reads_only or not (is_abandoned or _is_outage(method, judgement)):
@@ -127,14 +128,14 @@ class Roles:
 
     @property
     def _is_due(self) -> bool:
-        """Whether the roles are to be asked before a call: also if they knew of no active one."""
+        """Whether to ask for the roles before a call: after an outage, or after a pause."""
         return not self._is_current or time.monotonic() >= self._asks_again_at
 
     def refresh(self, *bounds: Deadline | None) -> None:
-        """Ask for the roles if that is due; if another thread does it, wait for that.
+        """Ask for the roles if that is due; if another thread is asking, wait for it.
 
-        It takes no longer than the dial timeout, nor than half the time to each of ``bounds``: the
-        rest is for the call.
+        It takes at most the dial timeout, and at most half of the time left to each of ``bounds``:
+        the other half is for the call.
 
         Raises:
             KeyboardInterrupt: a signal came.
@@ -188,12 +189,12 @@ class Roles:
         try:
             done.take(by.remaining)
         except TimeoutError:
-            # After a fork, that thread is not in this process: the next call asks itself.
+            # After a fork, that thread is not in this process: the next call asks for itself.
             with self._lock:
                 self._waiting = None
 
     def ask_all(self, seconds: float | None = None) -> RolesAsked:
-        """Ask, wait for every node, and return what they say; nothing of it is kept.
+        """Ask all nodes, wait for each of them, and return what they say without storing it.
 
         It ends after the dial timeout, or ``seconds`` if that is less.
 
@@ -209,8 +210,8 @@ class Roles:
     def ask(self, by: Deadline, *, patient: bool = False) -> RolesAsked:
         """Ask all nodes side by side, until ``by``, and return what they say.
 
-        Unless it is to be ``patient``, once an active one has answered, the others have half a
-        second left, and so has one that let the time pass when it was asked before.
+        Once an active one has answered, or only nodes are left that did not answer in time the last
+        time, those left get half a second more; with ``patient``, they get all of the time.
 
         Raises:
             KeyboardInterrupt: a signal came.
@@ -239,7 +240,7 @@ class Roles:
         *,
         patient: bool,
     ) -> dict[int, EndpointRole]:
-        """Return the roles by position, of the nodes that answered in time."""
+        """Return position → role, for the nodes that answered in time."""
         found: dict[int, EndpointRole] = {}
         in_time: set[int] = set()
         everyone = frozenset(range(len(self._nodes)))
@@ -264,8 +265,8 @@ class Roles:
     def _ask_one(self, position: int, by: Deadline) -> EndpointRole:
         """Ask one node, in a thread of its own."""
         for method in METHODS:
-            request = self._asker.prepare(Call(method, []))
-            exchanged = self._asker.ask(self._nodes[position], [request], by)
+            request = self._requester.prepare(Call(method, []))
+            exchanged = self._requester.ask(self._nodes[position], [request], by)
             if exchanged.interrupt is not None:
                 raise exchanged.interrupt
             (judgement,) = exchanged.judgements
@@ -280,7 +281,7 @@ class Roles:
 
 
 def judge_role(judgement: Judgement) -> tuple[Role, str | None]:
-    """Return the role that an answer to one of `METHODS` means, and why, if it means none."""
+    """Return the role that an answer to one of `METHODS` means; if ``unhealthy``, also why."""
     if judgement.row.kind == "result":
         if isinstance(judgement.result, bool):
             return ("active" if judgement.result else "standby"), None
@@ -288,12 +289,12 @@ def judge_role(judgement: Judgement) -> tuple[Role, str | None]:
     if judgement.reason_code == "not_leader":  # an op-conductor in front of an op-node
         return "standby", None
     if judgement.reason_code == "no_such_method":
-        return "unhealthy", f"neither {' nor '.join(METHODS)} there, op-node: --rpc.enable-admin"
+        return "unhealthy", f"it has neither {' nor '.join(METHODS)} (op-node: --rpc.enable-admin)"
     return "unhealthy", judgement.reason
 
 
 def _is_outage(method: str, judgement: Judgement) -> bool:
-    """Tell whether what an endpoint answered may mean that its role has changed."""
+    """Return whether an endpoint's answer may mean that its role has changed."""
     if judgement.row.kind == "outage":
         return judgement.reason_code != "no_such_method" or method in SEND_METHODS
     # With strict errors this is a verdict; it says the same.

@@ -1,4 +1,4 @@
-"""When the endpoints are asked again, and which of them (`--retry-for`)."""
+"""When to ask the endpoints again, and which of them (`--retry-for`)."""
 
 import random
 import time
@@ -11,26 +11,26 @@ from seqsend.units import format_duration
 
 _FIRST_PAUSE = 0.25  # seconds, doubling to
 _LONGEST_PAUSE = 5.0
-_JITTER = 0.2  # of a pause, either way: many programs that lost a sequencer must not come as one
-_LAST_ROUND = 0.1  # seconds before the end: there is one more round then, however long the pause
+_JITTER = 0.2  # of a pause, either way: programs that lost a sequencer must not all return at once
+_LAST_ROUND = 0.1  # seconds before the end, when a last round begins, however long the pause
 _GRACE = 0.1  # seconds after the end that the dials of the last round may take
 
 
 class NextRound(NamedTuple):
-    """A round that is to come."""
+    """The next round."""
 
     pause: float
     """Seconds until it begins."""
     held_back: frozenset[int]
-    """The indexes of endpoints that asked (`Retry-After`) not to be tried as early as that."""
+    """The indexes of endpoints that asked (`Retry-After`) not to be tried that early."""
 
 
 class Rounds:
     """Plans the rounds of one call, or of several that travel together.
 
-    The first round is whole, however long it takes. In later ones no attempt begins after the time
-    is up, and dials end with it; what is written by then may be answered within the request
-    timeout: to cut that off would only turn an answer into "maybe delivered".
+    The first round is complete, however long it takes. In later ones no attempt begins once time is
+    up, and dials end then. A request written by then may still be answered within the request
+    timeout: cutting it off would only turn an answer into "maybe delivered".
     """
 
     def __init__(self, retry_for: float | None, by: Deadline | None) -> None:
@@ -59,7 +59,7 @@ class Rounds:
         pause = self._next_pause * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - no secret
         self._next_pause = min(_LONGEST_PAUSE, self._next_pause * 2)
         earliest = min(held.values())
-        if earliest > 0:  # all of them said when to come again
+        if earliest > 0:  # all of them said when to come back
             pause = earliest
         pause = min(pause, left - _LAST_ROUND)
         self.starts_by = Deadline(self._ends_at + _GRACE, self._name)

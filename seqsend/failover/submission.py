@@ -11,8 +11,8 @@ from seqsend.verdicts.failure_table import Judgement
 class Submission:
     """A call with its attempts and, in the end, what decided it.
 
-    Everything is written down as it happens. Whatever ends a run, a signal too, the submission says
-    what is true of this call, and of no other that travelled with it.
+    Everything is recorded as it happens. Whatever ends a run, even a signal, the submission says
+    what is true of this call, and only of this one, whatever else was in its batch.
     """
 
     __slots__ = (
@@ -35,10 +35,10 @@ class Submission:
         fallback: Request | None = None,
         round: int = 1,  # noqa: A002 - as in Attempt
     ) -> None:
-        """``round`` is that in which its first attempt is made."""
+        """``round`` is the round of its first attempt, counted from 1."""
         self.request = request
         self.fallback = fallback
-        """What an endpoint without the method is sent instead."""
+        """What an endpoint that lacks the method is sent instead."""
         self.round = round
         """Which round over the endpoints it is in, counted from 1."""
         self.attempts: list[Attempt] = []
@@ -56,7 +56,7 @@ class Submission:
 
     @property
     def call(self) -> Call:
-        """What is asked."""
+        """The call to make."""
         return self.request.call
 
     @property
@@ -77,7 +77,7 @@ class Submission:
     def add(self, attempt: Attempt, ended: float, began: float | None = None) -> None:
         """Add an attempt that has ended; times are on the clock of `time.monotonic`.
 
-        Without the time at which it ``began`` it comes after all others.
+        Without ``began``, the time at which it began, it comes after all others.
         """
         if began is None:
             began = max(ended - attempt.elapsed, *self._begins[-1:], 0.0)
@@ -87,10 +87,10 @@ class Submission:
         self._ended = max(self._ended, ended)
 
     def decide(self, judgement: Judgement, endpoint: Endpoint) -> None:
-        """Take a result or a verdict as what the call came to.
+        """Record the result or verdict that decides the call.
 
-        Of several that were asked at the same time the first decides, if no other one says more: a
-        transaction that one endpoint took another may refuse for that very reason.
+        If several endpoints were asked at once, the first answer decides, unless a later one weighs
+        more: if one endpoint took a transaction, another may refuse it for that very reason.
         """
         method = self.call.method
         if self.decided is None or _weight(self.decided, method) < _weight(judgement, method):
@@ -108,10 +108,10 @@ class Submission:
 
 
 def _weight(judgement: Judgement, method: str) -> int:
-    """Return how much a judgement speaks for it that the sequencer has the transaction.
+    """Return how strongly a judgement suggests that the sequencer has the transaction.
 
-    A result most; then a verdict that calls it known, one that leaves it open, and one that says
-    that nobody took it.
+    A result weighs most; then a verdict that calls it known, one that leaves it open, and one that
+    says that nobody took it.
     """
     error = judgement.error
     if error is None:

@@ -1,4 +1,4 @@
-"""One endpoint is visited: what it is sent, and what came of that, written into each submission."""
+"""A visit to one endpoint: what it is sent, and the outcome, recorded in each submission."""
 
 import time
 from collections import deque
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from seqsend.failover.roles import Roles  # few calls have them
 
 Describe = Callable[[Submission, Judgement], tuple[AttemptOutcome, Judgement]]
-"""What an attempt is called that ended with a judgement, and how the judgement reads then."""
+"""Returns the outcome of an attempt that ended with a judgement, and the judgement to record."""
 
 Steps = Generator[Sequence[Request], Exchanged, bool]
-"""One visit: yields what the endpoint is sent, is sent what came of that; see `Visits.steps`."""
+"""One visit: yields the requests to send, and is sent their outcome; see `Visits.steps`."""
 
-# The endpoint is asked again, by another method.
+# The same endpoint is asked again, by another method.
 _UNSUPPORTED = Row("method not there", "again", "no")
 
 
 class Visits:
-    """Visits endpoints, and remembers what each has said of itself.
+    """Visits endpoints, and remembers what each has said about itself.
 
     Safe to share between threads.
     """
@@ -35,9 +35,9 @@ class Visits:
         self._requester = requester
         self._roles = roles
         self._lacking: set[tuple[int, str]] = set()
-        """The methods that an endpoint, by its index, has said it does not have."""
+        """Pairs of an endpoint's index and a method that it has said it lacks."""
         self._batch_limits: dict[int, int] = {}
-        """How many calls an endpoint takes at once, by its index, once it has refused more."""
+        """Endpoint's index → how many calls it takes at once, if it has refused more."""
 
     def lacks(self, endpoint: Endpoint, method: str) -> bool:
         """Return whether ``endpoint`` has said that it does not have ``method``."""
@@ -52,16 +52,15 @@ class Visits:
         *,
         last: bool = False,
     ) -> Steps:
-        """Visit one endpoint with all of ``submissions``, and leave the asking to the caller.
+        """Visit one endpoint with all of ``submissions``; the caller does the asking.
 
-        Yields the requests that are to be sent next, and wants to be sent what came of them. They
-        go in batches as large as the endpoint takes. What comes back is written into each as its
-        own attempt. An endpoint that fails is not asked for the rest, unless it is the ``last``
-        that could take them and to ask again costs no second timeout. Returns whether it failed
-        before the end.
+        Yields the requests to send next, and must be sent their outcome. They go in batches as
+        large as the endpoint takes. The outcome is recorded in each submission as an attempt. An
+        endpoint that fails is not asked for the rest, unless it is the ``last`` that could take
+        them and asking again costs no second timeout. Returns whether it failed before the end.
 
         Raises:
-            KeyboardInterrupt: that was the end of what it was sent.
+            KeyboardInterrupt: a signal ended the last request.
 
         """
         queue, begun = deque(submissions), False
@@ -71,13 +70,13 @@ class Visits:
             begun = True
             size = self._batch_limits.get(endpoint.index, len(queue))
             chunk = [queue.popleft() for _ in range(min(size, len(queue)))]
-            # Another endpoint that is asked at the same time may have answered some of them.
+            # Another endpoint, asked at the same time, may have answered some of them.
             chunk = [submission for submission in chunk if not submission.over]
             if not chunk:
                 continue
             requests = [self._request_for(submission, endpoint) for submission in chunk]
             exchanged = yield requests
-            again, instead = self._write_down(exchanged, chunk, describe)
+            again, instead = self._record(exchanged, chunk, describe)
             if exchanged.interrupt is not None:
                 raise exchanged.interrupt from None
             if exchanged.failed and not instead and not (last and exchanged.failed_at_once):
@@ -85,13 +84,13 @@ class Visits:
             queue.extendleft(reversed(again))
         return False
 
-    def _write_down(
+    def _record(
         self, exchanged: Exchanged, chunk: Sequence[Submission], describe: Describe
     ) -> tuple[list[Submission], bool]:
-        """Give each of ``chunk`` its attempt; return those to be asked for again here.
+        """Record an attempt in each of ``chunk``; return those to ask this endpoint for again.
 
-        The second value says whether that is by another method. Calls that met the same share one
-        attempt, which is emitted once.
+        The second value says whether that is by another method. Calls with the same outcome share
+        one attempt, which is emitted once.
         """
         endpoint = exchanged.endpoint
         shared: dict[tuple[str, str | None, AttemptOutcome], Attempt] = {}
@@ -122,7 +121,7 @@ class Visits:
         if again and not instead:
             answered = len(chunk) - len(again)
             self._batch_limits[endpoint.index] = max(1, answered or len(chunk) // 2)
-        # Last: an observer of a program's own may raise, and all is written down by then.
+        # Last: a program's own observer may raise, and everything is recorded by then.
         for attempt in shared.values():
             self._requester.emit(attempt)
         return again, instead
@@ -135,7 +134,7 @@ class Visits:
     def _note_lack(
         self, endpoint: Endpoint, submission: Submission, judgement: Judgement
     ) -> Judgement:
-        """Note that ``endpoint`` does not have a method; return how the judgement reads then."""
+        """Note that ``endpoint`` lacks a method; return the judgement to record."""
         lack = (endpoint.index, submission.call.method)
         has_more = submission.fallback is not None and lack not in self._lacking
         self._lacking.add(lack)

@@ -1,7 +1,7 @@
-"""Why a chain refuses a transaction: what it says beside what the chain says. Pure.
+"""Why a chain refuses a transaction: its fields compared with the chain's state. Pure.
 
-Rules are in the order in which nodes check (go-ethereum, core/txpool/validation.go: first
-`ValidateTransaction`, then `ValidateTransactionWithState`); the first that is broken is the reason.
+The rules are in the order in which nodes check them (go-ethereum, core/txpool/validation.go: first
+`ValidateTransaction`, then `ValidateTransactionWithState`); the first broken rule is the reason.
 """
 
 from collections.abc import Callable
@@ -10,20 +10,23 @@ from seqsend.explanation import ChainState, Content, Decoded, Explanation
 from seqsend.units import format_ether, format_gwei
 
 _MAX_INITCODE = 49_152  # bytes (EIP-3860)
-_BLOB_GAS = 131_072  # for each blob (EIP-4844)
+_BLOB_GAS = 131_072  # gas per blob (EIP-4844)
 
 
 def explain(decoded: Decoded, chain: ChainState | None) -> Explanation:
-    """Return what speaks against a transaction, in one sentence."""
-    against = _itself(decoded)
+    """Return the first reason against a transaction, or that none was found, in one sentence.
+
+    ``chain`` is None if no endpoint returned the state of the chain.
+    """
+    against = _wrong_anywhere(decoded)
     if against is None and decoded.content is not None and chain is not None:
-        against = _beside(decoded.content, chain)
+        against = _wrong_on_chain(decoded.content, chain)
     said = against or _nothing_found(decoded, chain)
     return Explanation(said, decoded, chain, speaks_against=against is not None)
 
 
-def _itself(decoded: Decoded) -> str | None:
-    """Return what is wrong with it on any chain."""
+def _wrong_anywhere(decoded: Decoded) -> str | None:
+    """Return what is wrong with a transaction on every chain, or None."""
     if decoded.content is None:
         return f"it is malformed: {decoded.problem}" if decoded.is_known_type else None
     if decoded.content.sender is None:
@@ -31,21 +34,21 @@ def _itself(decoded: Decoded) -> str | None:
     return None
 
 
-def _beside(content: Content, chain: ChainState) -> str | None:
-    """Return what is wrong with it on this chain, unless it is there already."""
+def _wrong_on_chain(content: Content, chain: ChainState) -> str | None:
+    """Return what is wrong with a transaction on this chain; None if it is there already."""
     if chain.is_there:
         return None
     return next(filter(None, (rule(content, chain) for rule in _RULES)), None)
 
 
 def most_it_can_cost(content: Content) -> int:
-    """Return the wei that the sender must have: the value, and all gas at the highest price."""
+    """Return the wei that the sender needs: the value, plus all gas at the highest price."""
     blobs = len(content.blob_hashes or ()) * _BLOB_GAS * (content.max_fee_per_blob_gas or 0)
     return content.value + content.gas_limit * content.fee_cap + blobs
 
 
 def least_gas(content: Content, *, has_data_floor: bool) -> int:
-    """Return the gas that a transaction uses at least, before anything is executed.
+    """Return the minimum gas of a transaction, which is charged before anything is executed.
 
     EIP-2 (creation), EIP-2028 (data), EIP-2930 (access list), EIP-3860 (initcode), EIP-7702
     (authorizations), and with ``has_data_floor`` EIP-7623.

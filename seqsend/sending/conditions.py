@@ -19,10 +19,11 @@ _QUANTITY = re.compile("0x(0|[1-9a-fA-F][0-9a-fA-F]{0,15})")
 
 
 def parse_conditions(text: str) -> dict[str, Any]:
-    """Return the conditions in a JSON text, numbers as the quantities that nodes take.
+    """Return the conditions in a JSON text, with numbers as hex quantities, which nodes require.
 
     Raises:
-        UsageError: not JSON, an unknown condition, or a value of the wrong form.
+        UsageError: it is not JSON, a condition is unknown, a value has the wrong form, or a minimum
+        is above its maximum.
 
     """
     try:
@@ -53,7 +54,7 @@ def _quantity(name: str, value: Any) -> str:
 
 
 def _check_accounts(value: Any) -> None:
-    """Make sure that each account has a storage root, or the values of storage slots."""
+    """Check that each account has a storage root, or the values of storage slots."""
     if not isinstance(value, dict):
         raise UsageError(f"{_ACCOUNTS} is not an object", example=_GOOD)
     for address, state in value.items():

@@ -1,7 +1,7 @@
-"""Takes signed transactions apart: what they say, and who signed them. Pure.
+"""Decodes signed transactions: their fields, and who signed them. Pure.
 
-Types 0 to 4 are known (EIP-155, EIP-2930, EIP-1559, EIP-4844, EIP-7702). Of another type only the
-hash and the size are. Nothing here is needed to send a transaction.
+Types 0 to 4 are known (EIP-155, EIP-2930, EIP-1559, EIP-4844, EIP-7702). Of other types, only the
+hash and the size are returned. A plain `send` needs nothing of this module.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,18 +24,18 @@ _EIP_155 = 35
 
 
 class _Malformed(Exception):
-    """A field is not what its type says; the text says which and how."""
+    """A field does not fit the transaction's type; the message says which field, and why."""
 
 
 class _UnknownType(_Malformed):
-    """Nothing is known of the fields."""
+    """The fields of this transaction type are not known."""
 
 
 # ---- Fields ----
 
 
 class _Fields:
-    """The items of one RLP list, each read as what it is."""
+    """The items of one RLP list, read by name; `_Malformed` is raised if one does not fit."""
 
     def __init__(self, data: bytes, items: Sequence[Item], names: Sequence[str]) -> None:
         self._data = data
@@ -43,7 +43,7 @@ class _Fields:
         self.count = len(items)
 
     def raw(self, name: str) -> bytes:
-        """Return the payload of a string, which must be in its only encoding (Yellow Paper, B)."""
+        """Return a string's payload; only its canonical encoding is accepted (Yellow Paper, B)."""
         item = self._at[name]
         if item.is_list:
             raise _Malformed(f"its field {name} is a list")
@@ -78,7 +78,7 @@ class _Fields:
         return read_list(self._data, item)
 
     def each(self, name: str, names: Sequence[str]) -> "list[_Fields]":
-        """Return the lists in a list, each with fields of these ``names``."""
+        """Return the entries of a list, each a list with fields of these ``names``."""
         found = []
         for item in self.items(name):
             fields = read_list(self._data, item) if item.is_list else []
@@ -89,13 +89,13 @@ class _Fields:
         return found
 
     def each_hash(self, name: str) -> tuple[str, ...]:
-        """Return the strings of 32 bytes in a list."""
+        """Return the 32-byte strings in a list, as hex."""
         items = self.items(name)
         one = f"{name} entry"
         return tuple(_Fields(self._data, [item], [one]).bytes_of(one, 32) for item in items)
 
     def signed_part(self, count: int, *more: bytes) -> bytes:
-        """Return an RLP list of the first ``count`` fields as they stand, and of ``more``."""
+        """Return the RLP list of the first ``count`` fields, unchanged, followed by ``more``."""
         items = list(self._at.values())
         body = self._data[items[0].at : items[count - 1].end] + b"".join(more)
         return _list_header(len(body)) + body
@@ -106,7 +106,7 @@ def _list_header(size: int) -> bytes:
 
 
 def _header(size: int, offset: int) -> bytes:
-    """Return the header of a string (``offset`` 0x80) or a list (0xC0), the shortest one."""
+    """Return the shortest header of a string (``offset`` 0x80) or a list (0xC0)."""
     if size <= 55:
         return bytes([offset + size])
     length = size.to_bytes((size.bit_length() + 7) // 8, "big")
@@ -131,7 +131,7 @@ _CALL = ("gas_limit", "to", "value", "data", "access_list")
 _SIGNATURE = ("y_parity", "r", "s")
 _AUTHORIZATION = ("chain_id", "address", "nonce", *_SIGNATURE)
 
-# Transaction type → its fields in order, as the EIP of the type has them.
+# Transaction type → its fields, in the order that the type's EIP gives.
 _NAMES: Mapping[int, tuple[str, ...]] = MappingProxyType(
     {
         0: (*_END_OF_LEGACY, "v", "r", "s"),
@@ -148,13 +148,13 @@ _CREATES_NOTHING = (3, 4)  # types without contract creation (EIP-4844, EIP-7702
 
 
 def decode(raw: str | RawTransaction) -> Decoded:
-    """Take a raw transaction apart.
+    """Decode a raw transaction.
 
-    One of a type that is not known here, or with a field that is not what its type says, has no
-    content, and a problem that says why.
+    If its type is unknown, or a field does not fit the type, the result has no ``content``, and its
+    ``problem`` says why.
 
     Raises:
-        UsageError: it is not a signed transaction at all, as for `parse_raw_transaction`.
+        UsageError: ``raw`` is not a signed transaction at all, as for `parse_raw_transaction`.
 
     """
     transaction = parse_raw_transaction(raw)
@@ -172,7 +172,7 @@ def decode(raw: str | RawTransaction) -> Decoded:
 
 
 def chain_id_of(raw: RawTransaction) -> int | None:
-    """Return the chain that a transaction is signed for, or None if it is valid on every one.
+    """Return the id of the chain that a transaction is signed for; None if it is valid on any.
 
     Raises:
         UsageError: its type is unknown, or a field is malformed.
@@ -189,9 +189,9 @@ def chain_id_of(raw: RawTransaction) -> int | None:
 
 
 def signer_of(raw: RawTransaction) -> bytes | None:
-    """Return the public key that signed a transaction; None if it has no valid signature.
+    """Return the public key, 64 bytes, that signed a transaction; None without a valid signature.
 
-    It stands for the sender without the work of making an address of it.
+    It identifies the sender, and need not be hashed into an address first.
     """
     try:
         kind, fields, _ = _open(bytes.fromhex(raw.hex[2:]))
@@ -203,9 +203,9 @@ def signer_of(raw: RawTransaction) -> bytes | None:
 
 
 def parse_for_chain(raw: str | RawTransaction, chain_id: int) -> RawTransaction:
-    """Return the transaction that ``raw`` holds, which must not be for another chain.
+    """Return the transaction in ``raw``, unless it is signed for a chain other than ``chain_id``.
 
-    A legacy transaction without a chain id is valid on every one.
+    A legacy transaction without a chain id is valid on every chain, and is returned.
 
     Raises:
         UsageError: it is for another chain, its chain cannot be read, or it is not a transaction.
@@ -284,7 +284,7 @@ def _read_authorizations(fields: _Fields, name: str) -> tuple[Authorization, ...
     return tuple(found)
 
 
-# Field → bytes that it has at most: nonces by EIP-2681, gas limits as every client holds them.
+# Field → its size limit in bytes: nonces by EIP-2681; every client holds gas limits in 64 bits.
 _NUMBERS: Mapping[str, int] = MappingProxyType(
     {
         "nonce": 8,
@@ -309,7 +309,7 @@ _LISTS: Mapping[str, Callable[[_Fields, str], Any]] = MappingProxyType(
 
 
 def _read_v(fields: _Fields) -> Signature:
-    """Read the signature of a legacy transaction (EIP-155, and as it was before)."""
+    """Read the signature of a legacy transaction, by EIP-155 or from before it."""
     v = fields.number("v")
     chain_id, parity = None, None
     more: tuple[bytes, ...] = ()
@@ -323,7 +323,7 @@ def _read_v(fields: _Fields) -> Signature:
 
 
 def _read_parity(fields: _Fields, prefix: bytes) -> Signature:
-    """Read a signature with a parity (EIP-2718) over ``prefix`` and all fields before it."""
+    """Read a signature with a parity (EIP-2718), made over ``prefix`` and all fields before it."""
     given = fields.number("y_parity")
     return Signature(
         fields.number("chain_id"),

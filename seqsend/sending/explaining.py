@@ -1,4 +1,4 @@
-"""Asks an endpoint, in one round, what a transaction is to be compared with."""
+"""Asks an endpoint, in one round, for the chain state to compare a transaction with."""
 
 import re
 from collections import deque
@@ -27,8 +27,8 @@ def explain(
 ) -> Explanation:
     """Return why ``transaction`` was rejected by the endpoint that ``answered``.
 
-    The readers are asked, then that endpoint, then the others, until one knows the sender; all of
-    it ends at ``by``. What they do not say is missing, and no error.
+    Asks the readers, then that endpoint, then the others, until one knows the sender's nonce. All
+    questions together end by ``by``. What no endpoint answers is left out, and is not an error.
 
     Raises:
         KeyboardInterrupt: a signal came.
@@ -39,12 +39,12 @@ def explain(
     return replace(comparison.explain(decoded, chain), failures=failures)
 
 
-Said = tuple[ChainState | None, tuple[Attempt, ...]]
-"""What the first endpoint says that knows the sender, and what failed before it."""
+ChainAnswer = tuple[ChainState | None, tuple[Attempt, ...]]
+"""The state from the first endpoint that knows the sender, and the attempts that failed before."""
 
 
-def ask_in_one_round(failover: Failover, decoded: Decoded) -> Said:
-    """Return what the chain says; the readers are asked first, and all of it is one round.
+def ask_in_one_round(failover: Failover, decoded: Decoded) -> ChainAnswer:
+    """Return the chain's state, asking the readers first; all of it takes at most one round.
 
     Raises:
         KeyboardInterrupt: a signal came.
@@ -56,25 +56,25 @@ def ask_in_one_round(failover: Failover, decoded: Decoded) -> Said:
 
 
 class DryRun:
-    """Compares transactions with the chain, in order, and sends none.
+    """Compares transactions with the chain, in order, without sending them.
 
-    Those that nothing speaks against count as sent for the ones that follow.
+    A transaction that passes counts as sent when later ones are compared.
     """
 
     def __init__(
-        self, ask: Callable[[Decoded], Said], parse: Parse = parse_raw_transaction
+        self, ask: Callable[[Decoded], ChainAnswer], parse: Parse = parse_raw_transaction
     ) -> None:
         """``ask`` asks the chain about a transaction."""
         self._ask = ask
         self._parse = parse
         self._planned: dict[str, tuple[int, int]] = {}
-        """The next nonce of a sender, and the wei that it has spent, if all went out."""
+        """Sender → its next nonce and the wei it has spent, if all that passed were sent."""
 
     def assess(self, raw: str) -> Explanation:
-        """Return what speaks against a transaction.
+        """Return the first reason against sending a transaction, or that none was found.
 
         Raises:
-            UsageError: it is not one that may be sent, or of a type that is not known here.
+            UsageError: ``raw`` must not be sent, or its type is unknown.
             KeyboardInterrupt: a signal came.
 
         """
@@ -92,7 +92,7 @@ class DryRun:
         return found
 
     def _as_planned(self, content: Content, chain: ChainState) -> ChainState:
-        """Return ``chain`` as it will be once the transactions before are there."""
+        """Return ``chain`` as it will be once the earlier transactions are in it."""
         if content.sender not in self._planned:
             return chain
         following, spent = self._planned[content.sender]
@@ -114,7 +114,7 @@ class DryRun:
 
 def _ask_about(
     failover: Failover, decoded: Decoded, by: Deadline, answered: Endpoint | None
-) -> Said:
+) -> ChainAnswer:
     content = decoded.content
     if content is None or content.sender is None:
         return None, ()  # what is wrong with it needs no chain
@@ -142,7 +142,7 @@ def _questions(content: Content, sender: str, transaction_hash: str) -> Mapping[
         "pending_nonce": Call("eth_getTransactionCount", [sender, "pending"]),
         "balance": Call("eth_getBalance", [sender, "latest"]),
         "block": Call("eth_getBlockByNumber", ["latest", False]),
-        # Few nodes have it (reth, erigon, anvil): the others say so.
+        # Few nodes have this method (reth, erigon, anvil); the others answer that they lack it.
         "same_nonce": Call("eth_getTransactionBySenderAndNonce", [sender, hex(content.nonce)]),
         "itself": Call("eth_getTransactionByHash", [transaction_hash]),
     }
@@ -151,9 +151,9 @@ def _questions(content: Content, sender: str, transaction_hash: str) -> Mapping[
 def _ask(
     requester: Requester, endpoint: Endpoint, calls: Mapping[str, Call], by: Deadline
 ) -> tuple[dict[str, Any], Attempt | None]:
-    """Return what one endpoint answers, and how it failed, if it did.
+    """Return one endpoint's answers, and the attempt that failed, if one did.
 
-    It is asked in one batch, and one by one for what it does not answer in a batch.
+    All calls go in one batch; those that are not answered in it are sent one by one.
     """
     groups = deque([tuple(calls)])
     said: dict[str, Any] = {}
@@ -169,7 +169,7 @@ def _ask(
                 said[name] = judgement.result
         if exchanged.failed:
             (judgement, *_) = exchanged.judgements
-            # Nothing was sent that could have been delivered.
+            # These calls only read: no transaction was sent that could have been delivered.
             only_asked = judgement._replace(row=judgement.row._replace(delivered="no"))
             failure = exchanged.attempt(only_asked, "outage")
             requester.emit(failure)
@@ -198,11 +198,11 @@ def _read(endpoint: Endpoint, said: Mapping[str, Any], transaction_hash: str) ->
 
 
 def _quantity(value: Any) -> int | None:
-    """Return the number that a quantity of the execution API is, or None."""
+    """Return the number in a quantity of the execution API; None if ``value`` is not one."""
     return int(value, 16) if isinstance(value, str) and _QUANTITY.fullmatch(value) else None
 
 
 def _hash_in(found: Any) -> str | None:
-    """Return the hash of a transaction object, or None."""
+    """Return the hash in a transaction object, or None."""
     shown = found.get("hash") if isinstance(found, dict) else None
     return shown.lower() if isinstance(shown, str) and _HASH.fullmatch(shown) else None

@@ -1,6 +1,6 @@
-"""Many transactions with several requests under way at once, in the order of their senders.
+"""Many transactions, several requests under way at once; each sender's order is kept.
 
-The thread that runs the stream alone reads the input, decides and yields; others only send.
+Only the thread that runs the stream reads the input, decides and yields; the others just send.
 """
 
 from collections import deque
@@ -20,30 +20,30 @@ from seqsend.sending.workers import Workers
 from seqsend.transports.base import Deadline
 from seqsend.waiting import SignalReceived
 
-_WINDOW = 4  # times what can be under way: lines that are read, and not yet handed on
-_LARGEST_WINDOW = 16 * 2**20  # characters of transactions: one may have two million
+_WINDOW = 4  # lines read and not yet handed on, as a multiple of what can be under way
+_LARGEST_WINDOW = 16 * 2**20  # characters of transactions; a single one may have two million
 
 
 @runtime_checkable
 class Pollable(Protocol):
-    """Lines that need not be there yet: what has ended is yielded while they are waited for.
+    """Lines that may not have arrived yet: meanwhile the stream yields what has ended.
 
-    Any other iterator is simply asked for its next line, for as long as that takes.
+    Any other iterator is simply asked for its next line, however long that takes.
     """
 
     @property
     def descriptor(self) -> int:
-        """What becomes readable when there may be more."""
+        """The file descriptor that becomes readable when more may have arrived."""
         ...
 
     def poll(self) -> bool:
-        """Return whether `next` would answer at once, with a line or the end; waits for nothing."""
+        """Return whether `next` would return at once, with a line or the end; never waits."""
         ...
 
 
 @dataclass(slots=True, eq=False)
 class _Entry:
-    """A line that was read, until how it ended is handed on."""
+    """A line that was read, and whose end was not yet handed on."""
 
     number: int
     transaction: RawTransaction | None
@@ -56,8 +56,8 @@ class _Entry:
 class InFlight(Stream):
     """Sends the transactions of an input in groups, several groups at once.
 
-    Once an end is known that stops the run, nothing more is begun. A line that holds no transaction
-    stops it only after all lines before it were sent, as if they had gone one by one.
+    Once an end stops the run, no more groups are begun. A line without a transaction stops it only
+    after all lines before it were sent, as if they had gone one by one.
     """
 
     def __init__(
@@ -70,21 +70,21 @@ class InFlight(Stream):
         awaiting: Awaiting | None = None,
         parse: Parse = parse_raw_transaction,
     ) -> None:
-        """``most`` is how many groups are under way at once; the rest is as for `Stream`."""
+        """``most`` is the maximum of groups under way at once; the rest is as for `Stream`."""
         super().__init__(send, size=size, keep_going=keep_going, awaiting=awaiting, parse=parse)
         self._workers: Workers[Group[_Entry]] = Workers(send, most)
         self._schedule: Schedule[_Entry] = Schedule(size, most)
         self._window: deque[_Entry] = deque()
-        """The lines that were read and not handed on, in their order."""
+        """The lines that were read and not yet handed on, in input order."""
         self._longest = _WINDOW * most * size
         self._kept = 0
-        """Characters of the transactions in it."""
+        """Characters of the transactions in the window."""
         self._input_ended = False
         self._bad_line_waits = False
-        """A line without a transaction is in the window, and to stop the run."""
+        """A line without a transaction is in the window, and will stop the run."""
 
     def rest(self, lines: Iterable[Line]) -> Iterator[Ended]:
-        """Yield what is left. What is under way is waited for, until another signal comes."""
+        """Yield what is left, after waiting, until another signal, for what is under way."""
         self.stop()
         self._finish()
         yield from self._awaiting.left()
@@ -94,7 +94,7 @@ class InFlight(Stream):
         yield from super().rest(lines)
 
     def stop(self) -> None:
-        """Begin no more; what comes is reported as not sent."""
+        """Begin nothing more; later lines are reported as not sent."""
         if self.stopped_at is None:
             self.stopped_at = self.last_sent or self._last
 
@@ -160,7 +160,7 @@ class InFlight(Stream):
         self._schedule.add(entry, signer_of(transaction))
 
     def _begin(self) -> None:
-        """Begin what can be: whole groups, and smaller ones only if no more can be read now."""
+        """Begin what can begin: whole groups, and smaller ones only if no more can be read now."""
         while self.stopped_at is None and self._workers.are_free:
             group = self._schedule.take(partial=not self._may_read)
             if group is None:
@@ -174,7 +174,7 @@ class InFlight(Stream):
             self._workers.begin(group, found)
 
     def _wait(self, source: Pollable | None) -> None:
-        """Wait until a group has ended, more can be read, or receipts are to be asked for.
+        """Wait until a group has ended, more can be read, or it is time to ask for receipts.
 
         Raises:
             SignalReceived: a signal came.
@@ -186,10 +186,10 @@ class InFlight(Stream):
         waiting.wait_any(descriptors, waiting.READ, self._awaiting.pause)
 
     def _collect(self) -> None:
-        """Take in what has ended.
+        """Record the ends of the groups that have ended.
 
         Raises:
-            SignalReceived: one has ended it.
+            SignalReceived: a signal has ended one of them.
 
         """
         interrupted = False
@@ -205,15 +205,15 @@ class InFlight(Stream):
             raise SignalReceived
 
     def _stop_if_bad(self, entry: _Entry) -> None:
-        """Stop at the first line, in input order, that ended badly, whichever is known first."""
+        """Stop at the first line, in input order, that ended badly, whichever end comes first."""
         ended = self._ended(entry)
         if not self._keep_going and ended.status not in ("accepted", "known"):
             self.stopped_at = min(entry.number, self.stopped_at or entry.number)
 
     def _hand_on(self) -> Iterator[Ended]:
-        """Hand on what is decided, as far as all before it is, and yield what need not wait.
+        """Hand on decided lines from the front of the window, and yield what need not wait.
 
-        What was not sent is decided last: nothing is under way then.
+        Lines that were not sent are decided last, when nothing is under way.
         """
         while self._window and self._window[0].end is not None:
             entry = self._window.popleft()
@@ -223,7 +223,7 @@ class InFlight(Stream):
         return self._ready(patient=False)
 
     def _ended(self, entry: _Entry) -> Ended:
-        """Return how a line ended, as far as that is known."""
+        """Return how a line ended, by what is known now."""
         end = entry.end
         if end is None:
             end = Interrupted() if entry.is_sent else NotSent()
@@ -233,9 +233,9 @@ class InFlight(Stream):
         return Ended(entry.number, known, end)
 
     def _finish(self) -> None:
-        """Wait for all that is under way, until a second signal comes."""
+        """Wait for everything that is under way, until a second signal comes."""
         while self._workers.under_way and self._workers.wait_past_signal():
             try:
                 self._collect()
-            except SignalReceived:  # that is why it is waited for
+            except SignalReceived:  # the reason for this wait
                 continue

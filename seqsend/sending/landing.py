@@ -1,4 +1,4 @@
-"""How deep a transaction is in the chain, by what endpoints have said of it. Pure."""
+"""How deep a transaction is in the chain, judged by the answers of endpoints. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -14,20 +14,20 @@ TAGS: tuple[Level, ...] = ("safe", "finalized")
 
 
 class BlockId(NamedTuple):
-    """A block, and not only its place in the chain."""
+    """A block, identified by its hash as well as its number."""
 
     number: int
     hash: str
 
 
 def parse_quantity(text: Any) -> int | None:
-    """Return the number that a JSON-RPC quantity is, also a padded one; None if it is not one."""
+    """Return the number in a JSON-RPC quantity, padded or not; None if ``text`` is not one."""
     is_quantity = isinstance(text, str) and _QUANTITY.fullmatch(text)
     return int(text, 16) if is_quantity else None
 
 
 def has_succeeded(receipt: Mapping[str, Any]) -> bool:
-    """Tell whether a receipt says success; only a status of 0, in any spelling, says failure.
+    """Return whether a receipt reports success: any status but 0, however that is written.
 
     A receipt from before Byzantium has no status (EIP-658).
     """
@@ -41,12 +41,12 @@ def has_succeeded(receipt: Mapping[str, Any]) -> bool:
 
 
 def block_of(shown: Any) -> BlockId | None:
-    """Return the block that an answer to ``eth_getBlockByNumber`` shows, if it shows one."""
+    """Return the block in an answer to ``eth_getBlockByNumber``, or None."""
     return _block(shown, "number", "hash")
 
 
 def block_of_receipt(receipt: Any, transaction_hash: str) -> BlockId | None:
-    """Return the block of a receipt, if it is that of ``transaction_hash`` and has one."""
+    """Return the block of a receipt; None without one, or if it is another transaction's."""
     if not isinstance(receipt, dict):
         return None
     if not same_hash(receipt.get("transactionHash"), transaction_hash):
@@ -67,44 +67,45 @@ class Landing:
     __slots__ = ("block", "hash", "level", "receipt", "wanted")
 
     def __init__(self, transaction_hash: str, wanted: Level) -> None:
-        """``wanted`` is the level that is waited for."""
+        """``wanted`` is the level to wait for."""
         self.hash = transaction_hash
         self.wanted = wanted
         self.receipt: dict[str, Any] | None = None
         self.block: BlockId | None = None
         """The block of the receipt."""
         self.level: Level | None = None
-        """The deepest level that is known to be reached; None without a receipt that counts."""
+        """The deepest level known to be reached; None without a valid receipt."""
 
     @property
     def has_landed(self) -> bool:
-        """Whether it is as deep as is waited for."""
+        """Whether it has reached the level to wait for."""
         return is_at(self.level, self.wanted)
 
     @property
     def needs_receipt(self) -> bool:
-        """Whether there is no receipt, or none of a block that is in the chain.
+        """Whether it still needs a receipt whose block is in the chain.
 
-        A block that is being built (flashblocks) has another hash once it is whole.
+        A block that is still being built (flashblocks) gets another hash once it is complete.
         """
         return self.level in (None, "preconfirmed")
 
     def take_receipt(self, shown: Any) -> None:
-        """Take in what an endpoint shows as the receipt."""
+        """Store what an endpoint returned as the receipt; None if it is not this transaction's."""
         self.block = block_of_receipt(shown, self.hash)
         self.receipt = shown if self.block is not None else None
-        # Until its block is compared with the chain, a receipt says no more than that.
+        # Until its block is compared with the chain, a receipt proves no more than that.
         self.level = "preconfirmed" if self.receipt is not None else None
 
     def compare(self, shown: Any, heads: Mapping[Level, int]) -> None:
-        """Compare its block with the one of that number, as an endpoint shows it.
+        """Compare the receipt's block with the chain's block of that number.
 
-        ``heads`` are the numbers of the safe and finalized blocks, if they are known.
+        ``shown`` is an endpoint's answer to ``eth_getBlockByNumber``; ``heads`` holds the numbers
+        of the safe and finalized blocks, if they are known.
         """
         if self.block is None:
             return
         canonical = block_of(shown)
-        if canonical is None:  # none of that number yet, or no more
+        if canonical is None:  # no block of that number yet, or not any more
             self.level = "preconfirmed"
         elif not same_hash(canonical.hash, self.block.hash):  # reorganised away
             self.receipt = self.block = self.level = None

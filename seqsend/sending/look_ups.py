@@ -16,13 +16,13 @@ METHOD = "eth_getTransactionByHash"
 
 
 def look_up(failover: Failover, transactions: Sequence[Outgoing], by: Deadline | None) -> None:
-    """Look for ``transactions`` at one endpoint after the other, until each is found.
+    """Look for ``transactions`` at one endpoint after another, until each is found.
 
-    Those of a batch are asked for in batches. An endpoint that did not answer is not asked again
-    for any of them. What was found is written into each, with the attempts.
+    Several are looked up in batches. An endpoint that failed to answer is not asked again for any
+    of them. Each transaction records the outcome and its attempts.
 
     Raises:
-        KeyboardInterrupt: a signal came; what was found out before is written down.
+        KeyboardInterrupt: a signal came; what was found out before it is recorded.
 
     """
     order = failover.reading_order(METHOD)
@@ -65,7 +65,7 @@ def _ask(
         return failover.visit(endpoint, asked, by, _describe)
     finally:
         for transaction, look in zip(transactions, asked, strict=True):
-            # All attempts, whatever ended it: a signal, too.
+            # All attempts count, whatever ended the look-up, even a signal.
             for attempt in look.attempts:
                 transaction.submission.add(attempt, time.monotonic())
             outcome = look.attempts[-1].outcome if look.attempts else None
@@ -76,7 +76,7 @@ def _ask(
 
 
 def _describe(look: Submission, judgement: Judgement) -> tuple[AttemptOutcome, Judgement]:
-    """Say what a look-up is called. It delivers nothing, whatever became of it."""
+    """Return the outcome of a look-up, which delivers nothing, however it ended."""
     judgement = judgement._replace(row=judgement.row._replace(delivered="no"))
     if judgement.row.kind != "result":
         return "lookup_failed", judgement

@@ -1,4 +1,4 @@
-"""One transaction on its way, where it was looked for, and what is true of it in the end."""
+"""One transaction on its way, where it was looked for, and how it ended."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -11,7 +11,8 @@ from seqsend.sending.transaction import RawTransaction
 from seqsend.verdicts.methods import SYNC
 
 End = Sent | CallError | Interrupted | NotSent
-"""How a transaction ended. (An `Interrupted` is not raised here: it says what a signal met.)"""
+"""How a transaction ended. (`Interrupted` is a value here, not raised: it holds what a signal
+interrupted.)"""
 
 Sighting = Literal["absent", "failed"]
 """A look-up that did not find the transaction: ``absent`` if the endpoint said ``null``, which is
@@ -21,7 +22,7 @@ _NOT_REACHED: tuple[Phase, ...] = ("dns", "dial", "proxy", "tls", "upgrade")
 
 
 def call_for(transaction: RawTransaction, conditions: Mapping[str, Any] | None = None) -> Call:
-    """Return the call that sends ``transaction``, under ``conditions`` if there are some."""
+    """Return the call that sends ``transaction``, under ``conditions`` if given."""
     params: list[Any] = [transaction.hex]
     if conditions is not None:
         params.append(dict(conditions))
@@ -29,7 +30,7 @@ def call_for(transaction: RawTransaction, conditions: Mapping[str, Any] | None =
 
 
 def sync_call_for(transaction: RawTransaction) -> Call:
-    """Return the call that sends ``transaction`` and is answered by its receipt (EIP-7966).
+    """Return the call that sends ``transaction`` and returns its receipt (EIP-7966).
 
     Its second parameter, a timeout, is left out: nodes differ in whether it is a number.
     """
@@ -37,7 +38,7 @@ def sync_call_for(transaction: RawTransaction) -> Call:
 
 
 def send_method(conditions: Mapping[str, Any] | None) -> str:
-    """Return the method that sends a transaction under ``conditions``, or without any."""
+    """Return the method that sends a transaction; with ``conditions``, that of EIP-7796."""
     return f"eth_sendRawTransaction{'' if conditions is None else 'Conditional'}"
 
 
@@ -59,18 +60,19 @@ class Outgoing:
         self.found_at: Endpoint | None = None
         """The endpoint that showed it."""
         self.sightings: dict[int, Sighting] = {}
-        """What the endpoints said that did not show it, by their indexes."""
+        """Endpoint's index → how its look-up failed to show the transaction."""
         self.readers_failed = False
-        """An endpoint that is there to be read from did not say whether it has it."""
+        """A reader did not say whether it has the transaction."""
         self.looked_up_in = 0
-        """The last round whose look-ups, if any were needed, have come to their end."""
+        """The last round whose look-ups, if any were needed, are complete."""
 
     @property
     def needs_look_up(self) -> bool:
-        """Whether what the endpoints said of it leaves open if the sequencer has it.
+        """Whether the endpoints' answers leave open if the sequencer has the transaction.
 
-        A verdict does, unless its words are known to be final and no endpoint before may have
-        taken the transaction: the next one refuses it for that very reason ("nonce too low").
+        A verdict does, unless its words are known to be final and no earlier endpoint may have
+        taken the transaction: if one did, the next refuses it for that very reason ("nonce too
+        low").
         """
         submission = self.submission
         if submission.decided is None or submission.may_be_delivered:
@@ -82,17 +84,17 @@ class Outgoing:
 
         if is_final(error, submission.call.method):
             return False
-        # With strict errors "not from me" is a verdict, and says itself that nothing was taken.
+        # With strict errors, "not from me" is a verdict that itself says that nothing was taken.
         excuse = excuse_for(error)
         return excuse is None or excuse.delivered != "no"
 
     def places_to_look(self, order: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
-        """Return the endpoints to ask for it, those that know soonest first.
+        """Return the endpoints to ask for the transaction, the best informed first.
 
-        These are the ones that may have taken it, then the one that answered, then the others in
-        ``order``. One that may have taken it and was silent, until a timeout or until it was
-        abandoned, is asked after the one that answered: it may cost another timeout. An endpoint
-        that could not be reached a moment ago is not asked.
+        First come those that may have taken it, then the one that answered, then the others in
+        ``order``. An endpoint that may have taken it but stayed silent, until a timeout or until it
+        was abandoned, is asked after the one that answered, because it may cost another timeout. An
+        endpoint that could not be reached a moment ago is not asked.
         """
         attempts = self.submission.attempts
         recent = self.submission.attempts_of_round
@@ -110,9 +112,9 @@ class Outgoing:
         return tuple(dict.fromkeys(p for p in places if p.index not in not_reached))
 
     def end(self) -> End:
-        """Return what is true of the transaction now.
+        """Return how the transaction has ended, by what is known now.
 
-        What was decided stays decided, also when a signal has ended the run.
+        What was decided stays decided, even if a signal has ended the run.
         """
         submission = self.submission
         attempts = tuple(submission.attempts)
@@ -171,7 +173,7 @@ class Outgoing:
         )
 
     def _doubt(self) -> str | None:
-        """Return why the verdict is not to be believed, in words or "" for none; None if it is."""
+        """Return why the verdict is doubtful, "" for no words to add; None if it is final."""
         submission = self.submission
         decided, answered = submission.decided, submission.answered_by
         if decided is None or decided.error is None or answered is None or not self.needs_look_up:

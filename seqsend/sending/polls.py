@@ -14,25 +14,25 @@ BLOCK = "eth_getBlockByNumber"
 
 
 def poll(failover: Failover, landings: Sequence[Landing], by: Deadline) -> bool:
-    """Find out how deep ``landings`` are; return whether any endpoint gave an answer.
+    """Find out how deep ``landings`` are; return whether any endpoint answered.
 
-    As a rule this is one JSON-RPC batch: receipts that are missed, and for those at hand the
-    blocks of their numbers, with the safe or finalized head if that is waited for. Blocks of new
-    receipts take a second one.
+    This usually takes one JSON-RPC batch. It asks for missing receipts, for the blocks of the
+    receipts already known, and for the safe or finalized head if that level is waited for. The
+    blocks of new receipts take a second batch.
 
     Raises:
         KeyboardInterrupt: a signal came.
 
     """
-    missed = [landing for landing in landings if landing.needs_receipt]
-    at_hand = [landing for landing in landings if not landing.needs_receipt]
-    receipts = [failover.submission(Call(RECEIPT, [landing.hash])) for landing in missed]
-    answered = _ask(failover, receipts, at_hand, by)
-    for landing, asked in zip(missed, receipts, strict=True):
+    missing = [landing for landing in landings if landing.needs_receipt]
+    known = [landing for landing in landings if not landing.needs_receipt]
+    receipts = [failover.submission(Call(RECEIPT, [landing.hash])) for landing in missing]
+    answered = _ask(failover, receipts, known, by)
+    for landing, asked in zip(missing, receipts, strict=True):
         if _is_answered(asked):
             landing.take_receipt(_result(asked))
-    # For `preconfirmed` the receipt is all that is wanted, and every request would cost time.
-    new = [each for each in missed if each.block is not None and not each.has_landed]
+    # `preconfirmed` needs only the receipt; further requests would cost time.
+    new = [each for each in missing if each.block is not None and not each.has_landed]
     if new:
         answered = _ask(failover, (), new, by) or answered
     return answered
@@ -41,7 +41,7 @@ def poll(failover: Failover, landings: Sequence[Landing], by: Deadline) -> bool:
 def _ask(
     failover: Failover, others: Sequence[Submission], landings: Sequence[Landing], by: Deadline
 ) -> bool:
-    """Ask for ``others`` and compare ``landings`` with the chain; return if anybody answered."""
+    """Ask for ``others`` and compare ``landings``; return whether any endpoint answered."""
     numbers = {landing.block.number for landing in landings if landing.block is not None}
     wanted: list[Level] = [tag for tag in TAGS if any(each.wanted == tag for each in landings)]
     by_number = {number: _block(failover, hex(number)) for number in sorted(numbers)}

@@ -1,4 +1,4 @@
-"""Receipts: what became of transactions that were taken. Waiting overlaps with sending."""
+"""Receipts of the transactions that were accepted. Waiting overlaps with sending."""
 
 import time
 from collections import deque
@@ -17,7 +17,7 @@ from seqsend.transports.base import Deadline
 
 _POLLED_EVERY = 0.25  # seconds; blocks of a rollup come every 2 s, of some every 0.25 s
 _POLLED_EVERY_FOR_TAGS = 1.0  # seconds; the safe head moves every few minutes
-_LAST_POLL = 0.25  # seconds; what a promised time may be passed by
+_LAST_POLL = 0.25  # seconds by which a promised time may be exceeded
 _LONGEST_QUEUE = 1000  # results held back at a time: memory does not grow with the input
 _LARGEST_QUEUE = 16 * 2**20  # characters of transactions that may have to be sent again
 _POLLED_TOGETHER = 100  # receipts in one batch
@@ -26,7 +26,7 @@ _SENT_AGAIN_EVERY = 15.0  # seconds (examples/REFERENCE.md, "send")
 _NO_TIME = Deadline(0.0, "no wait")
 
 SendAgain = Callable[[RawTransaction, int], Submission]
-"""Returns what sends a transaction once more, as that round, when it is run."""
+"""Returns the submission that, once it is run, sends a transaction again, in that round."""
 
 
 class _Awaited:
@@ -44,24 +44,24 @@ class _Awaited:
     ) -> None:
         self.ended = ended
         self.landing = landing
-        """None for what has no receipt to wait for."""
+        """None if there is no receipt to wait for."""
         self.until = until
         self.begun = begun
         """When it was first sent, on the clock of `time.monotonic`."""
         self.transaction = transaction
-        """To be sent again with, if that is asked for."""
+        """Kept to be sent again; None if that is not wanted."""
         self.again_at = again_at
 
     @property
     def is_over(self) -> bool:
-        """Whether there is nothing more to wait for."""
+        """Whether nothing is left to wait for."""
         return self.landing is None or self.landing.has_landed
 
 
 class Receipts:
-    """Adds to each transaction that was taken its receipt, or leaves it without after a time.
+    """Adds its receipt to each accepted transaction, or gives up after a time.
 
-    It is the `seqsend.sending.stream.Awaiting` of a stream that waits.
+    Implements `seqsend.sending.stream.Awaiting` for a stream that waits.
     """
 
     def __init__(
@@ -71,9 +71,9 @@ class Receipts:
         wanted: Level,
         send_again: SendAgain,
     ) -> None:
-        """``timeout`` is in seconds, for each transaction from when it was taken.
+        """``timeout`` is in seconds, for each transaction from when it was accepted.
 
-        ``wanted`` is the level waited for.
+        ``wanted`` is the level to wait for.
         """
         self._failover = failover
         self._timeout = timeout
@@ -87,7 +87,7 @@ class Receipts:
         """The last poll got no answer."""
 
     def add(self, ended: Ended, transaction: RawTransaction | None, by: Deadline | None) -> None:
-        """Take in the end of the next line; ``by`` bounds all that is done for it."""
+        """Add the end of the next line; ``by`` is the deadline for all that is done for it."""
         if not isinstance(ended.end, Sent):
             self._awaited.append(_Awaited(ended))
             return
@@ -115,18 +115,18 @@ class Receipts:
 
     @property
     def has_ready(self) -> bool:
-        """Whether the next one has no receipt to wait for."""
+        """Whether the next end has no receipt to wait for."""
         return bool(self._awaited) and self._awaited[0].is_over
 
     @property
     def pause(self) -> float | None:
-        """Seconds until the next poll; None if there is nothing to poll for, or nobody answers."""
+        """Seconds until the next poll; None without a reason to poll, or if nobody answers."""
         if not self._awaited or self._unanswered:
             return None
         return max(0.0, self._next_poll - time.monotonic())
 
     def ready(self, *, patient: bool) -> Iterator[Ended]:
-        """Yield from the front what is ready; wait for all of it if ``patient``.
+        """Yield, in order, the ends that are ready; with ``patient``, wait until all are.
 
         Raises:
             KeyboardInterrupt: a signal came; nothing is lost, see `left`.
@@ -169,18 +169,19 @@ class Receipts:
         )
 
     def _poll(self, wait: float) -> None:
-        """Wait, then ask for the first of those that are open."""
+        """Wait, then ask for the first receipts that are still open."""
         first = self._awaited[0]
         waiting.sleep(max(0.0, min(wait, first.until.remaining)))
-        # What is at its end may have been mined while others were waited for: it is asked for once
-        # more, and given the time to be answered. If nobody answers, that is not tried for all.
+        # One whose time is up may have been mined while others were waited for: it is asked for
+        # once more, with time for an answer. If no endpoint answers, that is not repeated for each
+        # of them.
         if first.until.remaining <= 0 and self._unanswered:
             return
-        those = list(islice((a for a in self._awaited if not a.is_over), _POLLED_TOGETHER))
-        self._send_due_again(those)
+        polled = list(islice((a for a in self._awaited if not a.is_over), _POLLED_TOGETHER))
+        self._send_due_again(polled)
         enough = first.until.remaining > _LAST_POLL
         by = first.until if enough else Deadline.after(_LAST_POLL, "last poll")
-        landings = [a.landing for a in those if a.landing is not None]
+        landings = [a.landing for a in polled if a.landing is not None]
         self._unanswered = not poll(self._failover, landings, by)
         if not first.is_over:  # else its end is reported
             self._notify(first)
@@ -188,13 +189,13 @@ class Receipts:
         pause = _POLLED_EVERY_FOR_TAGS if only_tags else _POLLED_EVERY
         self._next_poll = time.monotonic() + pause
 
-    def _send_due_again(self, those: Sequence[_Awaited]) -> None:
-        """Send what has no receipt once more, every now and then, as long as retries last.
+    def _send_due_again(self, polled: Sequence[_Awaited]) -> None:
+        """Send transactions without a receipt again, at intervals, as long as retries last.
 
-        A sequencer that was switched over may have lost it. What comes of it changes nothing: it
-        was taken once, and only its receipt ends the wait.
+        A switch to another sequencer may have lost them. How that ends changes nothing: each was
+        accepted once, and only its receipt ends the wait.
         """
-        for awaited in those:
+        for awaited in polled:
             now, transaction = time.monotonic(), awaited.transaction
             lasts = now < awaited.begun + (self._failover.retry_for or 0.0)
             no_receipt = awaited.landing is not None and awaited.landing.receipt is None
@@ -210,7 +211,7 @@ class Receipts:
         submission = self._send_again(transaction, end.rounds + 1)
         try:
             self._failover.run([submission], awaited.until)
-        finally:  # also if a signal ends it: these are attempts that carried it
+        finally:  # even if a signal ends it: these attempts carried the transaction
             attempts = (*end.attempts, *submission.attempts)
             awaited.ended = awaited.ended._replace(end=end._replace(attempts=attempts))
 

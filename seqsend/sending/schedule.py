@@ -1,7 +1,7 @@
-"""Which transactions go next if several requests are under way at once. Pure.
+"""Which transactions go next when several requests are under way at once. Pure.
 
-Transactions of one sender keep their order: two of them are never under way in two requests, and
-within one they follow each other. Otherwise those that came first go first.
+Transactions of one sender keep their order: they are never in two requests at the same time, and
+within one request they follow each other. Otherwise the first to come is the first to go.
 """
 
 import heapq
@@ -13,37 +13,38 @@ T = TypeVar("T")
 
 
 class Group(Generic[T]):
-    """What goes in one request; its senders send nothing else meanwhile."""
+    """The items of one request; their senders send nothing else meanwhile."""
 
     __slots__ = ("items", "senders")
 
     def __init__(self) -> None:
         self.items: list[T] = []
-        """In an order that keeps each sender's."""
+        """In an order that keeps the order of each sender."""
         self.senders: list[Hashable] = []
 
 
 class Schedule(Generic[T]):
-    """Keeps what waits to be sent, in a queue for each sender, and makes groups of it."""
+    """Keeps the items to send in a queue per sender, and forms groups from them."""
 
     def __init__(self, size: int, most: int) -> None:
-        """``size`` is how many go in a group at most; ``most``, how many groups at once."""
+        """``size`` is the maximum of items per group, ``most`` that of groups at once."""
         self._size = size
-        # How far from the first that is free a group reaches for more of the same sender. Without
-        # it one group would take the whole queue of a sender, while the output, which is in the
-        # order of the input, waits for what other senders have before that.
+        # How far a group may reach into the input, from the first free item on. Without this limit
+        # one group could take a sender's whole queue, while the output, which is in input order,
+        # waits for earlier items of other senders.
         self._reach = size * most
         self._queues: dict[Hashable, deque[tuple[int, T]]] = {}
-        """Sender → what waits, with its place in the input; also if empty while it is busy."""
+        """Sender → its waiting items, each with its place in the input; a busy sender's may be
+        empty."""
         self._busy: set[Hashable] = set()
         self._free: list[tuple[int, Hashable]] = []
-        """A heap of the senders that are not busy and have something, by the place of its first."""
+        """A heap of the senders that are not busy and have items, by the place of the first."""
         self._free_count = 0
         """How many items these senders have together."""
         self._added = 0
 
     def add(self, item: T, sender: Hashable) -> None:
-        """Take in the next item of the input."""
+        """Add the next item of the input."""
         queue = self._queues.get(sender)
         if queue is None:
             queue = self._queues[sender] = deque()
@@ -55,9 +56,9 @@ class Schedule(Generic[T]):
         self._added += 1
 
     def take(self, *, partial: bool) -> Group[T] | None:
-        """Return the next group; None if nothing can go, or not enough for a whole group.
+        """Return the next group; None if no item is free, or too few for a whole group.
 
-        ``partial``: fewer are enough, because no more will come in time.
+        With ``partial``, fewer items are enough, because no more will come in time.
         """
         if not self._free_count or (self._free_count < self._size and not partial):
             return None

@@ -1,4 +1,4 @@
-"""Sends a group of transactions, and says of each what is true of it."""
+"""Sends a group of transactions, and reports how each ended."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from seqsend.sending.stream import GroupEnd
 from seqsend.sending.transaction import RawTransaction
 from seqsend.transports.base import Deadline
 
-_LEAST_TIME = 0.25  # seconds before a deadline; what explains takes as long to be loaded
+_LEAST_TIME = 0.25  # seconds before a deadline; loading the modules that explain takes as long
 
 _log = logging.getLogger("seqsend")
 
@@ -30,10 +30,10 @@ class Sender:
         explains: bool = False,
         sync: bool = False,
     ) -> None:
-        """``conditions`` are for all transactions.
+        """``conditions`` apply to all transactions.
 
-        ``explains``: ask, after a rejection, what the chain says (`Rejected.explanation`).
-        ``sync``: send by a call that is answered by the receipt.
+        ``explains``: compare a rejected transaction with the chain (`Rejected.explanation`).
+        ``sync``: send by the call that returns the receipt (EIP-7966).
         """
         self._failover = failover
         self._sync = sync
@@ -47,7 +47,7 @@ class Sender:
         return self._failover.submission(sync_call_for(transaction), fallback=call)
 
     def again(self, transaction: RawTransaction, round: int) -> Submission:  # noqa: A002 - as in Attempt
-        """Return what sends ``transaction`` once more, as that ``round``."""
+        """Return the submission that sends ``transaction`` once more, in ``round``."""
         call = call_for(transaction, self._conditions)
         return self._failover.submission(call, round=round)
 
@@ -68,9 +68,9 @@ class Sender:
 
         def settle(submissions: Sequence[Submission]) -> list[Submission]:
             """Look up what is in doubt after a round; return what is not found."""
-            those = [by_submission[submission] for submission in submissions]
-            look_up(failover, [each for each in those if each.needs_look_up], by)
-            return [each.submission for each in those if each.found_at is None]
+            open_ones = [by_submission[submission] for submission in submissions]
+            look_up(failover, [each for each in open_ones if each.needs_look_up], by)
+            return [each.submission for each in open_ones if each.found_at is None]
 
         try:
             failover.run_rounds(list(by_submission), by, settle)
@@ -87,9 +87,10 @@ class Sender:
     def _explain(
         self, transactions: Sequence[RawTransaction], ends: list[End], by: Deadline | None
     ) -> tuple[list[End], bool]:
-        """Return ``ends`` with explanations, and whether a signal came meanwhile.
+        """Return ``ends`` with explanations added, and whether a signal came meanwhile.
 
-        Together they take no longer than one attempt. Whatever goes wrong, a verdict stays one.
+        All explanations together take no longer than one attempt. Whatever goes wrong, the verdicts
+        stay.
         """
         rejected = [(at, end) for at, end in enumerate(ends) if isinstance(end, Rejected)]
         if not rejected or (by is not None and by.remaining < _LEAST_TIME):
@@ -97,7 +98,7 @@ class Sender:
         until = self._failover.requester.start_round(by)
         explained = list(ends)
         try:
-            from seqsend.sending.explaining import explain  # loads what no other end needs
+            from seqsend.sending.explaining import explain  # loads modules that no other end needs
 
             for at, end in rejected:
                 explanation = explain(self._failover, transactions[at], until, end.endpoint)

@@ -1,4 +1,4 @@
-"""Signatures of transactions: whose they are. Pure."""
+"""Signatures of transactions: who made them. Pure."""
 
 import functools
 from collections.abc import Callable
@@ -7,21 +7,21 @@ from typing import NamedTuple
 from seqsend.sending.transaction import keccak256
 
 _ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
-"""Points of secp256k1 (SEC 2, section 2.4.1)."""
+"""The order of secp256k1's group (SEC 2, section 2.4.1)."""
 
 
 class Signature(NamedTuple):
-    """A signature with all that its signer is recovered from."""
+    """A signature, with everything that is needed to recover its signer."""
 
     chain_id: int | None
     parity: int | None
-    """0 or 1; None if no signer makes such a one."""
+    """0 or 1; None if the transaction states anything else."""
     given: str
-    """The parity as it stands in the transaction, for a message."""
+    """The parity as the transaction states it, for a message."""
     r: int
     s: int
     signed: bytes
-    """What was hashed for it."""
+    """The bytes whose hash was signed."""
 
 
 def recover(signature: Signature) -> tuple[str | None, str | None]:
@@ -31,7 +31,7 @@ def recover(signature: Signature) -> tuple[str | None, str | None]:
 
 
 def recover_key(signature: Signature) -> tuple[bytes | None, str | None]:
-    """Return the public key that made a signature, or None and why no account can have made it."""
+    """Return the public key (64 bytes) of a signature; else None, and why there cannot be one."""
     if signature.parity is None:
         return None, f"{signature.given}, which no signer makes"
     for name, number in (("r", signature.r), ("s", signature.s)):
@@ -50,9 +50,9 @@ _Curve = Callable[[bytes, int, int, int], bytes | None]
 
 @functools.cache
 def _curve() -> _Curve:
-    """Return what recovers public keys; loaded for the first signature only.
+    """Return the function that recovers public keys, loaded for the first signature.
 
-    libsecp256k1 if it is there: 0.04 ms for a key and 15 ms to load, in place of 16 and 170.
+    libsecp256k1 if it is installed: 0.04 ms per key and 15 ms to load, instead of 16 and 170 ms.
     """
     try:
         import coincurve

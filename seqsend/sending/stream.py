@@ -12,29 +12,29 @@ from seqsend.sending.transaction import RawTransaction, parse_raw_transaction
 from seqsend.transports.base import Deadline
 
 MOST_IN_FLIGHT = 256
-"""Requests that may be under way at once: each has a thread, and a connection that is kept."""
+"""The maximum of requests under way at once: each has a thread, and a kept connection."""
 
 
 class GroupEnd(NamedTuple):
-    """How transactions ended that were sent together."""
+    """How the transactions of one group ended."""
 
     ends: Sequence[End]
     """In the order of the transactions."""
     interrupted: bool = False
-    """A signal ended it all."""
+    """A signal ended the group."""
     by: Deadline | None = None
-    """What bounds everything that is done for them."""
+    """The deadline for everything that is done for them, if there is one."""
 
 
 Send = Callable[[Sequence[RawTransaction]], GroupEnd]
 """Sends a group."""
 
 Parse = Callable[[str], RawTransaction]
-"""Reads a transaction; raises UsageError for one that is not to be sent."""
+"""Parses a transaction; raises UsageError for one that must not be sent."""
 
 
 class Line(NamedTuple):
-    """One line of the input that is to hold a transaction."""
+    """One line of the input, which should hold a transaction."""
 
     number: int
     """Counted from 1, blank lines and comments included."""
@@ -46,17 +46,17 @@ class Ended(NamedTuple):
 
     line: int
     hash: str | None
-    """The transaction's; None if the line holds none."""
+    """The transaction's hash; None if the line does not hold a transaction."""
     end: End | UsageError
     receipt: Mapping[str, Any] | None = None
     level: Level | None = None
     """How deep in the chain it was at the end of the wait."""
     waited: Level | None = None
-    """The level that was waited for, as long as there was time; None if it was not."""
+    """The level that was waited for; None if there was no wait."""
 
     @property
     def status(self) -> str:
-        """The word for it (examples/REFERENCE.md, "Exit codes")."""
+        """The status of the line in one word (examples/REFERENCE.md, "Exit codes")."""
         if isinstance(self.end, CallError):
             return self.end.status
         if not isinstance(self.end, Sent):
@@ -75,11 +75,11 @@ _WORDS: dict[type, str] = {UsageError: "usage", NotSent: "not_sent", Interrupted
 
 @runtime_checkable
 class ReadAhead(Protocol):
-    """Lines of which some have been read before they are asked for."""
+    """Lines, some of which are read before they are asked for."""
 
     @property
     def upcoming(self) -> Sequence[Line]:
-        """The next lines, as far as they have been read."""
+        """The next lines, as far as they have already been read."""
         ...
 
 
@@ -87,18 +87,18 @@ class Awaiting(Protocol):
     """Holds ends back, in order, until there is nothing more to wait for."""
 
     def add(self, ended: Ended, transaction: RawTransaction | None, by: Deadline | None) -> None:
-        """Take in the end of the next line, and the transaction in it.
+        """Add the end of the next line, and the transaction in it.
 
-        ``by`` bounds all that is done for it.
+        ``by`` is the deadline for all that is done for it.
         """
         ...
 
     def ready(self, *, patient: bool) -> Iterator[Ended]:
-        """Yield, in order, what need not be waited for; wait for all of it if ``patient``."""
+        """Yield, in order, the ends that need no wait; with ``patient``, wait for all."""
         ...
 
     def left(self) -> Iterator[Ended]:
-        """Yield all that is left as it is now."""
+        """Yield everything that is left, as it is now."""
         ...
 
     @property
@@ -108,7 +108,7 @@ class Awaiting(Protocol):
 
     @property
     def pause(self) -> float | None:
-        """Seconds until it is worth asking for what is ready; None until something is added."""
+        """Seconds until it is worth calling `ready`; None until something is added."""
         ...
 
 
@@ -119,7 +119,7 @@ class NothingAwaited:
         self._queue: deque[Ended] = deque()
 
     def add(self, ended: Ended, transaction: RawTransaction | None, by: Deadline | None) -> None:
-        """Take in the end of the next line."""
+        """Add the end of the next line."""
         del transaction, by
         self._queue.append(ended)
 
@@ -135,7 +135,7 @@ class NothingAwaited:
 
     @property
     def has_ready(self) -> bool:
-        """Whether anything was taken in."""
+        """Whether anything was added."""
         return bool(self._queue)
 
     @property
@@ -146,8 +146,8 @@ class NothingAwaited:
 class Stream:
     """Sends the transactions of an input in groups, one group after the other.
 
-    It alone decides when the run stops: at the first end that is not good, unless it is to keep
-    going; when a signal comes; and when `stop` is called.
+    It alone decides when the run stops: at the first end that is not good, unless ``keep_going``;
+    when a signal comes; and when `stop` is called.
     """
 
     def __init__(
@@ -159,7 +159,11 @@ class Stream:
         awaiting: Awaiting | None = None,
         parse: Parse = parse_raw_transaction,
     ) -> None:
-        """``size`` is how many transactions go into a group."""
+        """``size`` is the number of transactions in a group.
+
+        Without ``keep_going`` the run stops at the first end that is not good. ``awaiting`` holds
+        ends back until their receipts are there; by default it holds none back.
+        """
         self._send = send
         self._parse = parse
         self._size = size
@@ -168,11 +172,11 @@ class Stream:
         self._group: list[tuple[Line, RawTransaction]] = []
         self._upcoming: Sequence[Line] = ()
         self._parsed: dict[int, RawTransaction | None] = {}
-        """By line, what the next ones hold, as far as that was read while an answer was waited
-        for; None if that is not a transaction."""
+        """Line number → its transaction, for lines that were parsed while an answer was awaited;
+        None if the line does not hold a transaction."""
         self._last = 0
         self.last_sent = 0
-        """The last line in input order that was sent; of all after it nothing was."""
+        """The last line, in input order, that was sent; no line after it was."""
         self.stopped_at: int | None = None
         """The line at which the run has stopped, if it has."""
 
@@ -180,7 +184,7 @@ class Stream:
         """Yield how each of ``lines`` ended, in their order.
 
         Raises:
-            KeyboardInterrupt: a signal came. `rest` yields what is then left.
+            KeyboardInterrupt: a signal came; then `rest` yields what is left.
             SeqsendError: the input failed; every line before that has been yielded.
 
         """
@@ -196,7 +200,7 @@ class Stream:
             raise failure
 
     def _send_all(self, lines: Iterator[object]) -> Generator[Ended, None, SeqsendError | None]:
-        """Send what is to be sent, and yield what has ended; return how the input failed, if so."""
+        """Send the transactions, and yield the ends; return how the input failed, if it did."""
         source, failure = checked(lines), None
         while True:
             try:
@@ -215,7 +219,7 @@ class Stream:
     def rest(self, lines: Iterable[Line]) -> Iterator[Ended]:
         """Yield what is left after a signal, or after the run was stopped, sending nothing more.
 
-        ``lines`` are those that were not taken yet. Can be asked again if a further signal comes.
+        ``lines`` are those not yet read. It may be called again if another signal comes.
         """
         self.stop()
         yield from self._awaiting.left()
@@ -227,11 +231,11 @@ class Stream:
 
     @property
     def has_more(self) -> bool:
-        """Whether another line has ended already, and is yielded next."""
+        """Whether another line has already ended and is yielded next."""
         return self._awaiting.has_ready
 
     def stop(self) -> None:
-        """Send no more; what comes is reported as not sent."""
+        """Send nothing more; later lines are reported as not sent."""
         if self.stopped_at is None:
             self.stopped_at = self._last
 
@@ -246,7 +250,7 @@ class Stream:
         except UsageError as wrong:
             try:
                 self._send_group()
-            finally:  # also if a signal ends that: this line was taken, too
+            finally:  # even if a signal ends that: this line was read, too
                 stopped = self.stopped_at is not None
                 wrong_end = Ended(line.number, None, wrong)
                 self._end(self._not_sent(line, None) if stopped else wrong_end)
@@ -269,14 +273,14 @@ class Stream:
             raise KeyboardInterrupt
 
     def _parse_ahead(self) -> bool:
-        """Parse one line of the next group; return False if all were, as far as they were read."""
+        """Parse one line of the next group; return False if no line is left that was read."""
         at = len(self._parsed)
         if at >= min(self._size, len(self._upcoming)):
             return False
         line = self._upcoming[at]
         try:
             self._parsed[line.number] = self._parse(line.text)
-        except UsageError:  # which is raised once its turn has come
+        except UsageError:  # raised when the line's turn comes
             self._parsed[line.number] = None
         return True
 
@@ -288,7 +292,7 @@ class Stream:
 
     def _ready(self, *, patient: bool) -> Iterator[Ended]:
         for ended in self._awaiting.ready(patient=patient):
-            self._note(ended)  # a receipt, or none in time, may have made it a bad end
+            self._note(ended)  # a receipt, or the lack of one, may have made it a bad end
             yield ended
 
     def _note(self, ended: Ended) -> None:
@@ -305,10 +309,10 @@ def _iterate(lines: object) -> Iterator[object]:
 
 
 def checked(lines: Iterator[object]) -> Iterator[Line]:
-    """Yield ``lines``, each of which must be one.
+    """Yield ``lines``, each checked to be a `Line`.
 
     Raises:
-        UsageError: it is not; also of a program that hands over texts.
+        UsageError: one is not a `Line`, such as a text that a program passed.
 
     """
     for line in lines:

@@ -1,8 +1,8 @@
-"""Signed raw transactions: judged before anything goes out, and hashed here. Pure.
+"""Signed raw transactions: checked before anything is sent, and hashed. Pure.
 
-The envelope is checked against the structure that the standards give it. Whether the signature is
-good and the fields make sense is for the sequencer to say, and so is whether the chain has the
-transaction's type at all: a type that is not known here is sent as it is.
+The envelope is checked against the structure that the standards define. The sequencer judges the
+signature, the fields, and whether the chain has the transaction's type at all: a transaction of an
+unknown type is sent as it is.
 """
 
 import os.path
@@ -23,11 +23,11 @@ MAX_SIZE = 2**20
 """Bytes; larger transactions are refused (blobs in network form stay below it)."""
 
 LONGEST_TEXT = 2 * MAX_SIZE + 64
-"""Characters; longer text is refused unread. The largest transaction with blanks around it fits."""
+"""Characters; longer text is refused unread. The largest transaction fits, blanks included."""
 
 _BLOB = 0x03
 
-# Types that no endpoint can take as they are, or whose hash would be wrong here.
+# Types that no endpoint accepts in this form, or whose hash would be computed wrongly here.
 _REFUSED: Mapping[int, str] = MappingProxyType(
     {
         # OP Stack specification, "Deposits": made from L1 blocks only.
@@ -39,7 +39,7 @@ _REFUSED: Mapping[int, str] = MappingProxyType(
 )
 
 # Transaction type → number of fields when signed; unsigned it lacks the last three: y_parity, r, s.
-# Of other types nothing is known but that an RLP list follows the type.
+# Of other types, only one thing is known: an RLP list follows the type.
 _FIELDS: Mapping[int, int] = MappingProxyType(
     {
         0x01: 11,  # EIP-2930
@@ -50,14 +50,14 @@ _FIELDS: Mapping[int, int] = MappingProxyType(
 )
 _LEGACY_FIELDS = 9
 # A blob transaction in network form is [fields, blobs, commitments, proofs] (EIP-4844), and has a
-# version after the fields where the proofs are cell proofs (EIP-7594).
+# version after the fields if the proofs are cell proofs (EIP-7594).
 _BLOB_NETWORK_ITEMS = (4, 5)
 
 _GOOD = "0x02f86c…, the signed transaction as `cast mktx` prints it"
 
 
 class RawTransaction(NamedTuple):
-    """A signed transaction that is fit to be sent."""
+    """A signed transaction that can be sent."""
 
     hex: str
     """The bytes as every node takes them: ``0x`` and lower-case hex."""
@@ -86,9 +86,9 @@ class Item(NamedTuple):
 
 
 def parse_raw_transaction(raw: str | RawTransaction) -> RawTransaction:
-    """Return the transaction that ``raw`` holds as hex, with or without ``0x``.
+    """Return the transaction in ``raw``, which is hex with or without ``0x``.
 
-    One that was parsed before is returned as it is.
+    A `RawTransaction` is returned unchanged.
 
     Raises:
         UsageError: it is not a signed transaction; the message says what it looks like. The text
@@ -106,7 +106,7 @@ def parse_raw_transaction(raw: str | RawTransaction) -> RawTransaction:
 
 
 def keccak256(data: bytes) -> bytes:
-    """Return the Keccak-256 of ``data`` (the padding of 2011, not SHA3-256's)."""
+    """Return the Keccak-256 of ``data``, 32 bytes (the padding of 2011, not SHA3-256's)."""
     return _load_keccak()(data=data, digest_bits=256).digest()
 
 
@@ -128,7 +128,7 @@ def _describe_type(raw: object) -> str:
 def _decode_hex(text: str) -> bytes:
     digits = text.strip(" \t\r\n") if len(text) <= LONGEST_TEXT else text
     if len(digits) > 2 * MAX_SIZE + 2:
-        # How long it is may not be known: only the beginning of an overlong line is read.
+        # Its length may be unknown: only the beginning of an overlong line is read.
         raise _wrong(f"is too long: the limit is {MAX_SIZE} bytes (1 MiB)")
     digits = digits[2:] if digits[:2] in ("0x", "0X") else digits
     if not digits:
@@ -151,7 +151,7 @@ def _bytes_of(digits: str) -> bytes | None:
         data = bytes.fromhex(digits)
     except ValueError:
         return None
-    return data if 2 * len(data) == len(digits) else None  # else it has skipped blanks
+    return data if 2 * len(data) == len(digits) else None  # else `fromhex` skipped blanks
 
 
 def _describe_text(text: str, foreign: re.Match[str]) -> str:
@@ -167,10 +167,10 @@ def _describe_text(text: str, foreign: re.Match[str]) -> str:
 
 
 def _is_signed_legacy(data: bytes) -> bool:
-    """Tell whether ``data`` is a signed legacy transaction, all of it.
+    """Return whether the whole of ``data`` is a signed legacy transaction.
 
-    Asked only of data as long as a hash, a private key or an address, of which nothing that may be
-    a typed transaction is sent: one private key in 500 looks like an unknown one.
+    Called only for data as long as a hash, a private key or an address. Of that length, a typed
+    transaction is never sent: one private key in 500 looks like a transaction of unknown type.
     """
     try:
         _judge_envelope(data, None)
@@ -208,7 +208,7 @@ def _judge_type(data: bytes) -> int | None:
 
 
 def _judge_envelope(data: bytes, kind: int | None) -> bytes:
-    """Return the bytes that the hash is of.
+    """Return the bytes that are hashed.
 
     Raises:
         UsageError: they are not one whole RLP list, or not that of a signed transaction.
@@ -231,7 +231,7 @@ def _judge_envelope(data: bytes, kind: int | None) -> bytes:
 
 
 def _judge_fields(fields: list[Item], name: str, signed: int) -> None:
-    # r and s are empty in what is hashed for an EIP-155 signature, and never in a signed one.
+    # r and s are empty in what an EIP-155 signer hashes, and never in a signed transaction.
     if len(fields) == signed - 3 or (
         len(fields) == signed and not all(f.size for f in fields[-2:])
     ):
@@ -275,7 +275,7 @@ def read_item(data: bytes, at: int) -> Item:
     Raises:
         UsageError: the data ends before its payload does.
 
-    Not the `rlp` package: this header is all of it that is needed, and it loads eth_utils.
+    Used instead of the `rlp` package, which loads eth_utils, because only headers are needed.
     """
     if at >= len(data):
         raise _wrong("ends after its type: it is cut off")

@@ -1,4 +1,4 @@
-"""Threads that send groups, and hand back how each ended."""
+"""Threads that send groups and report how each ended."""
 
 import time
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from seqsend.threads import Mailbox
 
 K = TypeVar("K")
 
-_GRACE = 0.25  # seconds after a second signal; what a promised time may be passed by
+_GRACE = 0.25  # seconds after a second signal by which a promised time may be exceeded
 
 
 _Jobs = SimpleQueue[tuple[K, Sequence[RawTransaction]] | None]
@@ -21,10 +21,10 @@ _Result = tuple[K, GroupEnd | BaseException]
 
 
 class Workers(Generic[K]):
-    """A limited number of threads, made as they are needed; one other thread calls all methods."""
+    """A limited number of threads, started on demand; a single other thread calls all methods."""
 
     def __init__(self, send: Send, most: int) -> None:
-        """``send`` is called in ``most`` threads at most."""
+        """``send`` is called in up to ``most`` threads at once."""
         self._send = send
         self._most = most
         self._threads = 0
@@ -32,7 +32,7 @@ class Workers(Generic[K]):
         self._ended: Mailbox[_Result[K]] = Mailbox()
         self._give_up_at: float | None = None
         self.under_way = 0
-        """How many groups were begun and not taken back."""
+        """How many groups were begun, and not yet returned by `take_ended`."""
 
     @property
     def are_free(self) -> bool:
@@ -41,20 +41,20 @@ class Workers(Generic[K]):
 
     @property
     def descriptor(self) -> int:
-        """What becomes readable when a group has ended."""
+        """The file descriptor that becomes readable when a group has ended."""
         return self._ended.descriptor
 
     def begin(self, key: K, transactions: Sequence[RawTransaction]) -> None:
-        """Have ``transactions`` sent; ``key`` is handed back with how they ended."""
+        """Have ``transactions`` sent; `take_ended` returns ``key`` with how they ended."""
         if self.under_way == self._threads:
             self._add_thread()
         self.under_way += 1
         self._jobs.put((key, transactions))
-        if not self._threads:  # then here, one after the other
+        if not self._threads:  # then in this thread, one group after another
             _work_once(self._send, self._jobs, self._ended)
 
     def _add_thread(self) -> None:
-        """Make another thread; if this machine has none left, those there are must do."""
+        """Start another thread; if this machine has none left, make do with those running."""
         work = partial(_work, self._send, self._jobs, self._ended)
         try:
             threads.start(work, "seqsend-send")
@@ -64,7 +64,7 @@ class Workers(Generic[K]):
             self._threads += 1
 
     def take_ended(self) -> "list[_Result[K]]":
-        """Return what has ended since the last time; an exception is a defect."""
+        """Return what has ended since the last call; an exception in it is a defect."""
         ended = self._ended.take_all()
         self.under_way -= len(ended)
         return ended
@@ -72,7 +72,7 @@ class Workers(Generic[K]):
     def wait_past_signal(self) -> bool:
         """Wait until another group has ended; return False if a second signal ends the wait.
 
-        That signal ends all waits of the threads as well: they are given the time to say so.
+        That signal also ends all waits of the threads: they get a moment to report it.
         """
         if waiting.wait_past_signal(self.descriptor, waiting.READ):
             return True
@@ -82,14 +82,14 @@ class Workers(Generic[K]):
         return waiting.wait_regardless(self.descriptor, waiting.READ, left)
 
     def close(self) -> None:
-        """Let the threads end; what is under way is not waited for, and ends unheard."""
+        """Let the threads end, without a wait for what is under way, whose ends are lost."""
         for _ in range(self._threads):
             self._jobs.put(None)
         self._threads = self.under_way = 0
         self._ended.close()
 
     def __del__(self) -> None:
-        """Let the threads end if the stream was dropped in its middle: they do not know of this."""
+        """Let the threads end if the stream was dropped midway: they hold no reference to this."""
         self.close()
 
 
@@ -99,7 +99,7 @@ def _work(send: Send, jobs: "_Jobs[K]", ended: "Mailbox[_Result[K]]") -> None:
 
 
 def _work_once(send: Send, jobs: "_Jobs[K]", ended: "Mailbox[_Result[K]]") -> bool:
-    """Do the next job; return whether there was one, and not the word to end."""
+    """Do the next job; return False if it was None, which ends the thread."""
     job = jobs.get()
     if job is None:
         return False
@@ -107,7 +107,7 @@ def _work_once(send: Send, jobs: "_Jobs[K]", ended: "Mailbox[_Result[K]]") -> bo
     end: GroupEnd | BaseException
     try:
         end = send(transactions)
-    except BaseException as error:  # noqa: BLE001 - raised in the thread that asked
+    except BaseException as error:  # noqa: BLE001 - the calling thread raises it
         end = error
     ended.put((key, end))
     return True

@@ -1,4 +1,4 @@
-"""What a transport is, and the record that one request leaves while it happens."""
+"""The interface of a transport, and the record of one request while it is under way."""
 
 import time
 from collections.abc import Mapping
@@ -9,18 +9,19 @@ from seqsend.models import Endpoint, Phase, Reply
 from seqsend.units import format_duration
 
 LONGEST_IDLE = 4.0
-"""Seconds after which a kept connection is not used again. Servers close idle ones, and a request
-that meets the close on its way may or may not have been delivered: better a new dial. The shortest
-time in common use is the 5 s of Node's servers, for which Node's own client (undici) keeps 4 s."""
+"""Idle seconds after which a kept connection is not used again. Servers close idle connections, and
+a request that crosses the close may or may not have been delivered: a new dial is better. The
+shortest limit in common use is the 5 s of Node's servers, for which Node's own client (undici) uses
+4 s."""
 
 
 class Deadline(NamedTuple):
-    """A moment that work must not pass, and what to call it when it does."""
+    """A moment by which work must end, and its name for messages."""
 
     at: float
     """On the clock of `time.monotonic`, in seconds."""
     name: str
-    """Which promise it is, with its length: ``dial timeout 5s``."""
+    """Which limit it is, with its length: ``dial timeout 5s``."""
 
     @classmethod
     def after(cls, seconds: float, name: str) -> "Deadline":
@@ -38,10 +39,10 @@ class Deadline(NamedTuple):
 
 
 class Exchange:
-    """One request to one endpoint while it happens.
+    """One request to one endpoint while it is under way.
 
-    The transport writes into it as it goes, so that the caller knows how far it came even
-    when an exception (Ctrl-C, too) ended it.
+    The transport updates it, so that the caller knows how far the request came even if an exception
+    (such as Ctrl-C) ended it.
     """
 
     __slots__ = (
@@ -60,14 +61,14 @@ class Exchange:
         self, dial_by: Deadline, answer_by: Deadline, *, longest_answer: int | None = None
     ) -> None:
         self.dial_by = dial_by
-        """DNS, TCP and TLS are done by then."""
+        """When DNS, TCP and TLS must be done."""
         self.answer_by = answer_by
-        """The last byte of the answer is there by then."""
+        """When the last byte of the answer must be there."""
         self.phase: Phase = "dial"
         self.written = False
-        """The request was handed to the network whole: from here on it may have been delivered."""
+        """The whole request was handed to the network, so that it may have been delivered."""
         self.longest_answer = longest_answer
-        """Bytes; None for no other limit than the transport's own."""
+        """In bytes; None if only the transport's own limit applies."""
         self.timings: dict[Phase, float] = {}
         """Seconds each finished phase took."""
         self.tls_expires: float | None = None
@@ -77,7 +78,7 @@ class Exchange:
         self._entered: float | None = None
 
     def snapshot(self) -> "Exchange":
-        """Return a record of how far it has come, which another thread does not change."""
+        """Return a copy of what is recorded so far, which no other thread changes."""
         now = copy(self)
         now.timings = dict(self.timings)
         return now
@@ -110,7 +111,7 @@ class Transport(Protocol):
     def exchange(self, endpoint: Endpoint, body: bytes, exchange: Exchange) -> Reply:
         """Send ``body`` to ``endpoint`` once and return what came back.
 
-        Keeps ``exchange`` true while it works, and holds its deadlines to within 250 ms.
+        Keeps ``exchange`` up to date meanwhile, and its deadlines to within 250 ms.
 
         Raises:
             EndpointFailure: no reply could be had.
@@ -124,10 +125,10 @@ class Transport(Protocol):
 
 
 class Routed:
-    """Several transports as one, each for its endpoints."""
+    """Several transports behind one interface, each for its own endpoints."""
 
     def __init__(self, routes: Mapping[int, Transport]) -> None:
-        """``routes`` has the transport for each endpoint's index."""
+        """``routes`` maps each endpoint's index to its transport."""
         self._routes = routes
 
     def exchange(self, endpoint: Endpoint, body: bytes, exchange: Exchange) -> Reply:
@@ -142,10 +143,10 @@ class Routed:
 
 @runtime_checkable
 class Fetching(Protocol):
-    """A transport that can also get what is not JSON-RPC."""
+    """A transport that can also fetch pages that are not JSON-RPC."""
 
     def fetch(self, endpoint: Endpoint, path: str, exchange: Exchange) -> Reply:
-        """Get what ``endpoint`` has at ``path`` below its own.
+        """Fetch ``path``, below the endpoint's own path, by HTTP GET.
 
         Raises:
             EndpointFailure: no reply could be had.

@@ -19,8 +19,8 @@ def presented_certificate(
 ) -> Certificate | None:
     """Return the certificate of an endpoint that was refused for its age or its name.
 
-    Goes the same way as a request, through a proxy if there is one; shakes hands, verifying all
-    the rest, says nothing and hangs up. None if that fails, too.
+    Connects as a request would, through a proxy if one is set, verifies everything else, sends
+    nothing and closes. Returns None if that fails, too.
 
     Raises:
         SignalReceived: a signal came.

@@ -1,4 +1,4 @@
-"""The way to an endpoint, connections over it, and those that are kept for later."""
+"""Routes to endpoints, connections over them, and pools of idle connections."""
 
 import http.client
 import os
@@ -16,7 +16,7 @@ from seqsend.transports.proxies import proxy_for
 from seqsend.transports.responses import Response
 from seqsend.transports.sockets import Channel, ChannelSocket
 
-MOST_KEPT = 256  # connections per endpoint; more threads than that dial each time
+MOST_KEPT = 256  # connections per endpoint; with more threads, some dial each time
 
 
 class Route(NamedTuple):
@@ -27,16 +27,16 @@ class Route(NamedTuple):
     context: ssl.SSLContext | None
     """For the endpoint; None without TLS."""
     proxy_context: ssl.SSLContext | None
-    """For the proxy: it is not shown a certificate that is meant for the endpoint."""
+    """For the proxy; without the client certificate, which is meant for the endpoint."""
 
     @property
     def is_forwarded(self) -> bool:
-        """Whether the proxy gets the request itself, and not a connection to pass on."""
+        """Whether the proxy gets the request itself, instead of opening a tunnel."""
         return self.proxy is not None and self.address.scheme == "http"
 
 
 class Trust(NamedTuple):
-    """Files that say whom to trust and as whom to come; see `seqsend.transports.tls.trust`."""
+    """Paths of the files for TLS: authorities and client certificate; see `tls.trust`."""
 
     cacert: str | None = None
     client_cert: str | None = None
@@ -76,7 +76,7 @@ def routes_to(
 
 
 def connect(route: Route, exchange: Exchange) -> Channel:
-    """Return a channel to an endpoint, or to the proxy that is to forward requests to it.
+    """Return a channel to an endpoint, or to the proxy that forwards requests to it.
 
     Raises:
         EndpointFailure: it cannot be reached.
@@ -107,7 +107,7 @@ def connect(route: Route, exchange: Exchange) -> Channel:
 
 
 def _reach_proxy(proxy: Address, context: ssl.SSLContext | None, exchange: Exchange) -> Channel:
-    """Dial a proxy; a failure is said to be the proxy's."""
+    """Dial a proxy; a failure is reported as the proxy's."""
     channel: Channel | None = None
     try:
         channel = dial(proxy.host, proxy.port, exchange)
@@ -160,13 +160,13 @@ class Connection(Protocol):
     """On the clock of `time.monotonic`."""
 
     def is_fit(self) -> bool:
-        """Return whether it can carry a request: open, and quiet since its last answer."""
+        """Return whether it can carry a request: it is open, and quiet since its last answer."""
 
     def drop(self) -> None:
         """Close without a word."""
 
     def say_goodbye(self) -> None:
-        """Close, with the parting word of the protocol if it has one; waits for nothing."""
+        """Close with the protocol's closing message, if it has one; never waits."""
 
 
 def can_be_used(connection: Connection) -> bool:
@@ -187,9 +187,9 @@ C = TypeVar("C", bound=Connection)
 
 
 class Pool(Generic[C]):
-    """Connections to one endpoint that are free; safe to share between threads.
+    """Idle connections to one endpoint; safe to share between threads.
 
-    A list's own operations are atomic: there is no lock that a signal could leave taken. After a
+    It relies on a list's atomic operations: a signal could leave a lock taken for ever. After a
     fork the child leaves its parent's connections alone.
     """
 
@@ -199,7 +199,7 @@ class Pool(Generic[C]):
         self._closed = False
 
     def take(self) -> C | None:
-        """Return a connection that can be used, the latest first; None if there is not one.
+        """Return the latest connection that can be used, or None.
 
         Raises:
             SignalReceived: a signal came.
@@ -212,7 +212,7 @@ class Pool(Generic[C]):
         return None
 
     def pop(self) -> C | None:
-        """Return the latest connection whether it can be used or not; None if there is not one."""
+        """Return the latest connection, whether or not it can be used; None without one."""
         if self._process != os.getpid():
             self._leave_to_parent()
         try:
@@ -229,7 +229,7 @@ class Pool(Generic[C]):
             self._free.append(connection)
 
     def close(self) -> None:
-        """Close every connection that is free, and from now on each one that is brought back."""
+        """Close every idle connection, and from now on each one that is returned."""
         self._closed = True
         while (connection := self.pop()) is not None:
             connection.say_goodbye()

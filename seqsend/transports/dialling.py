@@ -22,7 +22,7 @@ _Found = Sequence[_SocketAddress] | OSError | UnicodeError
 def dial(host: str, port: int, exchange: Exchange) -> BoundedSocket:
     """Return a connection to ``host``, by the dial deadline of ``exchange``.
 
-    The first of its addresses that takes the connection wins.
+    Of its addresses, the first to accept the connection wins (RFC 8305).
 
     Raises:
         EndpointFailure: the name does not resolve, or no address takes the connection in time.
@@ -35,7 +35,7 @@ def dial(host: str, port: int, exchange: Exchange) -> BoundedSocket:
 
 
 def _resolve(host: str, port: int, exchange: Exchange) -> Sequence[_SocketAddress]:
-    name = host.encode()  # for a text Python would load its codec for names that are not ASCII
+    name = host.encode()  # for a str, Python would load its codec for names that are not ASCII
     if _is_literal(host):
         try:
             return socket.getaddrinfo(name, port, 0, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
@@ -79,7 +79,7 @@ def _is_literal(host: str) -> bool:
 
 
 class _Race:
-    """Connects to several addresses, one after the other and side by side."""
+    """Connects to several addresses; each attempt begins a moment after the one before."""
 
     def __init__(self, addresses: Iterable[_SocketAddress], exchange: Exchange) -> None:
         self._waiting = _alternating(addresses)
@@ -128,7 +128,7 @@ class _Race:
         self._next_at = 0.0  # the next one need not wait
 
     def _wait(self) -> socket.socket | None:
-        """Wait for a connection, or until the next one is to be begun."""
+        """Wait for a connection, or until the next attempt is due."""
         left = self._exchange.dial_by.remaining
         if left <= 0:
             self._failures.append(timeout_failure(self._exchange))
@@ -146,7 +146,7 @@ class _Race:
 
 
 def _alternating(addresses: Iterable[_SocketAddress]) -> list[_SocketAddress]:
-    """Return ``addresses`` with their families in turn, the first one's first (RFC 8305, 4)."""
+    """Return ``addresses`` with families alternating, the first one's first (RFC 8305, 4)."""
     by_family: dict[int, list[_SocketAddress]] = {}
     for address in addresses:
         by_family.setdefault(address[0], []).append(address)
@@ -155,7 +155,7 @@ def _alternating(addresses: Iterable[_SocketAddress]) -> list[_SocketAddress]:
 
 
 def _all_of(failures: Sequence[EndpointFailure]) -> EndpointFailure:
-    """Return one failure for several; the first one's code stands for it."""
+    """Return one failure for several, with the reason code of the first."""
     if not failures:
         return EndpointFailure("name does not resolve", "dns_failed")
     reasons = dict.fromkeys(failure.reason for failure in failures)

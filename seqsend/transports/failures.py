@@ -19,7 +19,7 @@ Reason = tuple[str, ReasonCode]
 _OUT_OF_MEMORY: Reason = ("this machine is out of memory", "local_limit")
 _TOO_MANY_FILES: Reason = ("too many open files on this machine", "local_limit")
 
-# What a person understands; anything else is said in the system's own words.
+# The common errors; any other is described in the system's own words.
 _BY_ERRNO: dict[int, Reason] = {
     errno.ECONNREFUSED: ("connection refused", "refused"),
     errno.ECONNRESET: ("connection reset", "closed"),
@@ -98,7 +98,8 @@ def _explain_tls(error: ssl.SSLError) -> Reason:
 
 
 def _explain_look_up(error: socket.gaierror) -> Reason:
-    # glibc says so if /etc/resolv.conf names no server, or none of them answers: getaddrinfo(3).
+    # glibc returns this if /etc/resolv.conf has no server, or none of its servers answers:
+    # getaddrinfo(3).
     if error.errno == socket.EAI_AGAIN:
         return "name not looked up: this machine's resolver gets no answer", "no_resolver"
     return "name does not resolve", "dns_failed"
@@ -117,7 +118,7 @@ def _explain_status_line(error: http.client.BadStatusLine) -> Reason:
 
 # The most specific first.
 _EXPLANATIONS: tuple[tuple[type[BaseException], Callable[[Any], Reason]], ...] = (
-    # An OSError, too.
+    # This one is an OSError, too.
     (http.client.RemoteDisconnected, lambda _: ("connection closed without an answer", "closed")),
     (http.client.IncompleteRead, lambda _: ("answer cut off", "closed")),
     (http.client.BadStatusLine, _explain_status_line),

@@ -1,8 +1,8 @@
 """HTTP and HTTPS endpoints, over urllib3's pools of kept-alive connections.
 
-They are used without requests on top of them: a `requests.Session` would read ~/.netrc, keep
-cookies and follow redirects, none of which is wanted here, and to import it takes a quarter of the
-time of a short run. No message of urllib3 leaves this file, because they quote the URL.
+They are used without requests on top: a `requests.Session` would read ~/.netrc, keep cookies and
+follow redirects, which is all unwanted here, and importing it takes a quarter of the time of a
+short run. No message of urllib3 leaves this module, because its messages quote the URL.
 """
 
 import http.client
@@ -49,7 +49,7 @@ class HttpTransport:
         """Prepare everything that is the same for every call; nothing is dialled yet.
 
         Proxies and CA files are read from the environment here, once. ``headers`` are by the
-        endpoint's index.
+        endpoint's index; ``max_response_size`` is in bytes, after decompression.
 
         Raises:
             UsageError: a proxy's URL, a CA file, a client certificate or its key cannot be used.
@@ -95,8 +95,8 @@ class HttpTransport:
             try:
                 return self._reply(peer.route, raw, exchange)
             finally:
-                # A connection read to its end went back into the pool by itself, out of reach of
-                # close(); one that was not is of no use any more.
+                # A connection whose answer was read to the end is back in the pool already, out of
+                # reach of close(); any other is useless now.
                 raw.close()
                 raw.release_conn()
         except _FOREIGN as error:
@@ -127,7 +127,7 @@ class HttpTransport:
 
 
 class _Peer:
-    """One endpoint: the way there, what every request to it says, and free connections."""
+    """One endpoint: its route, the headers of every request to it, and its idle connections."""
 
     def __init__(self, route: Route, headers: Mapping[str, str]) -> None:
         self.route = route
@@ -152,7 +152,7 @@ class _Peer:
         self.pool = HttpPool(route)
 
     def target_below(self, path: str) -> str:
-        """Return what stands in the request for ``path``, below the endpoint's own."""
+        """Return the request target for ``path``, below the endpoint's own path."""
         address = self.route.address
         query = f"?{address.query}" if address.query else ""
         return f"{self._origin}{address.path.rstrip('/')}/{path}{query}"
@@ -166,8 +166,8 @@ def read_body(raw: Any, limit: int, exchange: Exchange) -> bytes:
         urllib3.exceptions.HTTPError: it was cut off, or cannot be inflated.
 
     """
-    # Grows by an eighth at a time and gives its bytes away without a copy: a list of pieces that
-    # is joined would need twice as much memory.
+    # A BytesIO grows by an eighth at a time and returns its bytes without a copy: joining a list of
+    # pieces would need twice as much memory.
     whole = io.BytesIO()
     for piece in _pieces(raw, exchange):
         if whole.tell() + len(piece) > limit:
@@ -181,8 +181,7 @@ def read_body(raw: Any, limit: int, exchange: Exchange) -> bytes:
 def read_start(raw: Any, exchange: Exchange) -> bytes:
     """Return the start of the body of a failing status, at most 64 KiB.
 
-    Whatever may be wrong with the rest is not reported: the status alone says that this is an
-    outage.
+    Errors while reading it are not reported: the status alone makes this an outage.
     """
     start = bytearray()
     with suppress(EndpointFailure, HTTPError, http.client.HTTPException, OSError, ValueError):
@@ -200,16 +199,16 @@ def _pieces(raw: Any, exchange: Exchange) -> Iterator[bytes]:
         yield piece
         if not is_coded and raw.length_remaining == 0:
             return
-        # A little may inflate to a lot: that work, too, is done within the deadline.
+        # A few bytes may inflate to many: that work, too, must end by the deadline.
         if is_coded and exchange.deadline.remaining <= 0:
             raise timeout_failure(exchange)
 
 
 def _settle_coding(headers: Any) -> bool:
-    """Return whether a body has to be inflated; one that was packed twice is refused.
+    """Return whether a body must be inflated; one that was compressed twice is refused.
 
-    What urllib3 is given to inflate in one step is bounded on the outside alone: a layer within
-    can keep it busy for as long as it likes.
+    Of each step of inflating, only the outer layer is bounded: an inner one could keep urllib3 busy
+    without end.
     """
     given = headers.get("content-encoding")
     if given is None:
@@ -223,9 +222,9 @@ def _settle_coding(headers: Any) -> bool:
 
 
 def _failure(error: BaseException) -> EndpointFailure:
-    """Return what ended an exchange, in our own words: the messages of both hold the URL."""
+    """Return what ended an exchange, in our own words: the libraries' messages hold the URL."""
     if isinstance(error, DecodeError):
         return EndpointFailure("answer could not be decompressed", "not_http")
     if isinstance(error, HTTPError) and error.args and isinstance(error.args[-1], Exception):
-        return failure_of(error.args[-1])  # what it was made of
+        return failure_of(error.args[-1])  # the error that urllib3 wrapped
     return failure_of(error)

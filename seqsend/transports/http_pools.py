@@ -1,4 +1,4 @@
-"""urllib3's connections and their pool, over channels of ours.
+"""urllib3's connections and their pool, over our own channels.
 
 urllib3 does not choose where to dial: a connection takes its socket from
 `seqsend.transports.connections`.
@@ -20,14 +20,14 @@ from seqsend.transports.responses import Response
 from seqsend.transports.sockets import ChannelSocket
 
 current_exchange: ContextVar[Exchange] = ContextVar("current_exchange")
-"""The exchange this thread is in. Connections come out of urllib3's pool: this is how the one that
-is used now learns whose deadline holds."""
+"""The exchange under way in this thread. Connections come out of urllib3's pool: this is how the
+one in use learns which deadline applies."""
 
 
 class _Connection(HTTPConnection):
-    """urllib3's connection over a channel of ours.
+    """urllib3's connection over one of our channels.
 
-    It writes into the exchange how far that has come, because that is known here alone.
+    It records in the exchange how far that has come, because only this class knows.
     """
 
     response_class = Response
@@ -52,7 +52,7 @@ class _Connection(HTTPConnection):
         self._gathered = []
         super().request(*args, **named)
         whole, self._gathered = b"".join(self._gathered), []
-        # If the server closes meanwhile, it may have said before why it does (413, say).
+        # If the server closes meanwhile, it may have sent the reason before (413, say).
         self._is_broken = True
         try:
             with suppress(BrokenPipeError, ConnectionResetError):
@@ -82,9 +82,9 @@ class _Connection(HTTPConnection):
 
 
 class _Free(Pool[_Connection]):
-    """The queue in a pool of urllib3's, without the lock that one of Python's has.
+    """The queue in a urllib3 pool, without the lock that Python's queues have.
 
-    A signal's exception or a fork at the wrong moment would leave that taken for ever.
+    A signal's exception or a fork at the wrong moment would leave that lock taken for ever.
     """
 
     def __init__(self, maxsize: int) -> None:
@@ -100,12 +100,12 @@ class _Free(Pool[_Connection]):
 
     def put(self, item: _Connection | None, block: bool = False) -> None:  # noqa: FBT001, FBT002
         del block
-        if item is not None:  # with None, urllib3 has a place for a connection that is not there
+        if item is not None:  # None is urllib3's placeholder for a connection
             self.keep(item)
 
 
 class HttpPool(HTTPConnectionPool):
-    """The connections to one endpoint. TLS is below: for urllib3 they are plain."""
+    """The connections to one endpoint. TLS is handled below: to urllib3 they are plain."""
 
     ConnectionCls = _Connection
     QueueCls: Any = _Free
@@ -117,9 +117,9 @@ class HttpPool(HTTPConnectionPool):
         super().__init__(name, port, maxsize=MOST_KEPT, route=route)
 
     def close(self) -> None:
-        """Close every connection that is free.
+        """Close every idle connection.
 
-        An exchange may be under way in another thread, or come later: it has its own connection.
+        An exchange under way in another thread, or begun later, has its own connection.
         """
         self.pool: Any
         self.pool.close()
@@ -127,8 +127,8 @@ class HttpPool(HTTPConnectionPool):
 
 def hide_urls_in_logs() -> None:
     """Keep the lines that urllib3 logs about our requests out of every log."""
-    # urllib3 logs each request's path, which can hold an API key. A filter on its loggers keeps
-    # those lines to requests that are not ours, and leaves handlers and levels to the program.
+    # urllib3 logs each request's path, which can hold an API key. A filter on its loggers drops the
+    # lines for our requests only, and leaves handlers and levels to the program.
     for name in ("urllib3.connectionpool", "urllib3.connection"):
         logger = logging.getLogger(name)
         if _is_not_ours not in logger.filters:

@@ -7,13 +7,13 @@ import time
 
 from seqsend import waiting
 
-_LARGEST = 16 * 1024 * 1024  # bytes; all authorities that a system trusts are half of one
-_PATIENCE = 5.0  # seconds for which a pipe is waited for
+_LARGEST = 16 * 1024 * 1024  # bytes; all authorities that a system trusts take half a MiB
+_PATIENCE = 5.0  # seconds to wait for a pipe
 _CHUNK = 64 * 1024
 
 
 def is_plain(path: str) -> bool:
-    """Return whether OpenSSL can read the file by its path, and read it again.
+    """Return whether OpenSSL can read the file by its path, even repeatedly.
 
     Raises:
         OSError: it is not there.
@@ -26,7 +26,7 @@ def read(path: str) -> bytes:
     """Return what a file or a pipe (a shell's ``<(command)``) holds.
 
     Raises:
-        OSError: it cannot be read, is far too large, or nothing came for 5 s.
+        OSError: it cannot be read, is above 16 MiB, or a pipe has not ended after 5 s.
         SignalReceived: a signal came.
 
     """

@@ -1,7 +1,7 @@
 """The proxy between this machine and an endpoint, if the environment names one.
 
-The variables are those that curl, Go and Python know. None of them is honoured for this machine
-itself, however its address is spelled: a proxy elsewhere would reach another machine.
+The variables are those that curl, Go and Python know. They never apply to this machine itself,
+however its address is written: a proxy elsewhere would reach another machine.
 """
 
 import ipaddress
@@ -32,10 +32,10 @@ _IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 def proxy_for(target: Address, environ: Mapping[str, str]) -> Address | None:
     """Return the proxy that ``environ`` names for ``target``, or None.
 
-    A WebSocket goes by the variables of http and https.
+    WebSocket endpoints use the variables for http and https.
 
     Raises:
-        UsageError: what the variable holds is not an HTTP proxy's address.
+        UsageError: the variable does not hold the address of an HTTP proxy.
 
     """
     found = _variable_for(_SCHEMES[target.scheme], environ)
@@ -69,7 +69,7 @@ def _variable_for(scheme: str, environ: Mapping[str, str]) -> tuple[str, str] | 
 
 
 def _variable(name: str, environ: Mapping[str, str]) -> tuple[str, str] | None:
-    # Written small it beats the other, and empty it switches that off: as in Python and curl.
+    # The lower-case name takes precedence, even if it is empty: as in Python and curl.
     if name in environ:
         written = name
     # A CGI program has a request's "Proxy" header in HTTP_PROXY (CVE-2016-5385).
@@ -98,7 +98,7 @@ def _is_this_machine(name: str, address: _IPAddress | None) -> bool:
 
 
 def _as_ip(name: str) -> _IPAddress | None:
-    """Return the IP address that ``name`` is, in any spelling that the system's resolver takes."""
+    """Return the IP address in ``name``, in any spelling that the system's resolver accepts."""
     try:
         address: _IPAddress = ipaddress.ip_address(name)
     except ValueError:
@@ -110,10 +110,10 @@ def _as_ip(name: str) -> _IPAddress | None:
 
 
 def _matches(entry: str, target: Address, address: _IPAddress | None) -> bool:
-    """Return whether an entry of NO_PROXY means ``target``, with the rules of Go's httpproxy.
+    """Return whether an entry of NO_PROXY matches ``target``, by the rules of Go's httpproxy.
 
-    ``name`` means that host and all below it, ``.name`` and ``*.name`` those below it; a port
-    restricts it. ``*`` means everything.
+    ``name`` matches that host and all its subdomains, ``.name`` and ``*.name`` only the subdomains;
+    a port narrows the match. ``*`` matches everything.
     """
     if entry == "*":
         return True

@@ -1,8 +1,8 @@
-"""The head of an HTTP answer, within bounds, and with no doubt about where its body ends.
+"""The head of an HTTP answer: limited in size, and clear about where the body ends.
 
 `http.client` skips no interim answer but 100, stops at a hundred header fields, and is lenient
-about where a body ends. Here the head is read within bounds, and only those of its fields are kept
-that mean something to a client of JSON-RPC. Status line and body are the library's affair.
+about where a body ends. Here the size of the head is limited, and only the fields that matter to a
+JSON-RPC client are kept. The library reads the status line and the body.
 """
 
 import http.client
@@ -19,7 +19,7 @@ _LONGEST_HEAD = 256 * 1024  # bytes of all lines together
 _MOST_LINES = 512
 _MOST_INTERIM = 100
 
-_INTERIM = re.compile(rb"HTTP/1\.[0-9][ \t]+1(?!01)[0-9]{2}\s")  # 101 is a last answer
+_INTERIM = re.compile(rb"HTTP/1\.[0-9][ \t]+1(?!01)[0-9]{2}\s")  # 101 is a final answer
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _READ = frozenset(
     (
@@ -39,7 +39,7 @@ _BLANKS = " \t\r\n"
 
 
 class Response(http.client.HTTPResponse):
-    """An answer whose head is bounded in bytes, and whose framing leaves no doubt.
+    """An answer whose head is limited in size, and whose framing is unambiguous.
 
     Raises, as its base class does, an `http.client.HTTPException` if what comes is not an HTTP
     answer.
@@ -50,9 +50,9 @@ class Response(http.client.HTTPResponse):
     _check_close: Callable[[], bool]
 
     def begin(self) -> None:
-        """Read the head of the answer; interim ones before it are skipped (RFC 9110, 15.2).
+        """Read the head of the answer; skip interim answers before it (RFC 9110, 15.2).
 
-        In place of the base class's, which has the fields parsed as those of an e-mail: that took a
+        Replaces the base class's method, which parses the fields as those of an e-mail: that took a
         tenth of the time of a call.
         """
         connection = self.fp
@@ -73,7 +73,7 @@ class Response(http.client.HTTPResponse):
         self._find_end(is_sound=head.is_sound)
 
     def _find_end(self, *, is_sound: bool) -> None:
-        """Find out where the answer ends; refuse one for which that is a matter of opinion.
+        """Find out where the answer ends; refuse one for which that is ambiguous.
 
         See RFC 9112, section 6.3.
         """
@@ -92,7 +92,7 @@ class Response(http.client.HTTPResponse):
             self.length = int(lengths.pop()) if lengths else None
         elif not self.chunked:
             raise NotHttp
-        # One of the two, and nothing odd: else the next answer may begin elsewhere for the server.
+        # Without exactly one of the two, or with an odd line, the server may see another end.
         if not is_sound or self.chunked == bool(given):
             self.will_close = True
         if self.status in _WITHOUT_BODY or self.status < 200:
@@ -100,20 +100,20 @@ class Response(http.client.HTTPResponse):
 
 
 class _Head(NamedTuple):
-    """The head of an answer, not judged."""
+    """The head of an answer, not yet checked."""
 
     status_line: bytes
     fields: Sequence[tuple[str, str]]
     """Names and values of those in `_READ`, in order."""
     is_sound: bool
-    """Whether each line was as it should be."""
+    """Whether each line was well-formed."""
 
 
 def _read_head(connection: io.BufferedReader) -> _Head:
     for _ in range(_MOST_INTERIM):
         status_line = connection.readline(_LONGEST_LINE + 1)
         if not status_line.startswith(b"HTTP/"):
-            return _Head(status_line, (), is_sound=False)  # http.client says what it is not
+            return _Head(status_line, (), is_sound=False)  # http.client rejects it
         if not status_line.endswith(b"\n") and len(status_line) <= _LONGEST_LINE:
             raise EndpointFailure("answer cut off", "closed")
         fields, is_sound = _read_fields(connection)
@@ -123,7 +123,7 @@ def _read_head(connection: io.BufferedReader) -> _Head:
 
 
 def _read_fields(connection: io.BufferedReader) -> tuple[Sequence[tuple[str, str]], bool]:
-    """Return the fields of a head, and whether each line of them was as it should be."""
+    """Return the fields of a head, and whether each of its lines was well-formed."""
     kept: list[tuple[str, str]] = []
     is_kept, is_sound, size = False, True, 0
     for _ in range(_MOST_LINES):
@@ -133,10 +133,10 @@ def _read_fields(connection: io.BufferedReader) -> tuple[Sequence[tuple[str, str
             raise NotHttp
         if line in (b"\r\n", b"\n"):
             return kept, is_sound
-        if not line:  # the end came first: the status says what there is to know
+        if not line:  # the connection ended first: the status must do
             return kept, False
         text = line.decode("latin-1")
-        if text[0] in " \t":  # goes on with the one before (RFC 9112, 5.2)
+        if text[0] in " \t":  # continues the line before (RFC 9112, 5.2)
             if is_kept:
                 name, value = kept.pop()
                 kept.append((name, f"{value} {text.strip(_BLANKS)}"))

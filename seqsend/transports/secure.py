@@ -1,8 +1,8 @@
 """TLS over a channel, by memory BIOs, so that no single read can outlast the deadline.
 
-Of a socket, OpenSSL reads for as long as records come that carry no data: a TLS 1.3 server that
-sends KeyUpdate without end keeps `SSL_read` for ever, and no timeout is asked. Here OpenSSL gets
-what has come, and comes back when it wants more.
+On a socket, OpenSSL goes on reading as long as records without data arrive: a TLS 1.3 server that
+sends KeyUpdate endlessly holds `SSL_read` for ever, and no timeout applies. Here OpenSSL is given
+what has arrived, and returns when it needs more.
 """
 
 import ssl
@@ -23,7 +23,7 @@ _WANTS_CERTIFICATE = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
 
 
 class _Blocked:
-    """OpenSSL wants more bytes first."""
+    """OpenSSL needs more bytes first."""
 
 
 _BLOCKED: Final = _Blocked()
@@ -42,7 +42,7 @@ class SecureChannel:
 
     @property
     def exchange(self) -> Exchange:
-        """The exchange whose deadline holds."""
+        """The exchange whose deadline applies."""
         return self._carrier.exchange
 
     @exchange.setter
@@ -50,11 +50,11 @@ class SecureChannel:
         self._carrier.exchange = exchange
 
     def handshake(self) -> None:
-        """Shake hands; certificate and name are verified as the context says.
+        """Do the handshake; certificate and name are verified as the context says.
 
         Raises:
             EndpointFailure: the deadline passed.
-            OSError: `ssl.SSLError` above all.
+            OSError: the handshake failed, mostly with an `ssl.SSLError`.
 
         """
         self._run(self._tls.do_handshake)
@@ -85,8 +85,8 @@ class SecureChannel:
         except ssl.SSLError as error:
             if error.reason != _WANTS_CERTIFICATE or self._has_read:
                 raise
-            # In TLS 1.3 a client may write before the server has ended the handshake, with this:
-            # the request was not read (RFC 8446, sections 4.4.2.4 and 6.2).
+            # In TLS 1.3 a client may write before the server has finished the handshake. This alert
+            # says that the request was not read (RFC 8446, sections 4.4.2.4 and 6.2).
             self.exchange.written = False
             self.exchange.enter("tls")
             raise EndpointFailure(
@@ -105,7 +105,7 @@ class SecureChannel:
         raise BlockingIOError
 
     def is_quiet(self) -> bool:
-        """Return whether nothing has come but records of TLS's own, session tickets above all."""
+        """Return whether nothing has come except TLS's own records, such as session tickets."""
         if self._tls.pending():
             return False
         quiet = self._carrier.is_quiet()
@@ -122,11 +122,11 @@ class SecureChannel:
         return False
 
     def close(self) -> None:
-        """Close without a word of TLS."""
+        """Close without TLS's closing message."""
         self._carrier.close()
 
     def _run(self, step: Callable[[], T]) -> T:
-        """Run a step of OpenSSL's until it has what it wants, and send what it wants to say."""
+        """Run a step of OpenSSL until it is done; meanwhile send and receive what it needs."""
         while True:
             try:
                 done: T | _Blocked = step()

@@ -1,8 +1,8 @@
 """A connected socket whose every read and write ends by the deadline of the running exchange.
 
-A socket's own timeout is one operation's: an answer that drips in a byte at a time never runs into
-it. Here sockets do not block, and each wait is for what is left of the deadline, so that the whole
-is bounded, without threads. All waits are those of `seqsend.waiting`, which a signal ends.
+A socket's own timeout is for a single operation: an answer that drips in byte by byte never runs
+into it. Here sockets do not block, and no wait lasts longer than the time left, so that the whole
+exchange is bounded, without threads. All waits are in `seqsend.waiting`, where a signal ends them.
 """
 
 import io
@@ -20,7 +20,7 @@ class Channel(Protocol):
     """Bytes to a server and back: TCP, or TLS over another channel."""
 
     exchange: Exchange
-    """The one that is under way: its deadline bounds reads and writes."""
+    """The exchange under way, whose deadline bounds reads and writes."""
 
     def sendall(self, data: bytes) -> None:
         """Write ``data`` whole.
@@ -32,10 +32,10 @@ class Channel(Protocol):
         """
 
     def send_now(self, data: bytes) -> None:
-        """Write what can be written without waiting; in no exchange."""
+        """Write what can be written without waiting; may be called outside an exchange."""
 
     def recv_into(self, buffer: Any) -> int:
-        """Fill ``buffer`` with what has come, at least a byte; return 0 at the end.
+        """Read at least one byte into ``buffer``; return how many, or 0 at the end.
 
         Raises:
             EndpointFailure: the deadline passed.
@@ -44,15 +44,16 @@ class Channel(Protocol):
         """
 
     def recv_now(self, size: int) -> bytes:
-        """Return what has come, without waiting; nothing at the end.
+        """Return what has come, up to ``size`` bytes, without waiting; empty at the end.
 
         Raises:
-            OSError: `BlockingIOError` if nothing has come; the connection broke.
+            BlockingIOError: nothing has come.
+            OSError: the connection broke.
 
         """
 
     def is_quiet(self) -> bool:
-        """Return whether nothing has come that was not read, an end included."""
+        """Return whether nothing unread has come; the end of the connection counts, too."""
 
     def close(self) -> None:
         """Close without a word."""
@@ -84,8 +85,8 @@ class BoundedSocket:
     def recv_into(self, buffer: Any) -> int:
         """Fill ``buffer``."""
         while True:
-            # Also if something is there already: a peer that never stops sending must not keep
-            # signals and the deadline from being noticed.
+            # Even if data is there already: a peer that never stops sending must not keep signals
+            # and the deadline from being noticed.
             waiting.wait(self._descriptor, waiting.READ, self._time_left())
             try:
                 return self._connection.recv_into(buffer)
@@ -112,9 +113,9 @@ class BoundedSocket:
 
 
 class ChannelSocket:
-    """What `http.client` and urllib3 ask of a socket, over a channel.
+    """The part of a socket that `http.client` and urllib3 use, over a channel.
 
-    Failures to read are `EndpointFailure`, which those libraries let through untouched.
+    Failures to read are raised as `EndpointFailure`, which those libraries do not catch.
     """
 
     def __init__(self, channel: Channel) -> None:
@@ -127,7 +128,7 @@ class ChannelSocket:
         self.channel.sendall(data)
 
     def makefile(self, *_mode: Any, **_options: Any) -> io.BufferedReader:
-        """Return the one reader there is: what it has read ahead is the next answer's."""
+        """Return the only reader: what it has read ahead belongs to the next answer."""
         self._reader.in_use = True
         return self._reader
 
@@ -135,20 +136,20 @@ class ChannelSocket:
         """Do nothing: the deadline of the exchange decides."""
 
     def is_quiet(self) -> bool:
-        """Return whether nothing has come beyond what was read, an end included."""
+        """Return whether nothing unread has come; the end of the connection counts, too."""
         return not self._reader.has_more() and self.channel.is_quiet()
 
     def has_more(self) -> bool:
-        """Return whether something was read ahead that nobody has taken."""
+        """Return whether something was read ahead and not yet used."""
         return self._reader.has_more()
 
     def close(self) -> None:
-        """Close the channel, or, as a socket does, have the file that is in use close it."""
+        """Close the channel; if its file is in use, closing that closes it, as with a socket."""
         self._reader.close_channel()
 
 
 class _Reader(io.BufferedReader):
-    """Reads ahead from a channel, for one answer after the other."""
+    """Reads ahead from a channel, for one answer after another."""
 
     def __init__(self, channel: Channel) -> None:
         self._source = _Source(channel)

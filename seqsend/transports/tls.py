@@ -1,4 +1,4 @@
-"""Whom to trust, and as whom to come: the context of a TLS connection, and its handshake."""
+"""TLS contexts, with trusted authorities and client certificate, and the handshake."""
 
 import os
 import ssl
@@ -12,7 +12,7 @@ from seqsend.transports.secure import SecureChannel
 from seqsend.transports.sockets import Channel
 
 CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-"""In the order in which they are asked; an empty one counts as not set."""
+"""In order of precedence; an empty one counts as not set."""
 
 _GOOD = "a file that starts with -----BEGIN CERTIFICATE-----"
 _GOOD_KEY = "a file that starts with -----BEGIN PRIVATE KEY-----"
@@ -20,10 +20,10 @@ _UNKNOWN_ISSUER = (18, 19, 20, 21)  # X509_V_ERR_… of openssl/x509_vfy.h
 
 
 class Certificate(NamedTuple):
-    """What a server presents itself with, as far as a person needs it."""
+    """The part of a server's certificate that a user needs."""
 
     names: tuple[str, ...]
-    """The hosts it is for."""
+    """The host names that it covers."""
     expires: float
     """In seconds since 1970."""
 
@@ -38,10 +38,10 @@ def read_certificate(channel: SecureChannel) -> Certificate | None:
 
 
 def secure(channel: Channel, context: ssl.SSLContext, server_name: str) -> SecureChannel:
-    """Return TLS over ``channel``, the handshake done.
+    """Return TLS over ``channel``, after the handshake.
 
     Raises:
-        EndpointFailure: this machine trusts nobody, or the deadline passed.
+        EndpointFailure: this machine has no certificate authorities, or the deadline passed.
         OSError: the handshake failed otherwise.
 
     """
@@ -59,7 +59,7 @@ def secure(channel: Channel, context: ssl.SSLContext, server_name: str) -> Secur
 
 
 def _trusts_nobody(context: Any) -> bool:
-    """Return whether ``context`` is that of the system's trust store, and the store is empty."""
+    """Return whether ``context`` uses the system's trust store, and the store is empty."""
     system = getattr(context, "_ctx", None)  # truststore's; it does not count them itself
     if system is None or system.cert_store_stats()["x509_ca"]:
         return False
@@ -81,7 +81,7 @@ def trust(
     the same file.
 
     Raises:
-        UsageError: what is named cannot be read, or does not hold what it should.
+        UsageError: a file cannot be read, or does not hold what it should.
 
     """
     check_paths(cacert, client_cert, client_key)
@@ -100,10 +100,10 @@ def trust(
 
 
 def check_paths(cacert: str | None, client_cert: str | None, client_key: str | None) -> None:
-    """Make sure that each path that is given is one.
+    """Check that no given path is empty, and that a key comes with its certificate.
 
     Raises:
-        UsageError: one is empty, or there is a key without a certificate.
+        UsageError: a path is empty, or there is a key without a certificate.
 
     """
     given = {"--cacert": cacert, "--client-cert": client_cert, "--client-key": client_key}
@@ -125,7 +125,7 @@ def _load_authorities(context: ssl.SSLContext, source: str, path: str) -> None:
             context.load_verify_locations(cafile=path)
         else:
             _check_label(content := pem_files.read(path), path, source, "CERTIFICATE", _GOOD)
-            # Comments in it may be in any script, and it must be ASCII.
+            # It must be ASCII, but comments in the file may be in any script.
             context.load_verify_locations(cadata=content.decode("ascii", errors="ignore"))
     except ssl.SSLError:
         raise UsageError(
@@ -138,7 +138,7 @@ def _load_authorities(context: ssl.SSLContext, source: str, path: str) -> None:
 def _load_client(context: ssl.SSLContext, certificate: str, key: str | None) -> None:
     _check_file(certificate, "--client-cert", "CERTIFICATE", _GOOD)
     source, path = ("--client-key", key) if key is not None else ("--client-cert", certificate)
-    # In the same file, it may be the certificate that is given without its key.
+    # With one option for both, the file may hold the certificate without its key.
     _check_file(path, source, "PRIVATE KEY", _GOOD_KEY)
     try:
         context.load_cert_chain(certificate, path, password=_no_passphrase)
@@ -156,9 +156,9 @@ def _load_client(context: ssl.SSLContext, certificate: str, key: str | None) -> 
 
 
 def _check_file(path: str, source: str, label: str, example: str) -> None:
-    """Make sure that there is PEM of that ``label`` in a file: OpenSSL does not say what is not."""
+    """Check that a file holds PEM of that ``label``: OpenSSL does not say what is missing."""
     try:
-        # A pipe can be read once, and OpenSSL is to read it, too.
+        # A pipe can be read only once, and OpenSSL must read it, too.
         if not (pem_files.is_plain(path) or os.path.isdir(path)):
             raise UsageError(f"{source}: {redact_value(path)} is not a plain file", example=example)
         content = pem_files.read(path)

@@ -1,6 +1,6 @@
-"""A WebSocket endpoint, over `websockets`' protocol without I/O.
+"""A WebSocket endpoint, over the sans-I/O protocol of `websockets`.
 
-The socket is dialled and read here, so that the same deadlines hold as for HTTP; the library's own
+The socket is dialled and read here, so that the same deadlines apply as for HTTP; the library's own
 `connect` follows redirects and spends its timeout on each address of a name.
 """
 
@@ -35,7 +35,7 @@ from seqsend.version import __version__
 _CHUNK = 16 * 1024  # bytes parsed at once; the deadline is checked after each piece
 _DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 
-# The library logs each handshake, URL and headers included: a logger that no program can turn on.
+# The library logs each handshake with URL and headers: it gets a logger that nobody can turn on.
 _SILENT = logging.Logger("websockets", logging.CRITICAL + 1)  # noqa: LOG001 - in no program's tree
 
 _FOREIGN = (WebSocketException, OSError, ValueError, MemoryError)
@@ -52,7 +52,7 @@ _REASONS: tuple[tuple[type[Exception], str, ReasonCode], ...] = (
 class WebSocketTransport:
     """Sends to one ``ws://`` or ``wss://`` endpoint; safe to share between threads.
 
-    A connection carries one request at a time. Those that are free are kept for later calls.
+    A connection carries one request at a time. Idle connections are kept for later calls.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class WebSocketTransport:
     ) -> None:
         """Prepare everything that is the same for every call; nothing is dialled yet.
 
-        ``headers`` are by the endpoint's index.
+        ``headers`` are by the endpoint's index; ``max_response_size`` is in bytes.
 
         Raises:
             UsageError: a proxy's URL, a CA file, a client certificate or its key cannot be used.
@@ -88,7 +88,7 @@ class WebSocketTransport:
 
     def exchange(self, endpoint: Endpoint, body: bytes, exchange: Exchange) -> Reply:
         """Send ``body`` once. See `seqsend.transports.base.Transport.exchange`."""
-        del endpoint  # there is one
+        del endpoint  # there is only one
         connection = None
         try:
             connection = self._pool.take() or self._open(exchange)
@@ -169,13 +169,14 @@ def _refusal(error: InvalidStatus) -> EndpointFailure:
 class _Connection:
     """Drives the library's protocol over one socket, in the thread of the caller.
 
-    The library's own driver reads in a second thread. With TLS that is two threads in one OpenSSL
-    object, which Python guards from 3.13 on only: of 1,200 connections 21 failed so on 3.11.
+    The library's own driver reads in a second thread. With TLS, two threads then use one OpenSSL
+    object, which Python guards only from 3.13 on: because of that, 21 of 1,200 connections failed
+    on 3.11.
     """
 
     def __init__(self, channel: Channel, address: Address, limit: int) -> None:
         self.channel = channel
-        # Taken apart already: its own parser must not find another host in it.
+        # Already parsed: the library's own parser must not find another host in the URL.
         uri = WebSocketURI(
             address.is_secure, address.server_name, address.port, address.path, address.query
         )
@@ -186,7 +187,7 @@ class _Connection:
 
     @property
     def limit(self) -> int:
-        """Bytes that the next message may have."""
+        """The size limit of the next message, in bytes."""
         return self._protocol.max_message_size or 0
 
     @limit.setter
@@ -194,14 +195,14 @@ class _Connection:
         self._protocol.max_message_size = size
 
     def upgrade(self, headers: Mapping[str, str]) -> None:
-        """Shake hands; the library's exception says why that failed."""
+        """Do the opening handshake; the library's exception says why it failed."""
         request = self._protocol.connect()
         for name, value in headers.items():
             if name in request.headers:  # setting one adds a line
                 del request.headers[name]
             request.headers[name] = value
         self._protocol.send_request(request)
-        # If the server closes meanwhile, it may have said before why it does.
+        # If the server closes meanwhile, it may have sent the reason before.
         with suppress(BrokenPipeError, ConnectionResetError):
             self._flush()
         while self._protocol.state is State.CONNECTING and self._protocol.handshake_exc is None:
@@ -228,15 +229,15 @@ class _Connection:
             self._receive()
 
     def is_fit(self) -> bool:
-        """Return whether it can be used again: open, and quiet since its last answer.
+        """Return whether it can be used again: it is open, and quiet since its last answer.
 
-        Anything that came after that, a close or a part of a message, makes it unfit.
+        Anything that came after that, be it a close or part of a message, makes it unfit.
         """
         unread = self._frames or self._protocol.reader.buffer
         return self._protocol.state is State.OPEN and not unread and self.channel.is_quiet()
 
     def say_goodbye(self) -> None:
-        """Close, with a parting word and without waiting for one."""
+        """Send a close frame, and close without waiting for the answer."""
         with suppress(WebSocketException, OSError):
             self._protocol.send_close(CloseCode.NORMAL_CLOSURE)
             for data in self._protocol.data_to_send():

@@ -24,7 +24,7 @@ from seqsend.verdicts.words import plain, says
 # large", "Batched requests are not supported by this server"; erigon "batch limit … exceeded";
 # nethermind "Batch size limit exceeded"; proxyd "too many RPC calls in batch request"; besu
 # "Number of requests exceeds max batch size"; dRPC 31 "Batch of more than 3 requests …"; Go's
-# encoding/json and Rust's serde in servers that know no arrays
+# encoding/json and Rust's serde in servers that do not accept arrays
 _BATCH_REFUSED = (
     (
         r"batch(?:es|ed|ing)? … (?:too|limit|exceed|not|disabled|unsupported|more than|at most"
@@ -40,10 +40,10 @@ _BATCH_REFUSED = (
     "invalid type: sequence",
     r"expected (?:an )?object\b",
 )
-# JSON-RPC 2.0, sections 5.1 and 6: the array as such was not taken for a request.
+# JSON-RPC 2.0, sections 5.1 and 6: the array itself was not accepted as a request.
 _NOT_A_REQUEST = (-32600, -32700)
-# Statuses with which servers refuse what they do not want to read (413 proxyd, nginx; 503
-# nethermind; 400, 422, 501 those that know no batches).
+# Statuses with which servers refuse to read a batch (413 proxyd, nginx; 503 nethermind; 400, 422,
+# 501 servers without support for batches).
 _REFUSING = frozenset({400, 413, 422, 501, 503})
 
 
@@ -51,17 +51,20 @@ class BatchJudgement(NamedTuple):
     """What a reply to a JSON-RPC batch means."""
 
     whole: Judgement
-    """Of the batch as such: a result if its items are judged one by one, else an outage."""
+    """For the batch as a whole: a result if its items are judged one by one, else an outage."""
     items: tuple[Judgement | None, ...]
-    """In the order of the calls; None for one that got no answer."""
+    """In the order of the calls; None for a call without an answer."""
     refused: bool
-    """It was too much for the server, which can be asked again with less."""
+    """The server refused the batch, and may be asked again with a smaller one."""
 
 
 def judge_batch(
     reply: Reply, calls: Mapping[int, Call], *, strict_errors: bool = False
 ) -> BatchJudgement:
-    """Judge what an endpoint answered to a batch of ``calls``, by their ids."""
+    """Judge an endpoint's reply to a batch; ``calls`` maps each request id to its call.
+
+    With ``strict_errors`` every JSON-RPC error is a verdict, even one that says "not from me".
+    """
     if reply.status is not None and not 200 <= reply.status < 300:
         return _judge_batch_status(reply.status, reply, calls, strict_errors=strict_errors)
     try:
@@ -77,7 +80,7 @@ def judge_batch(
     if error is not None:
         return _judge_whole(error, describe_error(error), calls, strict_errors=strict_errors)
     words = describe_value(messages[0]) if messages else None
-    reason = "an answer to none of the batch's requests"
+    reason = "no answer to any of the batch's requests"
     return _outage(
         Judgement(NO_ANSWER, f"{reason}: {words}" if words else reason, "not_json_rpc"), calls
     )
@@ -102,8 +105,8 @@ def _judge_whole(
 ) -> BatchJudgement:
     """Judge an error that belongs to no item.
 
-    Nothing was delivered only if it says that the batch as such was refused: some items may have
-    been run before it.
+    Nothing was delivered only if it says that the whole batch was refused: otherwise some items may
+    have been run before it.
     """
     if error.code in _NOT_A_REQUEST or _refuses_batch(error.message):
         return _refused(Judgement(NOT_DELIVERED, reason, error=error), calls)
@@ -153,7 +156,7 @@ def _judge_item(
     if len(messages) > 1:
         return Judgement(NO_ANSWER, "two answers to one request", "not_json_rpc")
     if not messages:
-        # Under a wrong id, the transaction's own hash still is the answer to it.
+        # Even under a wrong id, the transaction's own hash is the answer to it.
         expected = call.expected
         own = expected is not None and any(answers_with(stray, expected) for stray in strays)
         return Judgement(RESULT, result=expected) if own else None

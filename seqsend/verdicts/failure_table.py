@@ -1,7 +1,7 @@
 """The failure table: what came back → was that the answer, and was the request delivered? Pure.
 
-Each row of the contract's table (section 4) is a :class:`Row` here with a name; `tests/` hold each
-name against a test that provokes it.
+Each row of the contract's table (section 4) is a :class:`Row` here with a name; `tests/` check that
+each name has a test that provokes it.
 """
 
 import re
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 Class = Literal["result", "verdict", "outage", "again"]
 """``result`` and ``verdict`` end the call; after an ``outage`` the next endpoint is tried;
-``again`` is a call in a batch that the same endpoint is asked for again, in a smaller one."""
+``again``: the same endpoint is asked for the call again, in a smaller batch."""
 
 NEVER_NULL = SEND_METHODS | {
     "eth_chainId",
@@ -44,10 +44,11 @@ NEVER_NULL = SEND_METHODS | {
 """Methods whose ``result: null`` comes from a proxy or a broken node, never from a healthy one."""
 
 NOT_IDEMPOTENT = frozenset({"eth_sendTransaction", "personal_sendTransaction", "wallet_sendCalls"})
-"""Methods that do a second time what they did the first: the node signs with the next nonce. So
-does any other ``*_sendTransaction``; see `is_idempotent`.
+"""Methods that have their effect again if they are repeated: the node signs with the next nonce.
+The same holds for any other ``*_sendTransaction``; see `is_idempotent`.
 
-``eth_sendUserOperation`` is not among them: the operation carries its own nonce, and so a hash.
+``eth_sendUserOperation`` is not among them: the operation carries its own nonce, and so has a fixed
+hash.
 """
 
 
@@ -92,7 +93,7 @@ ROWS = (
 )
 
 
-# Status → words in its body → what that means, and what is said of it.
+# HTTP status, pattern in its body, reason code, and the words for the reason.
 _TELLING: tuple[tuple[int, bytes, ReasonCode, str], ...] = (
     # What a TLS port says to plain HTTP: nginx ngx_http_special_response.c; Go net/http/server.go.
     (
@@ -127,9 +128,9 @@ class Judgement(NamedTuple):
     row: Row
     reason: str | None = None
     """Why it is not a result, in one line: our words, then at most 200 characters of the server's,
-    neither escaped nor scrubbed of what it may quote."""
+    not yet escaped, nor scrubbed of the secrets that they may quote."""
     reason_code: ReasonCode | None = None
-    """The same as a word of a closed list; None for a result."""
+    """The reason as a word of a closed list; None for a result."""
     result: Any = None
     error: JsonRpcError | None = None
 
@@ -143,9 +144,9 @@ def judge_failure(failure: EndpointFailure, *, written: bool) -> Judgement:
 def judge_reply(
     reply: Reply, call: Call, request_id: int, *, strict_errors: bool = False
 ) -> Judgement:
-    """Judge what an endpoint answered to ``call``.
+    """Judge an endpoint's reply to ``call``, whose JSON-RPC id was ``request_id``.
 
-    With ``strict_errors`` every JSON-RPC error is a verdict, also one that says "not from me".
+    With ``strict_errors`` every JSON-RPC error is a verdict, even one that says "not from me".
     """
     if reply.status is not None and not 200 <= reply.status < 300:
         return judge_status(reply.status, reply, strict_errors=strict_errors)
@@ -159,7 +160,7 @@ def judge_reply(
 def judge_message(
     message: Any, call: Call, request_id: int, *, strict_errors: bool = False
 ) -> Judgement:
-    """Judge a parsed message that is to answer ``call``, as when it came alone."""
+    """Judge a parsed message that should answer ``call``, as if it had come alone."""
     try:
         answer = read_answer(message, request_id, call.expected)
     except NotAnAnswer as why:
@@ -168,7 +169,7 @@ def judge_message(
 
 
 def judge_error(error: JsonRpcError, *, strict_errors: bool, verdict: Row = VERDICT) -> Judgement:
-    """Judge a JSON-RPC error; ``verdict`` is its row if it is one."""
+    """Judge a JSON-RPC error; ``verdict`` is the row for it if it is a verdict."""
     excuse = None if strict_errors else _excuse_for(error)
     reason = describe_error(error)
     if excuse is None:
@@ -179,8 +180,8 @@ def judge_error(error: JsonRpcError, *, strict_errors: bool, verdict: Row = VERD
 def judge_status(status: int, reply: Reply, *, strict_errors: bool = False) -> Judgement:
     """Judge a reply whose HTTP status is not 2xx.
 
-    An error in its body decides only with the statuses that are meant for one; with others it may
-    still say that the request was not passed on, and why.
+    An error in its body decides only with statuses that carry errors (`JUDGED_BY_ERROR`); with
+    others it may still say that the request was not passed on, and why.
     """
     error = decode_error(reply.body)
     if error is not None and status in JUDGED_BY_ERROR:
@@ -193,9 +194,9 @@ def judge_status(status: int, reply: Reply, *, strict_errors: bool = False) -> J
             row = NOT_FROM_ME if row.delivered == "unknown" else row
             code = excuse.reason_code
     else:
-        for of, pattern, its_code, said in _TELLING:
-            if status == of and re.search(pattern, reply.body):
-                code, words = its_code, said
+        for listed, pattern, its_code, its_words in _TELLING:
+            if status == listed and re.search(pattern, reply.body):
+                code, words = its_code, its_words
     said = describe_status(status, reply.location)
     words = (words or "").removeprefix(f"{status} ")  # nginx, Go: "503 Service Unavailable"
     if words:
@@ -215,7 +216,9 @@ def row_of_status(status: int) -> Row:
 
 
 def _excuse_for(error: JsonRpcError) -> "Excuse | None":
-    from seqsend.verdicts.node_errors import excuse_for  # all its words: most answers are results
+    from seqsend.verdicts.node_errors import (
+        excuse_for,  # loads all phrases; most answers are results
+    )
 
     return excuse_for(error)
 
@@ -255,7 +258,7 @@ def _judge_receipt(value: Any, expected: str) -> Judgement:
 
 
 def _took(error: JsonRpcError, expected: str) -> bool:
-    """Tell whether an error says: taken, not mined in time (EIP-7966; its data is the hash)."""
+    """Return whether an error says: taken, not mined in time (EIP-7966; its data is the hash)."""
     from seqsend.verdicts.node_errors import says_not_mined_yet  # as above
 
     if not says_not_mined_yet(error):
@@ -265,30 +268,30 @@ def _took(error: JsonRpcError, expected: str) -> bool:
 
 
 def same_hash(value: Any, expected: str) -> bool:
-    """Return whether ``value`` is the hash ``expected``, compared as bytes: in any case."""
+    """Return whether ``value`` is the hash ``expected``; upper and lower case are the same."""
     return isinstance(value, str) and value.lower() == expected.lower()
 
 
 def is_idempotent(method: str) -> bool:
-    """Return whether ``method`` does nothing a second time that it did the first."""
+    """Return whether calling ``method`` twice has no more effect than calling it once."""
     return method not in NOT_IDEMPOTENT and not method.endswith("_sendTransaction")
 
 
 def may_move_on(row: Row, call: Call, *, retry_unsafe: bool) -> bool:
-    """Return whether ``call`` may be sent to another endpoint after an outage of kind ``row``."""
+    """Return whether ``call`` may be sent to another endpoint after the outage ``row``."""
     return retry_unsafe or row.delivered == "no" or is_idempotent(call.method)
 
 
 def trusts_verdict(call: Call, before: tuple[Attempt, ...]) -> bool:
     """Return whether a verdict on ``call`` is final after the attempts ``before`` it.
 
-    A transaction that an earlier endpoint may have taken is refused by the next one for that very
-    reason ("nonce too low"): such a refusal says nothing about whether it landed. So it is with
-    everything else that is submitted: a user operation, a bundle, what a node signs itself.
+    If an earlier endpoint took a transaction, the next one refuses it for that very reason ("nonce
+    too low"): such a refusal says nothing about whether it landed. The same holds for everything
+    else that is submitted: a user operation, a bundle, a transaction that the node signs.
     """
     return not submits(call.method) or all(a.delivered == "no" for a in before)
 
 
 def submits(method: str) -> bool:
-    """Return whether ``method`` submits something: all methods that do have `_send` in them."""
+    """Return whether ``method`` submits something; all such methods have `_send` in their names."""
     return "_send" in method

@@ -1,4 +1,4 @@
-"""What an HTTP status says by itself: can the request have been delivered, and why not. Pure."""
+"""What an HTTP status alone says: why it failed, and whether it can have been delivered. Pure."""
 
 from collections.abc import Container
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 from seqsend.models import Delivered, ReasonCode
 
 JUDGED_BY_ERROR = frozenset({400, 409, 413, 422})
-"""Statuses with which servers send a JSON-RPC error that is meant (proxyd, geth, nethermind)."""
+"""Statuses with which servers send a JSON-RPC error that counts (proxyd, geth, nethermind)."""
 
 
 class _Statuses(NamedTuple):
@@ -15,8 +15,8 @@ class _Statuses(NamedTuple):
     delivered: Delivered
 
 
-# The first line that holds a status is taken. "no" is said only of a status that a server sends
-# instead of passing the request on: RFC 9110, section 15.5; RFC 6585 (429, 431); Cloudflare,
+# The first line that holds a status applies. "no" is only for statuses that a server sends instead
+# of passing the request on: RFC 9110, section 15.5; RFC 6585 (429, 431); Cloudflare,
 # "5xx errors": 521-523 no connection to the origin, 525 and 526 no TLS with it, 530 no address.
 _STATUSES = (
     _Statuses({401, 403}, "unauthorized", "no"),
@@ -40,7 +40,7 @@ def _find(status: int) -> _Statuses:
 
 
 def status_delivered(status: int) -> Delivered:
-    """Return whether a request that was answered with ``status`` (not 2xx) can have gone on."""
+    """Return whether a request answered with ``status`` (not 2xx) can have been passed on."""
     return _find(status).delivered
 
 

@@ -1,8 +1,8 @@
 """The kinds of "not from me": how endpoints say that a request is not theirs to judge. Pure.
 
-Each kind has its sources: the repository's file and name, or the provider's documentation, as of
-2026. These are rules for words that nobody here has seen, not a list of those that somebody has.
-Words of a verdict (`verdict_words`) in the same text beat them all.
+Each kind names its sources: file and name in a repository, or a provider's documentation, as of
+2026. The phrases are rules, meant to match unseen wordings too, not a list of known messages. Words
+of a verdict (`verdict_words`) in the same text take precedence over all of them.
 """
 
 from typing import Final, NamedTuple
@@ -21,10 +21,10 @@ class Kind(NamedTuple):
     phrases: tuple[str, ...]
     """As `words.says` takes them."""
     codes: frozenset[int] = frozenset()
-    """Codes that say it without words."""
+    """JSON-RPC codes that say it, whatever the words."""
 
 
-# What can be missing; of an endpoint only if that is said right behind the word.
+# What can be missing; for an endpoint, the words must follow at once.
 _PLACE = r"(?:(?:method|namespace|module(?! account))\b[^.;]{0,60}?|(?:endpoint|api) (?:is )?)"
 _SYNC = r"sync(?:h?roni[sz]|h)?"
 _SMALL_TALK = (
@@ -75,7 +75,7 @@ FORWARD_FAILED = (
     r"(?:read|write) (?:tcp|udp|unix)\b",
 )
 
-# The first line that fits is taken.
+# The first kind that matches applies.
 KINDS = (
     # JSON-RPC 2.0, section 5.1; besu RpcErrorType METHOD_NOT_ENABLED (-32604); EIP-1474 (-32004);
     # go-ethereum rpc/errors.go methodNotFoundError; proxyd "rpc method is not whitelisted"; Alchemy
@@ -258,7 +258,7 @@ KINDS = (
             r"(?:server|node|sequencer|service) (?:is )?shutting down",
         ),
     ),
-    # Dials that failed, before those words in which a request may have got through: Go net,
+    # Failed dials come before the words after which a request may have got through: Go net,
     # crypto/tls, crypto/x509, net/http; Rust hyper and reqwest; Java; libuv; glibc
     Kind(
         "forward_failed",
@@ -302,10 +302,10 @@ KINDS = (
     # go-ethereum rpc/errors.go errMsgTimeout: the server gave up, and its handler goes on; besu
     # TIMEOUT_ERROR; nethermind "request was canceled due to enabled timeout"; dRPC 30 and 14
     Kind("node_timeout", "unknown", NODE_TIMEOUT),
-    # In a node's words: op-reth SequencerClientError; mantle op-geth; nitro forwarder.go; in those
-    # of its HTTP client, returned as they are: Go net/http and net/url, reqwest, alloy
+    # In a node's words: op-reth SequencerClientError; mantle op-geth; nitro forwarder.go. In the
+    # words of its HTTP client, returned unchanged: Go net/http and net/url, reqwest, alloy
     Kind("forward_failed", "unknown", FORWARD_FAILED),
-    # proxyd ErrNoBackends (said also after a backend took the request and ran out of time),
+    # proxyd ErrNoBackends (also returned after a backend took the request and ran out of time),
     # ErrNotHealthy, ErrBackendBadResponse, ErrBackendResponseTooLarge; dRPC nodecore
     # NoAvailableUpstreams; erpc ErrUpstreamsExhausted
     Kind(
@@ -337,7 +337,7 @@ KINDS = (
             r"response (?:\S+ )?(?:is )?too (?:large|big)",
         ),
     ),
-    # Only if it is all that is said: erigon begins its verdicts with "INTERNAL_ERROR: "
+    # Only if nothing else is said: erigon begins its verdicts with "INTERNAL_ERROR: "
     Kind(
         "internal_error",
         "unknown",

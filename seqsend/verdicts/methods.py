@@ -12,4 +12,4 @@ SEND_METHODS = frozenset(
         "eth_sendPrivateRawTransaction",
     }
 )
-"""Methods that submit a transaction that is signed already."""
+"""Methods that submit a transaction that is already signed."""

@@ -15,11 +15,11 @@ from seqsend.verdicts.words import Layer, plain, says, unwrap
 
 
 class Excuse(NamedTuple):
-    """An endpoint says that the request is not its own to judge."""
+    """An endpoint's statement that the request is not its own to judge."""
 
     reason_code: ReasonCode
     delivered: Delivered
-    """Whether the request can have gone on from the endpoint to the sequencer."""
+    """Whether the endpoint can have passed the request on to the sequencer."""
 
 
 def _kind_of(layer: Layer) -> Excuse | None:
@@ -37,7 +37,7 @@ class _Reading(NamedTuple):
     excuse: Excuse | None
     """None for a verdict."""
     fate: Fate | None = None
-    """Of a verdict in known words."""
+    """The fate that a verdict in known words states."""
 
 
 def _read(error: JsonRpcError) -> _Reading:
@@ -45,7 +45,7 @@ def _read(error: JsonRpcError) -> _Reading:
     if says_not_mined_yet(error):
         return _Reading(None, "known")
     *outer, inner = unwrap(error)
-    for layer in outer:  # a contract can say anything, also what looks like a forward's words
+    for layer in outer:  # a contract can say anything, even what looks like a forward's words
         fate = fate_in(layer.words)
         if fate is not None:
             return _Reading(None, fate)
@@ -62,7 +62,7 @@ def _read(error: JsonRpcError) -> _Reading:
 
 
 def _outer_excuse(outer: list[Layer]) -> Excuse | None:
-    """Return the excuse around words that mean nothing, up to the first that are an answer."""
+    """Return the innermost excuse around meaningless words; search up to the first answer."""
     for layer in reversed(outer):
         excuse = _kind_of(layer._replace(code=None))
         if excuse is not None or layer.is_answer:
@@ -71,10 +71,10 @@ def _outer_excuse(outer: list[Layer]) -> Excuse | None:
 
 
 def _read_with_status(status: int, fate: Fate | None, excuse: Excuse | None) -> _Reading:
-    """Return what words mean that came inside an HTTP error: the status says more than they do.
+    """Return what words inside an HTTP error mean; usually the status outweighs them.
 
-    Only known words of a verdict, or an excuse after which nothing was delivered, weigh more than
-    a 5xx, which a proxy may have added.
+    Only known words of a verdict, or an excuse that rules out delivery, outweigh a 5xx, which a
+    proxy may have added.
     """
     delivered = status_delivered(status)
     if excuse is not None and "no" in (excuse.delivered, delivered):
@@ -86,7 +86,7 @@ def _read_with_status(status: int, fate: Fate | None, excuse: Excuse | None) -> 
 
 
 def _as_forwarded(excuse: Excuse, outer: list[Layer]) -> Excuse:
-    """Return ``excuse``, named for the forward that it happened in if it did."""
+    """Return ``excuse``, as `forward_failed` if its timeout happened in a forward."""
     if excuse.reason_code != "node_timeout":
         return excuse
     forwarded = any(says(layer.words, FORWARD_FAILED) for layer in outer)
@@ -94,15 +94,15 @@ def _as_forwarded(excuse: Excuse, outer: list[Layer]) -> Excuse:
 
 
 def excuse_for(error: JsonRpcError) -> Excuse | None:
-    """Return the "not from me" that ``error`` is, or None: then it is a verdict."""
+    """Return the "not from me" in ``error``; None if it is a verdict."""
     return _read(error).excuse
 
 
 def is_final(error: JsonRpcError, method: str) -> bool:
     """Return whether the words of a verdict on ``method`` say that nobody took the transaction.
 
-    So does "not from me" that says it was not passed on, where errors are strict. After any other
-    verdict, also in unknown words, only a look-up by hash can tell.
+    If errors are strict, a "not from me" that says it was not passed on counts as well. After any
+    other verdict, even in unknown words, only a look-up by hash can tell.
     """
     excuse, fate = _read(error)
     refused = excuse is not None and excuse.delivered == "no"
@@ -120,7 +120,7 @@ def says_nonce_spent(error: JsonRpcError) -> bool:
 
 
 def says_insufficient_funds(error: JsonRpcError) -> bool:
-    """Return whether a verdict says that the sender cannot pay, in whatever words around it."""
+    """Return whether a verdict says that the sender cannot pay, whatever words surround that."""
     return any(says(layer.words, INSUFFICIENT_FUNDS) for layer in unwrap(error))
 
 
@@ -129,7 +129,7 @@ _NOT_YET = (r"(?:not|wasn't|hasn't|isn't) (?:\S+ ){0,2}?(?:processed|mined|inclu
 
 
 def says_not_mined_yet(error: JsonRpcError) -> bool:
-    """Return whether ``eth_sendRawTransactionSync`` says: taken, and not mined in time."""
+    """Return whether ``eth_sendRawTransactionSync`` says: taken, not mined in time (EIP-7966)."""
     words = plain(error.message)
     return error.code == _NOT_MINED_YET and (
         fate_in(words) == "known" or says(words, _NOT_YET + NODE_TIMEOUT)
@@ -155,10 +155,10 @@ _PASSING: frozenset[ReasonCode] = frozenset(
 
 
 def takes_transactions(error: JsonRpcError | None) -> TakesTransactions:
-    """Return from the answer to an empty transaction whether an endpoint takes transactions.
+    """Return whether an endpoint takes transactions, by its answer to an empty one.
 
-    "Not from me" is a "no", also with HTTP 403 (proxyd without the method listed), unless it is a
-    rate limit or another trouble that passes. Words that nobody knows leave it open.
+    "Not from me" means "no", with HTTP 403, too (proxyd that does not list the method), unless it
+    is a rate limit or another passing problem. Unknown words are inconclusive, and so is None.
     """
     if error is None:
         return "inconclusive"

@@ -1,7 +1,7 @@
 """What a failing server said, in one line, whatever its shape. Pure.
 
-The line is cut between words, never inside one: the caller takes our secrets out of it, and half of
-one would not be found.
+The line is cut between words, never inside one: the caller removes our secrets from it, and would
+not find half of one.
 """
 
 import json
@@ -15,12 +15,12 @@ LONGEST_SHOWN = 200
 """Characters of a server's words."""
 
 _LOOKED_AT = 64 * 1024  # bytes of a body; pages have their title near their beginning
-# What is opened and never closed goes on to the end: else each of thousands would be looked for.
+# What is never closed extends to the end: else each of thousands would search the rest.
 _TITLE = r"(?i)<title[^<>]*>([^<]+)"
 _NOT_TEXT = r"(?is)<(script|style)\b.*?(?:</\1>|\Z)|<!--.*?(?:-->|\Z)"
 _TAG = r"<[^>]*>?"
 _SAYING = ("message", "msg", "reason", "detail", "details", "error_description", "title", "error")
-"""Members in which servers put their words; the first that is there is taken."""
+"""Members in which servers put their words; the first one present is used."""
 
 
 def shorten(text: str) -> str:

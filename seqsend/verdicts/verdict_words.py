@@ -1,9 +1,9 @@
-"""The words of verdicts: what nodes say of a transaction that they have judged. Pure.
+"""The words of verdicts: what nodes say about a transaction that they have judged. Pure.
 
-Words of this table make an error a verdict, whatever else stands in it ("nonce too low: rate …").
-They also say how far it can be trusted: after a *final* verdict nobody has the transaction; after
-any other it may be on the chain or in a pool, and a look-up by its hash must tell. Words that are
-not here are a verdict, too, that is looked up.
+Words of this table make an error a verdict, whatever else it says ("nonce too low: rate …"). They
+also tell how far to trust it: after a *final* verdict nobody has the transaction; after any other
+it may be on the chain or in a pool, and a look-up by its hash must tell. An error in unknown words
+that is not an excuse is a verdict, too, and needs a look-up.
 """
 
 from typing import Literal, NamedTuple
@@ -11,9 +11,9 @@ from typing import Literal, NamedTuple
 from seqsend.verdicts.words import says
 
 Fate = Literal["known", "spent", "contract", "final"]
-"""``known``: the node says it has this transaction. ``spent``: its nonce is taken, perhaps by
-itself. ``contract``: words of a contract, which some nodes return of a transaction that they have
-mined (hardhat, anvil). ``final``: nobody took it."""
+"""``known``: the node says it has this transaction. ``spent``: its nonce is taken, perhaps by this
+transaction. ``contract``: words of a contract, which some nodes return for a transaction that they
+have mined (hardhat, anvil). ``final``: nobody took it."""
 
 
 class _Words(NamedTuple):
@@ -32,9 +32,9 @@ INSUFFICIENT_FUNDS = (
     r"balance (?:is )?(?:too low|not enough|insufficient)",
     r"(?:cost|value|amount|fee)s? … exceeds? … (?:balance|funds)",
 )
-"""The sender cannot pay: it was looked up in the state of the chain."""
+"""The sender cannot pay: the node looked its balance up in the state of the chain."""
 
-# The first line that fits is taken: a text that names a spent nonce and a fee is not final.
+# The first line that matches applies: a text that names a spent nonce and a fee is not final.
 # Sources, as of 2026: go-ethereum core/txpool/errors.go, core/error.go, core/vm/errors.go and
 # internal/ethapi, with op-geth, bor, bsc and coreth; reth crates/rpc/rpc-eth-types/src/error and
 # crates/transaction-pool; erigon txnprovider/txpool/txpoolcfg; nethermind TxPoolErrorMessages and
@@ -48,7 +48,7 @@ _TABLE = (
             r"vm (?:exception|execution)",
             "invalid opcode",
             "out of gas",
-            r"validation (?:error|revert)",  # of a contract that is an account: zksync-era
+            r"validation (?:error|revert)",  # by a contract that is an account: zksync-era
         ),
     ),
     _Words(
@@ -194,5 +194,5 @@ _TABLE = (
 
 
 def fate_in(words: str) -> Fate | None:
-    """Return what plain ``words`` say became of a transaction; None if they are not known."""
+    """Return the fate that `plain` words state for a transaction; None if they are unknown."""
     return next((line.fate for line in _TABLE if says(words, line.phrases)), None)

@@ -1,7 +1,7 @@
-"""The words of an error: in one form, and without the layers that others put around them. Pure.
+"""The words of an error: normalised, and split into the layers that programs added. Pure.
 
 A replica that forwards a transaction returns what it got: its own words, around those of its HTTP
-client, around the sequencer's. `unwrap` takes them apart, so that each layer is judged by itself.
+client, around the sequencer's. `unwrap` separates them, so that each layer is judged by itself.
 """
 
 import itertools
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from seqsend.models import JsonRpcError
 
 LONGEST = 4096
-"""Characters that are looked at. No node's words are longer; a hostile server's may be."""
+"""Characters that are read. No node's words are longer; a hostile server's may be."""
 
 MAX_LAYERS = 8
 
@@ -29,23 +29,23 @@ _BLANK = r"[\s_\-]+"
 
 
 class Layer(NamedTuple):
-    """Words that one program put around those of the next; the last layer has none inside."""
+    """Words that one program put around those of the next; the last layer is the innermost."""
 
     words: str
     """In the form of `plain`."""
     code: int | None
-    """JSON-RPC code that came with them; None if none did."""
+    """The JSON-RPC code that came with them, or None."""
     status: int | None
-    """HTTP status that they name."""
+    """The HTTP status that they name, or None."""
     is_answer: bool
-    """They are a JSON-RPC error that somebody answered with, not a client's account of one."""
+    """They are a JSON-RPC error from an answer, not a client's account of one."""
 
 
 def plain(text: str) -> str:
     """Return ``text`` in the form in which it is compared with the tables.
 
-    Lower case, ``AlreadyKnown`` and ``ALREADY_EXISTS`` as words, one blank between words, and no
-    URL or method name, whose parts are not what the server says.
+    That is in lower case, with ``AlreadyKnown`` and ``ALREADY_EXISTS`` split into words and one
+    blank between words. URLs and method names are replaced: their parts are not the server's words.
     """
     text = re.sub(_URL, "url", text[:LONGEST].replace("\u2019", "'"))
     text = re.sub(_METHOD, "method", text)
@@ -61,8 +61,8 @@ def _compiled(phrases: tuple[str, ...]) -> re.Pattern[str]:
 def says(words: str, phrases: tuple[str, ...]) -> bool:
     """Return whether plain ``words`` hold one of ``phrases``.
 
-    A phrase is a regular expression that begins at the beginning of a word; ``…`` in it stands for
-    up to four words before a colon.
+    A phrase is a regular expression that matches from the start of a word; ``…`` in it stands for
+    up to four words without a colon.
     """
     return _compiled(phrases).search(words) is not None
 
@@ -84,7 +84,7 @@ def unwrap(error: JsonRpcError) -> list[Layer]:
     return layers
 
 
-# Of HTTP clients: Go's http.Response.Status and go-ethereum rpc/http.go HTTPError ("502 Bad
+# From HTTP clients: Go's http.Response.Status and go-ethereum rpc/http.go HTTPError ("502 Bad
 # Gateway: …"), alloy TransportErrorKind ("HTTP error 503 with body: …"), and others ("status code
 # 502", "HTTP status 503", "HTTP/1.1 429").
 _STATUS = (
@@ -105,7 +105,7 @@ def status_in(words: str) -> int | None:
 
 
 _ENDS = "'\"`{}()[],;\\ \t\r\n"
-"""What may close the words around, and says nothing."""
+"""Characters that may end the words around, and mean nothing."""
 
 
 class _Peeled(NamedTuple):
@@ -117,8 +117,8 @@ class _Peeled(NamedTuple):
 
 class _Wrapper(NamedTuple):
     words: str
-    """What stands before the words of another. If it has the groups "code" and "inside" they are
-    taken, else the rest of the text is inside."""
+    """A pattern for what precedes the wrapped words. Its groups "code" and "inside" give these if
+    it has them; otherwise the rest of the text is inside."""
     is_answer: bool = False
 
 
@@ -148,7 +148,7 @@ _WRAPPERS = (
     # alloy TransportErrorKind::HttpError; go-ethereum rpc/http.go HTTPError
     _Wrapper(r"(?i)\bHTTP error \d{3} with body: "),
     _Wrapper(r"^[1-5]\d\d [A-Z][A-Za-z '-]{2,40}: "),
-    # A forward's own words, up to what it met
+    # A forward's own words, up to the error that it met
     _Wrapper(r"(?i)\b(?:forward|relay|prox|rout)(?:y|e|ed|ing)?\b[^:'\"{]{0,80}: ?"),
     _Wrapper(r"(?i)^\s*(?:server returned an error response|err|error) ?[:=] ?"),
 )
@@ -174,7 +174,7 @@ def _peel(text: str) -> _Peeled | None:
 
 
 def _peel_json(text: str) -> _Peeled | None:
-    """Return the JSON-RPC error that stands in ``text`` as JSON, as it is or escaped."""
+    """Return the JSON-RPC error that ``text`` holds as JSON, plain or escaped, or None."""
     for start in itertools.islice(re.finditer(r'\{\s*\\?"', text), MAX_LAYERS):
         rest = text[start.start() :]
         for candidate in (rest, rest.replace('\\"', '"')):
