@@ -67,7 +67,7 @@ def _recognise_by_modules(modules: Mapping[str, Any]) -> Stranger | None:
     if "health" in modules:
         return _BATCHER
     names = ", ".join(sorted(modules)[:8])
-    said = f"its methods are of {names}, not of eth" if names else "it has no methods of eth"
+    said = f"it has the methods of {names}, but not of eth" if names else "it has no methods of eth"
     return Stranger("not_execution", excerpt(said))
 
 

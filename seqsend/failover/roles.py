@@ -218,6 +218,7 @@ class Roles:
 
         """
         started = time.monotonic()
+        unknown = f"no answer ({by.name})"
         try:
             with threads.Mailbox[threads.Delivery[EndpointRole]]() as answers:
                 jobs = [partial(self._ask_one, at, by) for at in range(len(self._nodes))]
@@ -225,10 +226,9 @@ class Roles:
                 found = self._take_all(answers, by, patient=patient)
         except OSError as error:  # no descriptors are left on this machine
             _log.warning("the roles cannot be asked: %s", error)
-            found = {}
-        silent = EndpointRole(self._endpoints[0], "unhealthy", f"no answer ({by.name})")
+            found, unknown = {}, "not asked: too many open files on this machine"
         roles = tuple(
-            found.get(position, silent._replace(endpoint=endpoint))
+            found.get(position, EndpointRole(endpoint, "unhealthy", unknown))
             for position, endpoint in enumerate(self._endpoints)
         )
         return RolesAsked(roles, time.monotonic() - started)

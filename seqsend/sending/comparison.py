@@ -88,7 +88,8 @@ def _initcode(content: Content, _chain: ChainState) -> str | None:
 def _block_gas(content: Content, chain: ChainState) -> str | None:
     if chain.block_gas_limit is None or content.gas_limit <= chain.block_gas_limit:
         return None
-    return f"its gas limit of {content.gas_limit} is above that of a block, {chain.block_gas_limit}"
+    limit = chain.block_gas_limit
+    return f"its gas limit of {content.gas_limit} is above the block gas limit of {limit}"
 
 
 def _tip(content: Content, _chain: ChainState) -> str | None:
@@ -172,4 +173,4 @@ def _nothing_found(decoded: Decoded, chain: ChainState | None) -> str:
     unknown = [name for name, value in compared.items() if value is None]
     known = [name for name, value in compared.items() if value is not None]
     rest = f"; unknown: {', '.join(unknown)}" if unknown else ""
-    return f"no reason against sending it was found ({', '.join(known) or 'nothing'}{rest})"
+    return f"found no reason not to send it ({', '.join(known) or 'nothing'}{rest})"

@@ -34,7 +34,7 @@ def parse_conditions(text: str) -> dict[str, Any]:
         raise UsageError("it is not an object with conditions", example=_GOOD)
     unknown = sorted(set(given) - {*_QUANTITIES, _ACCOUNTS})
     if unknown:
-        raise UsageError(f"there is no condition {redact_value(unknown[0])!r}", example=_GOOD)
+        raise UsageError(f"unknown condition {redact_value(unknown[0])!r}", example=_GOOD)
     found: dict[str, Any] = {n: _quantity(n, given[n]) for n in _QUANTITIES if n in given}
     for least, most in (_QUANTITIES[:2], _QUANTITIES[2:]):
         if least in found and most in found and int(found[least], 16) > int(found[most], 16):

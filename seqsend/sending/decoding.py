@@ -49,7 +49,7 @@ class _Fields:
             raise _Malformed(f"its field {name} is a list")
         payload = self._data[item.start : item.end]
         if self._data[item.at : item.end] != _encode(payload):
-            raise _Malformed(f"its field {name} is not encoded as RLP wants it")
+            raise _Malformed(f"its field {name} is not canonical RLP")
         return payload
 
     def number(self, name: str, size: int = 32) -> int:
@@ -74,7 +74,7 @@ class _Fields:
         if not item.is_list:
             raise _Malformed(f"its field {name} is not a list")
         if self._data[item.at : item.start] != _list_header(item.size):
-            raise _Malformed(f"its field {name} is not encoded as RLP wants it")
+            raise _Malformed(f"its field {name} is not canonical RLP")
         return read_list(self._data, item)
 
     def each(self, name: str, names: Sequence[str]) -> "list[_Fields]":
@@ -84,7 +84,9 @@ class _Fields:
             fields = read_list(self._data, item) if item.is_list else []
             canonical = self._data[item.at : item.start] == _list_header(item.size)
             if not canonical or len(fields) != len(names):
-                raise _Malformed(f"its field {name} holds what is not a list of {len(names)}")
+                raise _Malformed(
+                    f"its field {name} has an entry that is not a list of {len(names)}"
+                )
             found.append(_Fields(self._data, fields, names))
         return found
 
@@ -235,7 +237,7 @@ def _open(data: bytes) -> tuple[int, _Fields, bool]:
         outer = items[0]
         items = read_list(data, outer)
     if data[outer.at : outer.start] != _list_header(outer.size):
-        raise _Malformed("its list of fields is not encoded as RLP wants it")
+        raise _Malformed("its list of fields is not canonical RLP")
     return kind, _Fields(data, items, names), has_sidecar
 
 

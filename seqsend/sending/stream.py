@@ -317,7 +317,9 @@ def checked(lines: Iterator[object]) -> Iterator[Line]:
     """
     for line in lines:
         if not isinstance(line, Line):
-            raise UsageError(f"a line is {type(line).__name__}", example="Line(1, '0x02f86c…')")
+            raise UsageError(
+                f"a line is of type {type(line).__name__}, not Line", example="Line(1, '0x02f86c…')"
+            )
         yield line
 
 

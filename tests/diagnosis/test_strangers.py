@@ -56,7 +56,7 @@ STRANGERS: dict[str, tuple[Answer | bytes, str, str, str]] = {
             else missing(r)
         ),
         "not_execution",
-        "its methods are of net, rpc, web3, not of eth",
+        "it has the methods of net, rpc, web3, but not of eth",
         EXECUTION,
     ),
     "JSON-RPC of another kind": (missing, "not_execution", "neither eth_chainId", EXECUTION),

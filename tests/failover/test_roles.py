@@ -171,7 +171,7 @@ def test_the_first_of_several_active_sequencers_is_used_with_a_warning() -> None
         rollup.nodes[2] = other
         run = _send(*rollup.arguments)
     assert [index for _, index, _ in rollup.landed] == [2]
-    assert run.err.startswith("warning: --rollup-rpc: endpoints 2, 3 all say")
+    assert run.err.startswith("warning: --rollup-rpc: endpoints 2, 3 all report an active")
     assert "begin at endpoint 2" in run.err
 
 
@@ -512,6 +512,9 @@ def test_neither_threads_nor_descriptors_are_needed(monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(waiting, "socket_pair", _no_descriptors)
         with open_client(rollup) as (client, _):
             assert client.request("eth_chainId").endpoint.index == 1
+            assert client._roles is not None
+            reasons = {role.reason for role in client._roles.ask_all().roles}
+    assert reasons == {"not asked: too many open files on this machine"}
     assert roles_in(events) == [["standby", "active"]]
     assert refused == ["seqsend-roles"] * 2
 

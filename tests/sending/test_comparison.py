@@ -45,7 +45,7 @@ def test_nothing_speaks_against_a_good_transaction() -> None:
     found = explain(decoded(), CHAIN)
     assert not found.speaks_against
     compared = "(chain id, nonce, balance, fees, gas limit)"
-    assert found.sentence == f"no reason against sending it was found {compared}"
+    assert found.sentence == f"found no reason not to send it {compared}"
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_nothing_speaks_against_a_good_transaction() -> None:
         (
             {"gas_limit": 30_000_001},
             {},
-            "its gas limit of 30000001 is above that of a block, 30000000",
+            "its gas limit of 30000001 is above the block gas limit of 30000000",
         ),
         (
             {"to": None, "data": INITCODE, "gas_limit": 10_000_000},

@@ -101,8 +101,8 @@ def test_other_accounts_are_refused(accounts: Any, said: str) -> None:
         ("{}", "not an object with conditions"),
         ("[1]", "not an object with conditions"),
         ("null", "not an object with conditions"),
-        ('{"blockNumberMin": 1, "blockNumber": 1}', "no condition 'blockNumber'"),
-        ('{"BlockNumberMin": 1}', "no condition 'BlockNumberMin'"),
+        ('{"blockNumberMin": 1, "blockNumber": 1}', "unknown condition 'blockNumber'"),
+        ('{"BlockNumberMin": 1}', "unknown condition 'BlockNumberMin'"),
     ],
 )
 def test_anything_but_a_set_of_conditions_is_refused(text: str, said: str) -> None:

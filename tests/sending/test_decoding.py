@@ -240,8 +240,11 @@ def _long_form(raw: str) -> str:
         (_with_field(4, 5, b""), "its field to must have 20 bytes, not 0"),
         (_with_field(2, 6, b"\1" * 33), "its field value is longer than 32 bytes"),
         (_with_field(2, 8, b"\1"), "its field access_list is not a list"),
-        (_with_field(2, 8, [b"\1"]), "its field access_list holds what is not a list of 2"),
-        (_with_field(2, 8, [[b"\1" * 20]]), "its field access_list holds what is not a list of 2"),
+        (_with_field(2, 8, [b"\1"]), "its field access_list has an entry that is not a list of 2"),
+        (
+            _with_field(2, 8, [[b"\1" * 20]]),
+            "its field access_list has an entry that is not a list of 2",
+        ),
         (
             _with_field(2, 8, [[b"\1" * 20, [b"\1" * 31]]]),
             "entry must have 32 bytes, not 31",
@@ -249,9 +252,9 @@ def _long_form(raw: str) -> str:
         (_with_field(3, 10, [[]]), "its field blob_hashes entry is a list"),
         (
             _with_field(4, 9, [[b"\1"] * 5]),
-            "its field authorizations holds what is not a list of 6",
+            "its field authorizations has an entry that is not a list of 6",
         ),
-        (_long_form(WALLET.sign(2, nonce=7).raw), "is not encoded as RLP wants it"),
+        (_long_form(WALLET.sign(2, nonce=7).raw), "is not canonical RLP"),
     ],
 )
 def test_hash_and_size_are_shown_even_if_the_rest_cannot_be_decoded(raw: str, said: str) -> None:

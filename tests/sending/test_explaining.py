@@ -75,7 +75,7 @@ REJECTED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "more gas than a block": (
         {"nonce": 1, "gas": 50_000_000},
-        "its gas limit of 50000000 is above that of a block, 30000000",
+        "its gas limit of 50000000 is above the block gas limit of 30000000",
     ),
     "too much initcode": (
         {"nonce": 1, "to": b"", "data": bytes(50_000), "gas": 3_000_000},
@@ -352,7 +352,7 @@ def test_a_dry_run_sends_nothing_and_says_ok(chain: Anvil) -> None:
     assert (run.code, run.document["status"]) == (0, "ok")
     assert explanation_of(run)["chain"]["next_nonce"] == 1
     assert plain.out == f"{run.document['hash']}\n"
-    assert plain.err.startswith("dry run, not sent: no reason against sending it was found")
+    assert plain.err.startswith("dry run, not sent: found no reason not to send it")
     assert not chain.has_transaction(run.document["hash"])
 
 

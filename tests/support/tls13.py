@@ -113,6 +113,7 @@ class Flooding(ByHand):
         while not self._stopped.is_set():
             self.write(connection, self._next(records))
             self.records += 1
+            self._stopped.wait(0.001)  # else this thread keeps the client's from running
 
     def _next(self, records: Records) -> bytes:
         if self._what == "tickets":
