@@ -28,10 +28,13 @@ def test_every_configured_secret_is_scrubbed_and_absent_from_repr(
         "http://one-user:one-w%6Frd@h/0123456789abcdefghij,https://h/?key=query-word",
         headers={"X-Key": "every-word"},
         endpoint_headers={2: {"Authorization": "Bearer second-word"}},
+        reads_from="http://reader/?key=reader-word",
+        rollup_rpc="http://n/?key=node-word,http://n",
     )
     planted = (
         ["proxy-user", "proxy-word", "other-user", "other-word", "one-user", "one-word"]
         + ["0123456789abcdefghij", "query-word", "every-word", "second-word"]
+        + ["reader-word", "node-word"]
         + ["b25lLXVzZXI6b25lLXdvcmQ="]  # one-user:one-word
     )
     for secret in planted:

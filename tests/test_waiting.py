@@ -67,8 +67,10 @@ class Work:
     def __init__(self, pieces: int, wakes: socket.socket | None = None) -> None:
         self.left = pieces
         self.wakes = wakes
+        self.calls = 0
 
     def __call__(self) -> bool:
+        self.calls += 1
         if not self.left:
             return False
         self.left -= 1
@@ -83,6 +85,15 @@ def test_work_is_done_while_a_wait_lasts(pair: tuple[socket.socket, socket.socke
     with waiting.meanwhile(work):
         assert waiting.wait(one.fileno(), READ, LONG)
     assert not work.left
+
+
+def test_a_wait_does_not_ask_for_more_work_once_all_is_done(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    work = Work(3)
+    with waiting.meanwhile(work):
+        assert not waiting.wait(pair[0].fileno(), READ, 0.05)
+    assert work.calls == 4
 
 
 def test_no_work_is_done_if_the_descriptor_is_ready(

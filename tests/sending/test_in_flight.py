@@ -445,3 +445,24 @@ def test_everything_is_sent_even_if_threads_cannot_be_started(
     assert [e.status for e in ended] == ["accepted"] * len(RAW)
     assert network.most <= max(left, 1)
     assert not network.overlapped
+
+
+def test_without_more_threads_no_more_is_begun_than_they_can_send(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begin, begun = threading.Thread.start, itertools.count()
+
+    def start(thread: threading.Thread) -> None:
+        if next(begun):
+            raise RuntimeError("can't start new thread")
+        begin(thread)
+
+    network = Network(bad=[0])
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start)
+        ended = list(InFlight(network, 4).run(iter(lines_of(RAW))))
+    # The group for which no thread could be started waits for the only one there is.
+    assert [e.status for e in ended[:1]] == ["rejected"]
+    assert all(e.status == "not_sent" for e in ended[2:])
+    assert network.begun == HASHES[: len(network.begun)]
+    assert len(network.begun) <= 2
