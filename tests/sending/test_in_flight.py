@@ -457,10 +457,15 @@ def test_without_more_threads_no_more_is_begun_than_they_can_send(
             raise RuntimeError("can't start new thread")
         begin(thread)
 
-    network = Network(bad=[0])
+    network = Network(bad=[0], held=[0])
+
+    def lines() -> Iterator[Line]:
+        yield from lines_of(RAW[:8])
+        network.let_go(0)  # by now all that can be begun is
+
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", start)
-        ended = list(InFlight(network, 4).run(iter(lines_of(RAW))))
+        ended = list(InFlight(network, 4).run(lines()))
     # The group for which no thread could be started waits for the only one there is.
     assert [e.status for e in ended[:1]] == ["rejected"]
     assert all(e.status == "not_sent" for e in ended[2:])
