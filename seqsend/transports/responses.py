@@ -72,6 +72,13 @@ class Response(http.client.HTTPResponse):
             self.headers[name] = value
         self._find_end(is_sound=head.is_sound)
 
+    def flush(self) -> None:
+        """Do nothing: an answer is only read.
+
+        The base class flushes what it reads from, which the garbage collector may have closed
+        before; from Python 3.13 on that is printed as an error ("Exception ignored in …").
+        """
+
     def _find_end(self, *, is_sound: bool) -> None:
         """Find out where the answer ends; refuse one for which that is ambiguous.
 
