@@ -36,14 +36,14 @@ class Configuration(NamedTuple):
     """Headers of each endpoint, by its index."""
     cacert: str | None
     max_response_size: int
-    client_cert: str | None = None
-    client_key: str | None = None
-    readers: tuple[Endpoint, ...] = ()
+    client_cert: str | None
+    client_key: str | None
+    readers: tuple[Endpoint, ...]
     """Endpoints that are asked first for reads."""
-    rollup_nodes: tuple[Endpoint, ...] = ()
+    rollup_nodes: tuple[Endpoint, ...]
     """The op-node or op-conductor of each endpoint, in the same order; they never get a
     transaction or the endpoints' headers."""
-    secrets: frozenset[str] = frozenset()
+    secrets: frozenset[str]
     """Strings to remove from a server's text, for `seqsend.redaction.scrub`."""
 
     def __repr__(self) -> str:

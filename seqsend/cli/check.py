@@ -51,7 +51,7 @@ def check(
         _option(
             "--max-age",
             "DURATION|none",
-            "How old a head may be; none if nodes mine on demand. [default: 10m]",
+            "How old a head may be, unless its node mines on demand. [default: 10m]",
         ),
     ] = None,
     max_safe_lag: Annotated[

@@ -228,7 +228,7 @@ class Requester:
                     retry_after = parse_retry_after(reply.retry_after, time.time())
                 judgements, failed = self._judge(reply, requests)
             except (EndpointFailure, MemoryError) as error:
-                failure = failure_of(error)  # a MemoryError, too: no room to judge the reply
+                failure = failure_of(error)  # also for want of memory to judge the reply
                 status = failure.http_status or status
                 judgement = self._clean(judge_failure(failure, written=exchange.written))
                 judgements, failed = (judgement,) * len(requests), True

@@ -243,7 +243,7 @@ def _parse(text: str | None) -> _Samples:
     found: _Samples = {}
     try:
         families = list(text_string_to_metric_families(text))
-    except Exception:  # noqa: BLE001 - the parser raises errors of many types
+    except Exception:  # noqa: BLE001 - the parser raises many types of errors
         raise PersistenceError(
             "it is not in Prometheus' text format, or only a part of it"
         ) from None

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import re
 import socket
 import subprocess
 import tempfile
@@ -32,6 +31,7 @@ from tests.bench.measure import (
 from tests.support.calls import answering
 from tests.support.moments import until
 from tests.support.node import Anvil
+from tests.support.peak_memory import run_measured
 from tests.support.servers import Relaying, Replying, http, pass_on
 from tests.support.wallet import Signed, Wallet
 
@@ -187,19 +187,6 @@ def many(signed: Sequence[Signed], runs: int) -> None:
         verdict(f"http.client / {name}", loops[LOOPS[0]] / loops[name], least, at_most=False)
 
 
-TELL = """
-import os, sys
-leave = os._exit
-def tell_and_leave(code):
-    sys.stderr.write(open("/proc/self/status").read())
-    sys.stderr.flush()
-    leave(code)
-os._exit = tell_and_leave
-from seqsend.__main__ import main
-main()
-"""
-
-
 def _made_up(number: int) -> bytes:
     """Return a well-formed transaction with a made-up signature: the server does not check it."""
     fields = [1, number, 1, 1, 21_000, b"\x11" * 20, 1, b"", [], 0, 7**40, 11**40]
@@ -220,17 +207,9 @@ def peak_memory(lines: int, *more: str) -> float:
         file.writelines(f"0x{_made_up(number).hex()}\n" for number in range(lines))
         file.flush()
         words = ["send", "--file", file.name, f"--rollup.sequencer={server.url}"]
-        done = subprocess.run(
-            [PYTHON, "-c", TELL, *words, *more],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=True,
-        )
-    found = re.search(r"VmHWM:\s*(\d+) kB", done.stderr)
-    assert found is not None
-    assert f"{lines} accepted" in done.stderr
-    return int(found.group(1)) / 1024
+        run = run_measured(*words, *more, python=PYTHON, timeout=600)
+    assert f"{lines} accepted" in run.err
+    return run.peak / 2**20
 
 
 def _hash(raw: str) -> str:

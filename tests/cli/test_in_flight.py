@@ -3,8 +3,6 @@
 import json
 import re
 import signal
-import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -14,11 +12,11 @@ from typing import Any
 import pytest
 
 from seqsend.sending.transaction import parse_raw_transaction
-from tests.sending.test_memory_use import RUN_AND_TELL
 from tests.support.calls import answering, calls_in, respond
 from tests.support.chain import FakeChain, stay
 from tests.support.cli import read_line, seqsend, start, write_to
 from tests.support.moments import until
+from tests.support.peak_memory import run_measured
 from tests.support.servers import Replying, Request, jsonrpc_error, jsonrpc_result
 from tests.support.wallet import Signed, Wallet
 
@@ -291,24 +289,9 @@ def test_memory_does_not_grow_with_the_input(tmp_path: Path) -> None:
     def peak(lines: int) -> float:
         file.write_text(text_of(signed) * (lines // 100))
         words = ["-q", "--batch-size=50", "--in-flight=8", f"--rollup.sequencer-http={server.url}"]
-        done = subprocess.run(
-            [
-                sys.executable,
-                "-c",
-                RUN_AND_TELL,
-                "send",
-                f"--file={file}",
-                *words,
-            ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=50,
-            check=True,
-        )
-        found = re.search(r"VmHWM:\s*(\d+) kB", done.stderr)
-        assert found is not None, done.stderr
-        return int(found.group(1)) / 1024
+        run = run_measured("send", f"--file={file}", *words)
+        assert run.code == 0
+        return run.peak / 2**20
 
     with Replying(reply) as server:
         # After a few windows of 1,600 lines it grows no more.

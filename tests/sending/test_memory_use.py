@@ -2,15 +2,13 @@
 
 import gzip
 import json
-import re
 import resource
-import subprocess
-import sys
 from collections.abc import Callable
 
 import pytest
 
 from tests.support.faults import BOMB
+from tests.support.peak_memory import MeasuredRun, run_measured
 from tests.support.servers import Replying, http, jsonrpc_result
 from tests.support.wallet import Wallet
 
@@ -18,32 +16,11 @@ MIB = 2**20
 SIZE = 31 * MIB  # within the limit of 32 MiB
 SIGNED = Wallet(0).sign(2, nonce=0, value=1)
 
-# On Linux, VmHWM is the peak of this program; a child's ru_maxrss includes its parent's.
-RUN_AND_TELL = """
-import os, sys
-leave = os._exit
-def tell_and_leave(code):
-    sys.stderr.write(open("/proc/self/status").read())
-    sys.stderr.flush()
-    leave(code)
-os._exit = tell_and_leave
-from seqsend.__main__ import main
-main()
-"""
-
 
 def peak_memory(url: str) -> tuple[int, int]:
     """Return the exit code of a call and its peak memory in bytes."""
-    done = subprocess.run(
-        [sys.executable, "-c", RUN_AND_TELL, "rpc", "m", f"--rollup.sequencer-http={url}"],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    found = re.search(r"VmHWM:\s*(\d+) kB", done.stderr)
-    assert found is not None, done.stderr
-    return done.returncode, int(found.group(1)) * 1024
+    run = run_measured("rpc", "m", f"--rollup.sequencer-http={url}")
+    return run.code, run.peak
 
 
 def test_a_bomb_of_600_mb_takes_no_more_than_64_mb() -> None:
@@ -110,25 +87,11 @@ SHAPES: dict[str, Callable[[], str]] = {
 }
 
 
-def _cost(url: str, *words: str) -> tuple[int, int, float, str]:
-    """Return the exit code, peak memory in bytes, CPU seconds and stderr of a call."""
+def _cost(url: str, *words: str) -> tuple[MeasuredRun, float]:
+    """Return a call, and the CPU seconds that it took."""
     started = _cpu_time_of_children()
-    done = subprocess.run(
-        [sys.executable, "-c", RUN_AND_TELL, *words, f"--rollup.sequencer-http={url}"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    found = re.search(r"VmHWM:\s*(\d+) kB", done.stderr)
-    assert found is not None, done.stderr
-    return (
-        done.returncode,
-        int(found.group(1)) * 1024,
-        _cpu_time_of_children() - started,
-        done.stderr,
-    )
+    run = run_measured(*words, f"--rollup.sequencer-http={url}")
+    return run, _cpu_time_of_children() - started
 
 
 def _cpu_time_of_children() -> float:
@@ -141,7 +104,7 @@ def _cpu_time_of_children() -> float:
 def idle() -> int:
     """Return the peak memory in bytes of a call with a small answer."""
     with Replying(lambda request: jsonrpc_result(request, "0x1")) as server:
-        return _cost(server.url, "rpc", "m")[1]
+        return peak_memory(server.url)[1]
 
 
 _SHAPES_FOR_SEND = ("members", "long strings", "control characters", "objects with lists")
@@ -166,9 +129,9 @@ def test_a_small_answer_that_inflates_costs_little_and_the_call_succeeds(
             )
         ) as good,
     ):
-        code, memory, work, err = _cost(f"{bad.url},{good.url}", *words, "--deadline=10s")
-    assert code == 0
-    assert memory - idle <= 256 * MIB
+        run, work = _cost(f"{bad.url},{good.url}", *words, "--deadline=10s")
+    assert run.code == 0
+    assert run.peak - idle <= 256 * MIB
     assert work <= 2.25  # 0.2 to 1 s when this was written
     # A call accepts any JSON that is small enough; a send needs its hash.
-    assert "answered by endpoint 2" in err or command == "rpc"
+    assert "answered by endpoint 2" in run.err or command == "rpc"
