@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from seqsend.errors import UsageError
 from seqsend.redaction import escape
+from seqsend.units import format_count
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -219,7 +220,7 @@ def _judge_envelope(data: bytes, kind: int | None) -> bytes:
     if not outer.is_list:
         raise _wrong(f"does not hold a list of fields after its type 0x{kind or 0:02x}")
     if outer.end != len(data):
-        raise _wrong(f"has {_count_bytes(len(data) - outer.end)} too many at its end")
+        raise _wrong(f"has {format_count(len(data) - outer.end, 'byte')} too many at its end")
     fields = read_list(data, outer)
     if kind == _BLOB and len(fields) in _BLOB_NETWORK_ITEMS and fields[0].is_list:
         inner = fields[0]
@@ -237,12 +238,8 @@ def _judge_fields(fields: list[Item], name: str, signed: int) -> None:
     ):
         raise _wrong(f"is a {name} transaction that is not signed")
     if len(fields) != signed:
-        count = f"{len(fields)} field{'s' * (len(fields) != 1)}"
+        count = format_count(len(fields), "field")
         raise _wrong(f"has {count}; a signed {name} transaction has {signed}")
-
-
-def _count_bytes(count: int) -> str:
-    return f"{count} byte{'s' * (count != 1)}"
 
 
 def read_list(data: bytes, outer: Item) -> list[Item]:
@@ -292,5 +289,5 @@ def read_item(data: bytes, at: int) -> Item:
     if start + length > len(data):
         missing = start + length - len(data)
         verb = "is" if missing == 1 else "are"
-        raise _wrong(f"is cut off: at least {_count_bytes(missing)} {verb} missing")
+        raise _wrong(f"is cut off: at least {format_count(missing, 'byte')} {verb} missing")
     return Item(at, start, start + length, is_list)
